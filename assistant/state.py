@@ -1,0 +1,67 @@
+"""What one conversation knows, and the words its parts exchange. Everything else is derived from this."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ToolCall(BaseModel):
+    """What an interpreter wants done. Data, not a function: it can be logged, compared and tested."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tool: str
+    args: dict[str, Any] = {}
+
+
+class Reply(BaseModel):
+    """What one turn answers. See design: the public Python API."""
+
+    text: str = ""
+    suggestions: list[str] = []
+    asks: tuple[str, ...] = ()
+    rejected: dict[str, str] = {}
+    warned: dict[str, str] = {}
+    calls: list[ToolCall] = []
+    diagnosis: str | None = None
+    remedies: list[str] = []
+
+
+class Message(BaseModel):
+    """One line of the chat. `live`: a progress line that the next one replaces."""
+
+    role: Literal["user", "assistant"]
+    content: str
+    live: bool = False
+    suggestions: list[str] = []
+
+
+class Pending(BaseModel):
+    """The question the last reply asked. A bare yes, no, number or name answers this and nothing else."""
+
+    fields: tuple[str, ...] = ()
+    kind: Literal["none", "field", "launch", "choice", "offer"] = "none"
+    # choice and offer: what each answer does. "the second", "yes" or the label itself picks one.
+    options: dict[str, list[ToolCall]] = {}
+
+
+class ChatState(BaseModel):
+    """Kept between turns, plain JSON, small: messages, runs and reports live in the store."""
+
+    choices: dict[str, Any] = {}  # only what the user chose, by configuration field
+    templates: dict[str, str] = {}  # field -> name of the template it came with
+    model: dict[str, Any] | None = None  # a ModelCard of assistant/hub.py, dumped
+    dataset: dict[str, Any] | None = None  # a DatasetReport of trainer/rows.py, dumped
+    constraints: dict[str, Any] = {}  # budget_usd, deadline, local_only, free_only, ...
+    pending: Pending = Pending()
+    shown_plan: str | None = None  # hash of the plan as last reviewed; a yes counts only for that one
+    run_id: str | None = None
+    diagnosis: str | None = None
+    remedies: list[str] = []  # as last proposed, best first: "do the first one"
+    tried: list[str] = []
+    topics: list[str] = []  # recent subjects, newest last: "what about it?"
+    skipped: list[str] = []  # wizard questions the user waved through
+    misses: int = 0  # turns in a row that were not understood
+    language: str = "en"
