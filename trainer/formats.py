@@ -1,0 +1,291 @@
+"""Shapes of training data: which columns mean what, and one row as the example the trainer learns from.
+
+The chat's report and the trainer use these same functions, so what is reported is what is trained on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from trainer.errors import DatasetError
+from trainer.json_text import kind_of
+from trainer.rows import Row
+from trainer.turns import Message, in_words, to_message, tools_of, turns_of, wrong
+
+Name = Literal["text", "instruction", "prompt_completion", "question_answer", "messages", "sharegpt"]
+Example = dict[str, Any]
+"""{"text": str} | {"prompt": [Message], "completion": [Message]} | {"messages": [Message], "tools"?: [schema]}."""
+
+SAMPLE = 200  # rows looked at to recognise the shape
+
+_PROMPTS = ("prompt", "question", "instruction", "query", "problem", "user", "input", "source")
+_COMPLETIONS = ("completion", "answer", "response", "output", "solution", "assistant", "reply", "target")
+_CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
+_ANSWERS = frozenset(("messages", "completion", "response"))
+_MEDIA = ("image", "images", "video", "videos", "audio", "audios")
+_SHAPES = ("role", "from")
+
+
+class Format(BaseModel):
+    """`columns`: what a column is for -> its name in the file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Name
+    columns: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """The shape in words: `question and answer`."""
+        return _TITLES[self.name]
+
+    @property
+    def trained_on(self) -> str:
+        """One sentence: what the loss is computed on."""
+        if self.name == "text":
+            return f"the whole `{self.columns['text']}` of each row"
+        if self.name in ("messages", "sharegpt"):
+            return f"what the assistant says in `{self.columns['messages']}`; everything else is read, not graded"
+        return f"`{self.columns['completion']}` only; `{self.columns['prompt']}` is read, not graded"
+
+
+class UnknownColumns(DatasetError):
+    """No known shape has these columns. `columns`: their names; `proposal`: a guess at a mapping, or None."""
+
+    def __init__(self, columns: list[str], proposal: dict[str, str] | None) -> None:
+        shown = ", ".join(f"`{name}`" for name in columns[:20])
+        hint = "Tell me which column is the prompt and which the answer"
+        if proposal:
+            prompt, answer = proposal["prompt"], proposal["completion"]
+            hint += f', for instance "use {prompt} as the prompt and {answer} as the answer"'
+        super().__init__(f"I don't know what the columns {shown} mean.", hint + ".", ("dataset",))
+        self.columns, self.proposal = columns, proposal
+
+
+def detect(rows: Iterable[Row]) -> Format:
+    """The shape of these rows, from the first 200 that can be read.
+
+    Raises `DatasetError` when none can be read or the shape is refused, `UnknownColumns` when it is not known.
+    """
+    sample = [row.data for row in islice((row for row in rows if not row.error), SAMPLE) if row.data]
+    if not sample:
+        raise DatasetError("No row of the file can be read.", "Check the file, or choose another.", ("dataset",))
+    columns = _common(sample)
+    _refuse_preference(columns, sample)
+    _refuse_media(columns, sample)
+    found = next((fmt for rule in _SHAPE_RULES if (fmt := rule(columns, sample))), None)
+    if not found:
+        raise UnknownColumns(list(columns.values()), _propose(columns, sample))
+    return found
+
+
+def mapped(prompt: str, completion: str) -> Format:
+    """The shape a person gave: this column is the prompt, that one the answer."""
+    return Format(name="prompt_completion", columns={"prompt": prompt, "completion": completion})
+
+
+def to_example(row: Mapping[str, Any], fmt: Format) -> Example:
+    """The training example in this row. Raises `DatasetError` saying what is wrong with the row."""
+    if fmt.name == "text":
+        return {"text": _text(row, fmt.columns["text"])}
+    if fmt.name in ("messages", "sharegpt"):
+        return _chat(row, fmt)
+    return _pair(row, fmt)
+
+
+def without_tool_fields(example: Example) -> Example:
+    """The same example for a chat template that has no place for tool calls (see turns.in_words)."""
+    if "messages" not in example:
+        return example
+    return {"messages": in_words(example["messages"], example.get("tools", []))}
+
+
+# Recognising
+
+
+def _common(sample: list[dict[str, Any]]) -> dict[str, str]:
+    """Columns at least half of the rows have: lower-case name -> name in the file."""
+    counts = Counter(name for row in sample for name in row)
+    return {name.strip().lower(): name for name, count in counts.items() if 2 * count >= len(sample)}
+
+
+def _refuse_preference(columns: dict[str, str], sample: list[dict[str, Any]]) -> None:
+    if {"chosen", "rejected"} <= columns.keys():
+        what, way = "pairs of a chosen and a rejected answer", "keep only the chosen answers as the completion"
+    elif "label" in columns and _mostly_bool(sample, columns["label"]) and _ANSWERS & columns.keys():
+        what, way = "answers labelled good or bad (KTO)", "keep only the rows whose label is true"
+    else:
+        return
+    raise DatasetError(
+        f"This is preference data: {what}. I train on examples of right answers, not on comparisons.",
+        f"What would work: {way}.",
+        ("dataset",),
+    )
+
+
+def _refuse_media(columns: dict[str, str], sample: list[dict[str, Any]]) -> None:
+    present = (columns[name] for name in _MEDIA if name in columns)
+    media = next((column for column in present if any(row.get(column) for row in sample)), None)
+    if media:
+        raise DatasetError(
+            f"These rows have a column `{media}`: I train language models on text alone.",
+            "What would work: rows whose question and answer make sense without it, with that column removed.",
+            ("dataset",),
+        )
+
+
+def _mostly_bool(sample: list[dict[str, Any]], column: str) -> bool:
+    truths = sum(
+        isinstance(value := row.get(column), bool) or value in ("true", "false", "True", "False") for row in sample
+    )
+    return 2 * truths > len(sample)
+
+
+def _as_chat(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
+    for name in _CHATS:
+        if name not in columns:
+            continue
+        turns = next((turns for row in sample if (turns := turns_of(row.get(columns[name])))), None)
+        key = next((key for key in _SHAPES if turns and key in turns[0]), None)
+        if key:
+            more = {extra: columns[extra] for extra in ("system", "tools") if extra in columns}
+            return Format(name="messages" if key == "role" else "sharegpt", columns={"messages": columns[name], **more})
+    return None
+
+
+def _as_instruction(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
+    answer = next((columns[name] for name in ("output", "response", "completion", "answer") if name in columns), None)
+    if "instruction" not in columns or not answer:
+        return None
+    more = {extra: columns[extra] for extra in ("input", "system", "history") if extra in columns}
+    return Format(name="instruction", columns={"prompt": columns["instruction"], "completion": answer, **more})
+
+
+def _as_pair(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
+    prompt = next((columns[name] for name in _PROMPTS if name in columns), None)
+    answer = next((columns[name] for name in _COMPLETIONS if name in columns), None)
+    if not prompt or not answer:
+        return None
+    name: Name = "question_answer" if prompt.strip().lower() == "question" else "prompt_completion"
+    more = {extra: columns[extra] for extra in ("system", "history") if extra in columns}
+    return Format(name=name, columns={"prompt": prompt, "completion": answer, **more})
+
+
+def _as_text(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
+    return Format(name="text", columns={"text": columns["text"]}) if "text" in columns else None
+
+
+def _propose(columns: dict[str, str], sample: list[dict[str, Any]]) -> dict[str, str] | None:
+    """The two longest text columns, in the order of the file: a question usually comes before its answer."""
+    length = {
+        name: sum(len(text) for row in sample if isinstance(text := row.get(name), str)) for name in columns.values()
+    }
+    best = sorted((name for name in length if length[name]), key=lambda name: -length[name])[:2]
+    if len(best) < 2:
+        return None
+    prompt, completion = sorted(best, key=list(columns.values()).index)
+    return {"prompt": prompt, "completion": completion}
+
+
+# One row
+
+
+def _pair(row: Mapping[str, Any], fmt: Format) -> Example:
+    completion = _messages_or_text(row, fmt.columns["completion"], "assistant")
+    prompt = _prompt(row, fmt)
+    system = _optional(row, fmt.columns.get("system"))
+    before = [{"role": "system", "content": system}] if system.strip() else []
+    return {"prompt": [*before, *_history(row, fmt), *prompt], "completion": completion}
+
+
+def _prompt(row: Mapping[str, Any], fmt: Format) -> list[Message]:
+    if fmt.name != "instruction":
+        return _messages_or_text(row, fmt.columns["prompt"], "user")
+    parts = [_optional(row, fmt.columns["prompt"]), _optional(row, fmt.columns.get("input"))]
+    text = "\n\n".join(part for part in parts if part.strip())
+    if not text:
+        raise wrong(f"`{fmt.columns['prompt']}` is {'empty' if fmt.columns['prompt'] in row else 'missing'}")
+    return [{"role": "user", "content": text}]
+
+
+def _messages_or_text(row: Mapping[str, Any], column: str, role: str) -> list[Message]:
+    """TRL also writes prompts and completions as lists of messages."""
+    value = row.get(column)
+    if isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value):
+        return [to_message(turn, column) for turn in value]
+    return [{"role": role, "content": _text(row, column)}]
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    if column not in row:
+        raise wrong(f"`{column}` is missing")
+    text = _optional(row, column)
+    if not text.strip():
+        raise wrong(f"`{column}` is empty")
+    return text
+
+
+def _optional(row: Mapping[str, Any], column: str | None) -> str:
+    value = row.get(column) if column else None
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong(f"`{column}` is {kind_of(value)}, not text")
+    return str(value)
+
+
+def _history(row: Mapping[str, Any], fmt: Format) -> list[Message]:
+    """Alpaca's history: a list of [question, answer] pairs before this one."""
+    column = fmt.columns.get("history")
+    pairs = row.get(column) if column else None
+    if not pairs:
+        return []
+    if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
+        raise wrong(f"`{column}` must be a list of [question, answer] pairs")
+    turns = [(role, text) for asked, said in pairs for role, text in (("user", asked), ("assistant", said))]
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+
+
+def _chat(row: Mapping[str, Any], fmt: Format) -> Example:
+    column = fmt.columns["messages"]
+    if column not in row:
+        raise wrong(f"`{column}` is missing")
+    turns = turns_of(row[column])
+    if not turns:
+        found = "empty" if row[column] in ([], "", None) else f"{kind_of(row[column])}, not a list of turns"
+        raise wrong(f"`{column}` is {found}")
+    system = _optional(row, fmt.columns.get("system"))
+    messages = [to_message(turn, f"{column}[{at}]") for at, turn in enumerate(turns)]
+    if system.strip() and messages[0]["role"] != "system":
+        messages.insert(0, {"role": "system", "content": system})
+    if not any(message["role"] == "assistant" for message in messages):
+        raise wrong("no turn is the assistant's, so there is nothing to train on")
+    tools = tools_of(row.get(fmt.columns.get("tools", "")), fmt.columns.get("tools", "tools"))
+    return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+
+
+_SHAPE_RULES: tuple[Callable[[dict[str, str], list[dict[str, Any]]], Format | None], ...] = (
+    _as_chat,
+    _as_instruction,
+    _as_pair,
+    _as_text,
+)
+_TITLES = {
+    "text": "plain text",
+    "instruction": "instruction, input and output",
+    "prompt_completion": "prompt and completion",
+    "question_answer": "question and answer",
+    "messages": "chat messages",
+    "sharegpt": "ShareGPT conversations",
+}
