@@ -1,0 +1,122 @@
+"""`python -m trainer RUN`: train what RUN/config.json says, report to RUN/events.jsonl and standard output.
+
+Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again), 34 pre-empted, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trainer.config import TrainingConfig
+from trainer.errors import (
+    ConfigError,
+    DatasetError,
+    DatasetUnreachable,
+    DoesNotFit,
+    MissingDependency,
+    ModelGated,
+    ModelUnreachable,
+    RunFailed,
+    StudioError,
+)
+from trainer.events import Cancelled, Failed, Stage, TrainEvent, to_line
+from trainer.stopping import Stopped, StopRequest
+
+INFRASTRUCTURE = 33
+_SYMPTOMS: dict[type[StudioError], str] = {
+    ModelGated: "gated_model",
+    DatasetError: "dataset_format",
+    DoesNotFit: "oom",
+    MissingDependency: "quantization_backend",
+}
+_FIELD_SYMPTOMS = {"precision": "precision_unsupported", "target_modules": "target_modules_not_found", "num_gpus": "multi_gpu"}
+
+
+def main(arguments: list[str]) -> int:
+    """Train the run in the folder named on the command line; returns the exit code."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    folder = Path(arguments[0]).resolve()
+    if not (folder / "config.json").is_file():
+        print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
+        return 2
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as sink:
+
+        def emit(event: TrainEvent) -> None:
+            line = to_line(event)
+            print(line, flush=True)
+            sink.write(line + "\n")
+            sink.flush()
+
+        return run(folder, emit)
+
+
+def run(folder: Path, emit: Callable[[TrainEvent], None]) -> int:
+    """The boundary: whatever happens inside ends in one event and one exit code."""
+    stop = StopRequest(folder).install()
+    try:
+        emit(Stage(name="loading libraries"))
+        config = _config(folder / "config.json")
+        _environment(config)
+        from trainer.train import train  # torch and its company: seconds, so the event comes first
+
+        train(config, folder, emit, stop)
+    except Stopped:
+        emit(Cancelled(message="Stopped before there was anything to keep."))
+    except StudioError as error:
+        traceback.print_exc()
+        emit(Failed(symptom=symptom(error), message=error.message, hint=error.hint))
+        return INFRASTRUCTURE if isinstance(error, ModelUnreachable | DatasetUnreachable) else 1
+    except Exception as error:  # the boundary: a bug, or a fault of the machine, is reported as one
+        traceback.print_exc()
+        emit(_unexpected(error, folder / "train.log"))
+        return INFRASTRUCTURE if isinstance(error, OSError) else 1
+    return 0
+
+
+def symptom(error: StudioError) -> str:
+    """The word for this error in the list of symptoms."""
+    if isinstance(error, RunFailed):
+        return error.symptom
+    named = next((_FIELD_SYMPTOMS[field] for field in error.fields if field in _FIELD_SYMPTOMS), None)
+    return named or next((word for kind, word in _SYMPTOMS.items() if isinstance(error, kind)), "other")
+
+
+def _unexpected(error: Exception, log: Path) -> Failed:
+    text = f"{type(error).__name__}: {error}"
+    if "out of memory" in text.lower() or isinstance(error, MemoryError) or "can't allocate memory" in text:
+        hint = "Lower batch_size (and raise gradient_accumulation_steps by as much), then max_seq_length; or use QLoRA."
+        return Failed(symptom="oom", message=f"The memory ran out. {text.splitlines()[0]}", hint=hint)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Failed(symptom="disk_full", message="The disk is full.", hint="Free some space and start again.")
+    return Failed(message=text.splitlines()[0], hint=f"This is a fault of the program. The traceback is in {log}.")
+
+
+def _config(path: Path) -> TrainingConfig:
+    try:
+        return TrainingConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "config.json"
+        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _environment(config: TrainingConfig) -> None:
+    """What the libraries read from the environment while they are imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve whatever else runs here
+    if config.num_gpus == 1:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # trl refuses several visible GPUs in one process
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""What happens at each step of transformers' Trainer: report, watch, and stop when asked."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from trainer.events import Evaluated, Finding, Progress, Saved, TrainEvent
+from trainer.stopping import StopRequest
+
+Emit = Callable[[TrainEvent], None]
+_REPORTED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens")
+_GIB = 2**30
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc]
+    """One event per log line, evaluation and checkpoint. Speed and remaining time count from this start on."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._began = self._step_began = self._last_log = time.monotonic()
+        self._first_step = 0
+        self._busy = 0.0  # seconds inside training steps since the last log: evaluations do not slow the tokens
+        self._tokens = 0.0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._began, self._first_step = time.monotonic(), state.global_step
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._step_began = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._busy += time.monotonic() - self._step_began
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
+    ) -> None:
+        if "loss" not in logs:
+            return
+        values = {name: float(logs[name]) for name in _REPORTED if logs.get(name) is not None}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._emit(
+            Progress(
+                step=state.global_step,
+                loss=finite.get("loss"),
+                learning_rate=finite.get("learning_rate"),
+                grad_norm=finite.get("grad_norm"),
+                epoch=finite.get("epoch"),
+                tokens_per_s=self._speed(values.get("num_tokens", self._tokens)),
+                memory_gib=memory_gib(),
+                eta_s=self._remaining(state),
+                non_finite=len(finite) < len(values),
+                details=_details(logs),
+            )
+        )
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
+    ) -> None:
+        loss = metrics.get("eval_loss")
+        self._emit(Evaluated(step=state.global_step, eval_loss=loss if loss is not None and math.isfinite(loss) else None))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._emit(Saved(step=state.global_step, path=f"{args.output_dir}/checkpoint-{state.global_step}"))
+
+    def _speed(self, tokens: float) -> float | None:
+        seconds, self._busy = self._busy, 0.0
+        done, self._tokens = tokens - self._tokens, tokens
+        return round(done / seconds, 1) if seconds > 0 and done > 0 else None
+
+    def _remaining(self, state: TrainerState) -> float | None:
+        done = state.global_step - self._first_step
+        if done < 1:
+            return None
+        return round((time.monotonic() - self._began) / done * (state.max_steps - state.global_step), 1)
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Ends a run that cannot recover: after a NaN loss no later step means anything."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._warned = False
+        self.broken: str | None = None  # why the run was ended
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
+    ) -> None:
+        loss, norm = float(logs.get("loss", 0.0)), float(logs.get("grad_norm") or 0.0)
+        if not math.isfinite(loss):
+            self.broken = f"The loss became {loss} at step {state.global_step}."
+            self._emit(Finding(symptom="nan_loss", evidence=self.broken, step=state.global_step))
+            control.should_training_stop = True
+        elif not math.isfinite(norm) and not self._warned and not args.fp16:  # fp16 scales its loss until this ends
+            self._warned = True
+            evidence = f"The gradients became {norm} at step {state.global_step}."
+            self._emit(Finding(symptom="nan_loss", evidence=evidence, step=state.global_step))
+
+
+class StopWhenAsked(TrainerCallback):  # type: ignore[misc]
+    """Acts on a signal at the end of the step: saves and stops, or only stops when the run was cancelled."""
+
+    def __init__(self, request: StopRequest) -> None:
+        self._request = request
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self._request.asked:
+            control.should_training_stop = True
+            control.should_save = not self._request.cancelled
+
+
+def memory_gib() -> float:
+    """Peak memory so far in GiB: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / _GIB, 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / _GIB, 3)  # Linux counts KiB, macOS bytes
+
+
+def _details(logs: dict[str, Any]) -> dict[str, float | None]:
+    """Further metrics of the trainer, such as the share of tokens guessed right."""
+    accuracy = logs.get("mean_token_accuracy")
+    return {"token_accuracy": float(accuracy)} if accuracy is not None and math.isfinite(accuracy) else {}

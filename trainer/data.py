@@ -1,0 +1,246 @@
+"""From the user's file to tokens with labels: what is trained on, and what is only read.
+
+Only answers carry loss: where a row has a prompt, its tokens are masked (label -100). A row of plain text is trained
+on whole. Every row ends in a token the model stops at, unless it had to be cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, load_dataset
+from datasets.exceptions import DatasetNotFoundError
+from jinja2.exceptions import TemplateError
+
+from trainer.errors import DatasetError, DatasetUnreachable, ModelError
+from trainer.formats import Example, Message, detect, to_example
+from trainer.presets import validation_rows
+from trainer.rows import Row, read
+
+MASKED = -100  # torch's ignore_index: such tokens carry no loss
+SNIFFED_ROWS = 200  # rows looked at to tell the format
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Source:
+    """The usable rows of a dataset. `skipped` holds the numbers of unusable ones with their reasons."""
+
+    examples: list[Example]
+    sha256: str
+    skipped: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    input_ids: list[int]
+    labels: list[int]
+    cut: bool
+
+    @property
+    def trained(self) -> int:
+        return sum(label != MASKED for label in self.labels)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`train` and `evaluation` hold input_ids and labels (lists of ints of equal length per row)."""
+
+    train: Dataset
+    evaluation: Dataset | None
+    cut: int  # rows longer than the limit
+    masked: int  # rows left without anything to learn
+    without_end: int  # uncut rows whose trained part has no stop token
+
+
+def read_source(dataset: str) -> Source:
+    """Every usable row of a file or a Hub dataset. Raises `DatasetError` when there is none."""
+    rows, digest = _file_rows(Path(dataset)) if Path(dataset).is_file() else _hub_rows(dataset)
+    head = list(islice(rows, SNIFFED_ROWS))
+    if not head:
+        raise DatasetError(f"{dataset} has no rows.", "Choose a file with at least one example.", ("dataset",))
+    form = detect([row for row in head if row.error is None])
+    examples: list[Example] = []
+    skipped: dict[int, str] = {}
+    for row in chain(head, rows):
+        try:
+            if row.error is not None:
+                raise DatasetError(row.error)
+            examples.append(to_example(row.data, form))
+        except DatasetError as error:
+            skipped[row.number] = str(error)
+    if not examples:
+        number, reason = next(iter(skipped.items()))
+        raise DatasetError(f"No row of {dataset} can be used; row {number}: {reason}", fields=("dataset",))
+    return Source(examples, digest, skipped)
+
+
+def split(examples: Sequence[Example], fraction: float | None, seed: int) -> tuple[list[Example], list[Example]]:
+    """Training and validation examples; the validation ones are drawn at random with `seed`."""
+    held_out = validation_rows(len(examples), fraction)
+    chosen = set(random.Random(seed).sample(range(len(examples)), held_out))
+    kept = [example for number, example in enumerate(examples) if number not in chosen]
+    return kept, [example for number, example in enumerate(examples) if number in chosen]
+
+
+def prompt_messages(example: Example) -> list[Message]:
+    """The conversation up to the last answer; empty for plain text."""
+    if "messages" not in example:
+        return list(example.get("prompt", []))
+    messages = list(example["messages"])
+    last = max((n for n, message in enumerate(messages) if message["role"] == "assistant"), default=len(messages))
+    return messages[:last]
+
+
+def texts(example: Example) -> Iterator[str]:
+    """Every piece of text in the example."""
+    if "text" in example:
+        yield example["text"]
+    for message in (*example.get("prompt", []), *example.get("completion", []), *example.get("messages", [])):
+        yield message["content"]
+
+
+def prompt_texts(examples: Iterable[Example]) -> list[str]:
+    """What comes before the answers. Of plain text, which has no prompt, the first half of each row."""
+    found = []
+    for example in examples:
+        if "text" in example:
+            found.append(example["text"][: len(example["text"]) // 2])
+        found += [message["content"] for message in prompt_messages(example)]
+    return found
+
+
+def give_template(tokenizer: Any) -> bool:
+    """Make sure the tokenizer has a chat template; True when it had to be given the plain one.
+
+    The plain one writes `### User:` and `### Assistant:` headings and is saved with the adapter (plain_chat.jinja).
+    """
+    if tokenizer.chat_template:
+        return False
+    begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id] and tokenizer.bos_token_id is not None
+    tokenizer.chat_template = ("{{- bos_token -}}" if begins else "") + (_HERE / "plain_chat.jinja").read_text()
+    return True
+
+
+def prepare(
+    train: Sequence[Example], held_out: Sequence[Example], tokenizer: Any, limit: int, stop_ids: frozenset[int]
+) -> Prepared:
+    """Tokenise both parts. Raises `DatasetError` before any training when every answer is masked."""
+    if not tokenizer.is_fast:
+        raise ModelError("This model's tokenizer cannot tell where its tokens lie in the text.", "Use another base model.")
+    made = [tokenise(example, tokenizer, limit, stop_ids) for example in train]
+    usable = [tokens for tokens in made if tokens.trained]
+    if not usable:
+        raise DatasetError(
+            f"Nothing would be learned: all {len(made)} rows are masked, because their prompts alone fill "
+            f"max_seq_length ({limit} tokens) or their answers are empty.",
+            "Raise max_seq_length, shorten the prompts, or fill in the answers.",
+            ("max_seq_length", "dataset"),
+        )
+    checked = [tokenise(example, tokenizer, limit, stop_ids) for example in held_out]
+    return Prepared(
+        train=_dataset(usable),
+        evaluation=_dataset([tokens for tokens in checked if tokens.trained]),
+        cut=sum(tokens.cut for tokens in made),
+        masked=len(made) - len(usable),
+        without_end=sum(not tokens.cut and not stop_ids & _trained_ids(tokens) for tokens in usable),
+    )
+
+
+def tokenise(example: Example, tokenizer: Any, limit: int, stop_ids: frozenset[int]) -> Tokens:
+    """One example as at most `limit` tokens; labels are the tokens' own ids where there is loss, else MASKED."""
+    text, spans = _rendered(example, tokenizer)
+    plain = "text" in example
+    encoded = tokenizer(text, add_special_tokens=plain, return_offsets_mapping=True)
+    ids: list[int] = list(encoded["input_ids"])
+    labels = [
+        token if end > start and any(low <= start < high for low, high in spans) else MASKED
+        for token, (start, end) in zip(ids, encoded["offset_mapping"], strict=True)
+    ]
+    ids, labels = _ended(ids, labels, tokenizer, stop_ids)
+    return Tokens(ids[:limit], labels[:limit], cut=len(ids) > limit)
+
+
+def _rendered(example: Example, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
+    """The text the model sees, and the spans (in characters) of what it should learn to say."""
+    if "text" in example:
+        return example["text"], [(0, len(example["text"]))]
+    messages = list(example.get("messages") or [*example["prompt"], *example["completion"]])
+    turns = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+    if "completion" in example:
+        turns = [n for n in turns if n >= len(example["prompt"])]
+    tools = example.get("tools")
+    whole = _template(tokenizer, messages, tools)
+    spans = []
+    for turn in turns:
+        before = _template(tokenizer, messages[:turn], tools, add_generation_prompt=True)
+        upto = _template(tokenizer, messages[: turn + 1], tools)
+        # Some templates write earlier turns differently once a later one exists: learn only what stays the same.
+        spans.append((_common(before, whole), _common(upto, whole)))
+    return whole, spans
+
+
+def _template(tokenizer: Any, messages: list[Message], tools: Any, **kwargs: bool) -> str:
+    try:
+        return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, **kwargs)) if messages else ""
+    except TemplateError as error:
+        raise DatasetError(
+            f"The model's chat template refuses a conversation of the data: {error}",
+            "Many templates want user and assistant to take turns, or know no system message.",
+            ("dataset",),
+        ) from error
+
+
+def _common(one: str, other: str) -> int:
+    """Length of the common beginning."""
+    if other.startswith(one):
+        return len(one)
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _ended(
+    ids: list[int], labels: list[int], tokenizer: Any, stop_ids: frozenset[int]
+) -> tuple[list[int], list[int]]:
+    """Append the end-of-sequence token unless a stop token already is among the last few trained ones."""
+    tail = {label for label in labels[-3:] if label != MASKED}
+    if tail & stop_ids or tokenizer.eos_token_id is None or not any(label != MASKED for label in labels):
+        return ids, labels
+    return [*ids, tokenizer.eos_token_id], [*labels, tokenizer.eos_token_id]
+
+
+def _trained_ids(tokens: Tokens) -> set[int]:
+    return {label for label in tokens.labels if label != MASKED}
+
+
+def _dataset(rows: Sequence[Tokens]) -> Dataset | None:
+    if not rows:
+        return None
+    return Dataset.from_dict({"input_ids": [r.input_ids for r in rows], "labels": [r.labels for r in rows]})
+
+
+def _file_rows(path: Path) -> tuple[Iterator[Row], str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return read(path), digest
+
+
+def _hub_rows(name: str) -> tuple[Iterator[Row], str]:
+    if Path(name).is_absolute() or name.startswith("."):
+        raise DatasetError(f"There is no file {name}.", "Check the path, or drop the file again.", ("dataset",))
+    try:
+        loaded = load_dataset(name, split="train")
+    except DatasetNotFoundError as error:
+        raise DatasetError(f"There is no dataset {name} on the Hub.", "Check its name.", ("dataset",)) from error
+    except (ConnectionError, OSError) as error:
+        raise DatasetUnreachable(
+            f"The dataset {name} cannot be reached right now.", "Check the network, or use a local file.", ("dataset",)
+        ) from error
+    except ValueError as error:
+        raise DatasetError(f"The dataset {name} cannot be loaded: {error}", fields=("dataset",)) from error
+    return (Row(number=n, data=dict(data), error=None) for n, data in enumerate(loaded, 1)), str(loaded._fingerprint)

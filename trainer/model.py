@@ -1,0 +1,219 @@
+"""From our configuration to the libraries' own: peft's LoraConfig, trl's SFTConfig, bitsandbytes' quantization."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from trl import SFTConfig
+
+from trainer.checks import FOUR_BIT, contradictions
+from trainer.config import Precision, TrainingConfig
+from trainer.errors import ConfigError, MissingDependency, ModelError
+from trainer.loading import explained
+
+PISSA = "pissa_niter_16"  # the fast SVD; the paper (arXiv 2404.02948) finds no loss against the exact one
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+class Hardware(NamedTuple):
+    device: str  # cuda or cpu
+    precision: Precision
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return _DTYPES[self.precision]
+
+
+class Pace(NamedTuple):
+    """How often it speaks, in optimizer steps."""
+
+    log: int
+    evaluate: int
+    save: int
+
+
+def hardware(config: TrainingConfig) -> Hardware:
+    """What this run computes on. Raises `ConfigError` for a precision or a combination that cannot run there."""
+    device = "cuda" if torch.cuda.is_available() and (config.gpu or "").upper() != "CPU" else "cpu"
+    for problem in contradictions(config.model_dump(), on_cpu=device == "cpu"):
+        raise ConfigError(problem.message, problem.way_out, problem.fields)
+    if config.num_gpus > 1:
+        raise ConfigError(f"This trainer uses one GPU, not {config.num_gpus}.", "Set num_gpus to 1.", ("num_gpus",))
+    bf16 = device == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if config.precision == "bf16" and not bf16:
+        raise ConfigError("This card has no bf16.", "Use fp16 or fp32.", ("precision",))
+    if config.precision == "fp16" and device == "cpu":
+        raise ConfigError("A CPU does not train in fp16.", "Use fp32 or bf16.", ("precision",))
+    computed: Precision = "fp32" if device == "cpu" else "bf16" if bf16 else "fp16"
+    return Hardware(device, config.precision or computed)
+
+
+def quantization_config(config: TrainingConfig, dtype: torch.dtype) -> BitsAndBytesConfig | None:
+    """bitsandbytes' settings; None when the base keeps its precision. `int4` means nf4."""
+    kind = config.quantization
+    if kind is None:
+        return None
+    if kind not in FOUR_BIT:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="fp4" if kind == "fp4" else "nf4",
+        bnb_4bit_use_double_quant=config.double_quantization is not False,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def lora_config(config: TrainingConfig) -> LoraConfig:
+    """peft's settings of the adapter; its scale is alpha / rank, for rsLoRA alpha / sqrt(rank)."""
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=config.target_modules,
+        use_dora=config.algorithm == "dora",
+        use_rslora=config.algorithm == "rslora",
+        init_lora_weights=PISSA if config.algorithm == "pissa" else True,
+    )
+
+
+def sft_config(config: TrainingConfig, folder: Path, pace: Pace, where: Hardware, *, evaluates: bool) -> SFTConfig:
+    """trl's settings. Every default of trl that differs from what the plan shows is set here on purpose."""
+    return SFTConfig(
+        output_dir=str(folder / "checkpoints"),
+        **_optimisation(config),
+        **_rhythm(config, pace, evaluates),
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        activation_checkpointing=bool(config.gradient_checkpointing),
+        bf16=where.precision == "bf16",
+        fp16=where.precision == "fp16",
+        use_cpu=where.device == "cpu",
+        max_length=config.max_seq_length,
+        dataset_kwargs={"skip_prepare_dataset": True},  # tokenised, labelled and cut by trainer/data.py
+        prediction_loss_only=True,  # logits of a whole evaluation do not fit in memory
+        logging_nan_inf_filter=False,  # otherwise a NaN loss is reported as the mean of earlier ones
+        dataloader_pin_memory=where.device == "cuda",
+        disable_tqdm=True,
+        report_to="none",
+        run_name=config.run_name,
+        seed=config.seed,
+    )
+
+
+def pace(config: TrainingConfig, total_steps: int) -> Pace:
+    """About eighty reports, six evaluations and four checkpoints a run, unless the configuration says otherwise."""
+    log = config.logging_steps or max(1, total_steps // 80)
+    evaluate = config.eval_steps or max(1, math.ceil(total_steps / 6))
+    save = config.save_steps or max(1, math.ceil(total_steps / 4))
+    if config.early_stopping:  # transformers loads the best checkpoint only where it evaluated and saved together
+        save = math.ceil(save / evaluate) * evaluate if config.save_steps else evaluate
+    return Pace(log, evaluate, save)
+
+
+def load_tokenizer(name: str, revision: str | None = None) -> Any:
+    """The base's own tokenizer. Raises the `ModelError` that says why it cannot be had."""
+    with explained(name):
+        return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+
+
+def load_base(name: str, config: TrainingConfig, where: Hardware) -> PreTrainedModel:
+    """The frozen base, quantized when asked for, from safetensors only. Raises `ModelError` or `MissingDependency`."""
+    quantization = quantization_config(config, where.dtype)
+    try:
+        with explained(name):
+            return AutoModelForCausalLM.from_pretrained(
+                name,
+                dtype=where.dtype,
+                quantization_config=quantization,
+                device_map={"": 0 if where.device == "cuda" else "cpu"},
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
+    except ImportError as error:
+        raise MissingDependency(
+            f"Loading {name} needs a package that is not installed: {error}", "Install the `train` extra."
+        ) from error
+
+
+def attach(base: PreTrainedModel, config: TrainingConfig, start: Path) -> PeftModel:
+    """`base` with a fresh adapter. PiSSA's starting point is saved under `start`: the conversion at the end needs it."""
+    _check_targets(base, config.target_modules)
+    torch.manual_seed(config.seed)
+    model = get_peft_model(base, lora_config(config))
+    if config.algorithm == "pissa":
+        _save_start(model, start)
+    return model
+
+
+def save_adapter(model: PeftModel, config: TrainingConfig, folder: Path, start: Path) -> None:
+    """Write the adapter. PiSSA becomes a plain LoRA of twice the rank, so that it loads on the untouched base."""
+    convert = str(start) if config.algorithm == "pissa" else None
+    model.save_pretrained(str(folder), path_initial_model_for_weight_conversion=convert)
+
+
+def _optimisation(config: TrainingConfig) -> dict[str, Any]:
+    scheduler: str = config.lr_scheduler_type
+    # A float below 1 is a share of the steps to transformers 5.
+    warmup: float = config.warmup_steps if config.warmup_steps is not None else config.warmup_ratio or 0
+    if scheduler == "constant" and warmup:
+        scheduler = "constant_with_warmup"
+    cycles = {}
+    if config.num_cycles is not None and scheduler.startswith("cosine"):
+        cycles["num_cycles"] = int(config.num_cycles) if scheduler == "cosine_with_restarts" else config.num_cycles
+    return {
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": scheduler,
+        "lr_scheduler_kwargs": cycles,
+        "warmup_steps": warmup,
+        "num_train_epochs": config.num_epochs,
+        "max_steps": config.max_steps or -1,
+        "max_grad_norm": config.max_grad_norm,
+        "weight_decay": config.weight_decay,
+        "optim": config.optim,
+    }
+
+
+def _rhythm(config: TrainingConfig, pace: Pace, evaluates: bool) -> dict[str, Any]:
+    best = evaluates and config.early_stopping
+    return {
+        "logging_steps": pace.log,
+        "eval_strategy": "steps" if evaluates else "no",
+        "eval_steps": pace.evaluate if evaluates else None,
+        "save_strategy": "steps",
+        "save_steps": pace.save,
+        "save_total_limit": 2,
+        "load_best_model_at_end": best,
+        "metric_for_best_model": "eval_loss" if best else None,
+        "greater_is_better": False if best else None,
+    }
+
+
+def _check_targets(base: PreTrainedModel, wanted: list[str] | str) -> None:
+    """peft ignores names that match nothing as long as one matches; a typo must not shrink the adapter silently."""
+    if isinstance(wanted, str):
+        return
+    linear = {name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
+    names = sorted({name.rsplit(".", 1)[-1] for name in linear} - {"lm_head"})
+    missing = [want for want in wanted if not any(name == want or name.endswith("." + want) for name in linear)]
+    if missing or "lm_head" in wanted:
+        wrong = ", ".join(missing) or "lm_head"
+        raise ModelError(
+            f"This model has no layer an adapter could be put on called {wrong}.",
+            f"It has: {', '.join(names)}; `all-linear` takes them all.",
+            ("target_modules",),
+        )
+
+
+def _save_start(model: PeftModel, folder: Path) -> None:
+    """The adapter before training, marked so that loading it does not repeat the SVD."""
+    settings = model.peft_config["default"]
+    method, settings.init_lora_weights = settings.init_lora_weights, True
+    model.save_pretrained(str(folder))
+    settings.init_lora_weights = method
