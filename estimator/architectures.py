@@ -1,0 +1,333 @@
+"""How each architecture is built, as data: what its layers are called, which of them have a bias, what config.json leaves out.
+
+Source: the modelling code of transformers 5.23 (`configuration_*.py` for the defaults, `modeling_*.py` for the layers);
+tests/estimator/test_exact_counts.py compares every row with the real class on the meta device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+Flag = bool | str  # a constant, or the config.json key that switches it ("key?": on when config.json is silent)
+NOTHING: Mapping[str, int] = MappingProxyType({})
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+class Mixture(NamedTuple):
+    """A mixture of experts in place of (most) MLPs."""
+
+    experts: tuple[str, ...] = ("num_experts", "num_local_experts")  # config.json keys of the expert count
+    width: str = "moe_intermediate_size"
+    top_k: int = 8
+    shared: str = ""  # key of the shared expert's width, or "n_shared_experts" counted in expert widths
+    shared_gate: bool = False
+    dense_first: bool = False  # `first_k_dense_replace` layers keep a plain MLP
+    expert_bias: bool = False
+    router_bias: bool = False
+    sandwiched: bool = False  # gpt-oss keeps gate and up interleaved and clamps them: one more copy of both
+
+
+class Traits(NamedTuple):
+    """One architecture. Defaults describe Llama."""
+
+    qkv: tuple[str, ...] = ("q_proj", "k_proj", "v_proj")  # one name: fused
+    out: str = "o_proj"
+    mlp: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
+    gated: bool = True
+    qkv_bias: Flag = False
+    out_bias: Flag = False
+    mlp_bias: Flag = False
+    norms: int = 2  # in a layer, qk-norms not counted
+    norm_tensors: int = 1  # 0 no weights, 1 weight, 2 weight and bias
+    rms: bool = True
+    qk_norm: str = ""  # norms on queries and keys: "head" has a weight per head_dim, "width" per projection output
+    qk_flag: Flag = True  # whether config.json can switch them off
+    head_bias: bool = False
+    positions: int = -1  # rows of a learned position table beyond the context; -1: no such table
+    embedding_norm: bool = False
+    final_norm: bool = True
+    parallel: bool = False  # attention and MLP read the same normed input
+    tied: bool = False  # what a missing tie_word_embeddings means
+    names: Mapping[str, str] = NO_NAMES  # our name -> config.json key
+    defaults: Mapping[str, int] = NOTHING  # values config.json may leave out
+    mixture: Mixture | None = None
+    latent: bool = False  # DeepSeek's multi-head latent attention
+    layout: str = ""  # "falcon" | "bigcode" | "qwen1" | "opt": a rule of its own in estimator/layers.py
+    sinks: bool = False  # one learned logit a head
+
+
+GPT2_NAMES = {
+    "hidden_size": "n_embd",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "intermediate_size": "n_inner",
+    "max_position_embeddings": "n_positions",
+}
+BLOOM_NAMES = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head"}
+MPT_NAMES = {
+    "hidden_size": "d_model",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "max_position_embeddings": "max_seq_len",
+}
+GEMMA3 = {
+    "vocab_size": 262_208,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "max_position_embeddings": 131_072,
+    "sliding_window": 4096,
+}
+LLAMA = Traits()
+QWEN2 = Traits(qkv_bias=True)
+QWEN3 = Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="head", defaults={"head_dim": 128})
+ROUTED = Mixture(experts=("n_routed_experts",), shared="n_shared_experts", dense_first=True)
+DEEPSEEK = Traits(latent=True, qkv_bias="attention_bias", out_bias="attention_bias", mixture=ROUTED)
+BIASED_LAYER_NORM = Traits(norm_tensors=2, rms=False)
+PLAIN_MLP = BIASED_LAYER_NORM._replace(gated=False, qkv_bias=True, out_bias=True, mlp_bias=True)
+NEOX = PLAIN_MLP._replace(
+    qkv=("query_key_value",),
+    out="dense",
+    mlp=("dense_h_to_4h", "dense_4h_to_h"),
+    qkv_bias="attention_bias?",
+    out_bias="attention_bias?",
+)
+GPT2 = PLAIN_MLP._replace(
+    qkv=("c_attn",),
+    out="c_proj",
+    mlp=("c_fc", "c_proj"),
+    positions=0,
+    tied=True,
+    names=GPT2_NAMES,
+    defaults={"n_positions": 1024},
+)
+GPTJ = PLAIN_MLP._replace(
+    out="out_proj",
+    mlp=("fc_in", "fc_out"),
+    qkv_bias=False,
+    out_bias=False,
+    norms=1,
+    parallel=True,
+    head_bias=True,
+    names=GPT2_NAMES,
+)
+OPT = PLAIN_MLP._replace(
+    out="out_proj",
+    mlp=("fc1", "fc2"),
+    qkv_bias="enable_bias?",
+    out_bias="enable_bias?",
+    mlp_bias="enable_bias?",
+    positions=2,
+    tied=True,
+    names={"intermediate_size": "ffn_dim"},
+    layout="opt",
+)
+
+ARCHITECTURES: dict[str, Traits] = {
+    "llama": Traits(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias"),
+    "mistral": LLAMA._replace(defaults={"num_key_value_heads": 8}),
+    "ministral3": LLAMA._replace(defaults={"num_key_value_heads": 8, "head_dim": 128}),
+    "mixtral": LLAMA._replace(
+        defaults={"num_key_value_heads": 8},
+        mixture=Mixture(experts=("num_local_experts",), width="intermediate_size", top_k=2),
+    ),
+    "qwen": Traits(
+        qkv=("c_attn",),
+        out="c_proj",
+        mlp=("w1", "w2", "c_proj"),
+        qkv_bias=True,
+        layout="qwen1",
+        names={"max_position_embeddings": "seq_length"},
+    ),
+    "qwen2": QWEN2,
+    "qwen2_moe": QWEN2._replace(
+        mixture=Mixture(top_k=4, shared="shared_expert_intermediate_size", shared_gate=True), qkv_bias="qkv_bias?"
+    ),
+    "qwen3": QWEN3,
+    "qwen3_moe": QWEN3._replace(mixture=Mixture(), defaults=NOTHING),
+    "gemma": Traits(qkv_bias="attention_bias", out_bias="attention_bias", tied=True, defaults={"head_dim": 256}),
+    "gemma2": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        norms=4,
+        tied=True,
+        defaults={"head_dim": 256, "num_key_value_heads": 4, "sliding_window": 4096, "max_position_embeddings": 8192},
+    ),
+    "gemma3_text": Traits(
+        qkv_bias="attention_bias", out_bias="attention_bias", norms=4, qk_norm="head", tied=True, defaults=GEMMA3
+    ),
+    "vaultgemma": Traits(tied=True, defaults={"head_dim": 256, "num_key_value_heads": 4}),
+    "phi": PLAIN_MLP._replace(
+        out="dense", mlp=("fc1", "fc2"), norms=1, parallel=True, head_bias=True, qk_norm="head", qk_flag="qk_layernorm"
+    ),
+    "phi3": Traits(qkv=("qkv_proj",), mlp=("gate_up_proj", "down_proj")),
+    "phimoe": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        norm_tensors=2,
+        rms=False,
+        defaults={"num_key_value_heads": 8},
+        mixture=Mixture(experts=("num_local_experts",), width="intermediate_size", top_k=2),
+    ),
+    "gpt2": GPT2,
+    "gpt_bigcode": GPT2._replace(layout="bigcode"),
+    "gptj": GPTJ,
+    "codegen": GPTJ._replace(qkv=("qkv_proj",)),
+    "gpt_neo": PLAIN_MLP._replace(
+        out="out_proj",
+        mlp=("c_fc", "c_proj"),
+        qkv_bias=False,
+        positions=0,
+        tied=True,
+        names={"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
+    ),
+    "gpt_neox": NEOX,
+    "opt": OPT,
+    "biogpt": OPT._replace(names=NO_NAMES, layout="", qkv_bias=True, out_bias=True, mlp_bias=True),
+    "bloom": NEOX._replace(
+        qkv_bias=True,
+        out_bias=True,
+        embedding_norm=True,
+        tied=True,
+        names=BLOOM_NAMES,
+        defaults={"max_position_embeddings": 2048},
+    ),
+    "falcon": NEOX._replace(
+        qkv_bias="bias",
+        out_bias="bias",
+        mlp_bias="bias",
+        tied=True,
+        layout="falcon",
+        names={"intermediate_size": "ffn_hidden_size"},
+        defaults={"max_position_embeddings": 2048},
+    ),
+    "persimmon": NEOX._replace(qkv_bias=True, out_bias=True, qk_norm="head", qk_flag="qk_layernorm?"),
+    "mpt": Traits(
+        qkv=("Wqkv",),
+        out="out_proj",
+        mlp=("up_proj", "down_proj"),
+        gated=False,
+        rms=False,
+        tied=True,
+        names=MPT_NAMES,
+        defaults={"max_seq_len": 2048},
+    ),
+    "stablelm": BIASED_LAYER_NORM._replace(qkv_bias="use_qkv_bias"),
+    "olmo": Traits(qkv_bias="attention_bias", out_bias="attention_bias", norm_tensors=0, rms=False),
+    "olmo2": Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="width"),
+    "olmo3": Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="width"),
+    "olmoe": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        qk_norm="width",
+        mixture=Mixture(width="intermediate_size"),
+    ),
+    "granite": Traits(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias"),
+    "granitemoe": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        mixture=Mixture(experts=("num_local_experts",), width="intermediate_size", top_k=2),
+    ),
+    "cohere": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        norms=1,
+        rms=False,
+        parallel=True,
+        tied=True,
+        qk_norm="width",
+        qk_flag="use_qk_norm",
+    ),
+    "cohere2": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        norms=1,
+        rms=False,
+        parallel=True,
+        tied=True,
+        defaults={"sliding_window": 4096},
+    ),
+    "starcoder2": PLAIN_MLP._replace(
+        mlp=("c_fc", "c_proj"),
+        qkv_bias="use_bias?",
+        out_bias="use_bias?",
+        mlp_bias="use_bias?",
+        tied=True,
+        defaults={"num_key_value_heads": 2},
+    ),
+    "smollm3": Traits(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        mlp_bias="mlp_bias",
+        tied=True,
+        defaults={"num_key_value_heads": 4},
+    ),
+    "glm": Traits(
+        qkv_bias="attention_bias?",
+        mlp=("gate_up_proj", "down_proj"),
+        defaults={"head_dim": 128, "num_key_value_heads": 2},
+    ),
+    "glm4": Traits(
+        qkv_bias="attention_bias?",
+        mlp=("gate_up_proj", "down_proj"),
+        norms=4,
+        defaults={"head_dim": 128, "num_key_value_heads": 2},
+    ),
+    "glm4_moe": Traits(
+        qkv_bias="attention_bias",
+        qk_norm="head",
+        qk_flag="use_qk_norm",
+        defaults={"num_key_value_heads": 8},
+        mixture=ROUTED,
+    ),
+    "exaone4": Traits(qk_norm="head"),
+    "nemotron": PLAIN_MLP._replace(
+        mlp=("up_proj", "down_proj"),
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        mlp_bias="mlp_bias",
+        defaults={"head_dim": 128},
+    ),
+    "helium": Traits(qkv_bias="attention_bias", mlp_bias="mlp_bias", defaults={"head_dim": 128}),
+    "ernie4_5": Traits(
+        qkv_bias="use_bias",
+        out_bias="use_bias",
+        mlp_bias="use_bias",
+        tied=True,
+        defaults={"head_dim": 128, "num_key_value_heads": 2},
+    ),
+    "seed_oss": Traits(
+        qkv_bias="attention_bias?",
+        out_bias="attention_out_bias",
+        mlp_bias="mlp_bias",
+        defaults={"head_dim": 128, "num_key_value_heads": 8},
+    ),
+    "arcee": Traits(
+        mlp=("up_proj", "down_proj"),
+        gated=False,
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        mlp_bias="mlp_bias",
+    ),
+    "hunyuan_v1_dense": Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="head"),
+    "deepseek_v2": DEEPSEEK,
+    "deepseek_v3": DEEPSEEK,
+    "youtu": DEEPSEEK._replace(mixture=None, tied=True),
+    "gpt_oss": Traits(
+        sinks=True,
+        qkv_bias="attention_bias?",
+        out_bias="attention_bias?",
+        defaults={"head_dim": 64, "num_key_value_heads": 8, "sliding_window": 128},
+        mixture=Mixture(
+            experts=("num_local_experts",),
+            width="intermediate_size",
+            top_k=4,
+            expert_bias=True,
+            router_bias=True,
+            sandwiched=True,
+        ),
+    ),
+}
+ALIASES = {"gemma3": "gemma3_text", "mistral3": "mistral", "gemma3n": "gemma3n_text"}
