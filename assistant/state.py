@@ -55,6 +55,9 @@ class ChatState(BaseModel):
     model: dict[str, Any] | None = None  # a ModelCard of assistant/hub.py, dumped
     dataset: dict[str, Any] | None = None  # a DatasetReport of trainer/rows.py, dumped
     constraints: dict[str, Any] = {}  # budget_usd, deadline, local_only, free_only, ...
+    version: int = 0  # of the plan; undo walks to the parent
+    parent: int | None = None
+    versions: int = 0  # the highest number given so far
     pending: Pending = Pending()
     shown_plan: str | None = None  # hash of the plan as last reviewed; a yes counts only for that one
     run_id: str | None = None
@@ -63,5 +66,6 @@ class ChatState(BaseModel):
     tried: list[str] = []
     topics: list[str] = []  # recent subjects, newest last: "what about it?"
     skipped: list[str] = []  # wizard questions the user waved through
+    focus: str | None = None  # a wizard step the user went back to: asked next, once
     misses: int = 0  # turns in a row that were not understood
     language: str = "en"

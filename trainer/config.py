@@ -97,7 +97,9 @@ class TrainingConfig(BaseModel):
     """Stop when the evaluation loss no longer improves, and keep the best checkpoint. Needs a validation split."""
     early_stopping_patience: int = _field(3, "Early stopping patience", "hyperparameters", (1, 10), ge=1, le=1000)
     """Evaluations without improvement before stopping."""
-    early_stopping_threshold: float = _field(0.0, "Early stopping threshold", "hyperparameters", (0.0, 0.1), ge=0.0, lt=100.0)
+    early_stopping_threshold: float = _field(
+        0.0, "Early stopping threshold", "hyperparameters", (0.0, 0.1), ge=0.0, lt=100.0
+    )
     """Smallest fall of the evaluation loss that counts as an improvement."""
     eval_steps: int | None = _field(None, "Evaluate every", "hyperparameters", ge=1, le=10_000_000)
     """Optimizer steps between evaluations."""
@@ -203,7 +205,11 @@ def allowed(name: str) -> str:
         return "a list of words" if get_origin(field.annotation) is list else "text"
     low = f"above {show(bounds['gt'])}" if "gt" in bounds else show(bounds.get("ge", 0))
     high = f"below {show(bounds['lt'])}" if "lt" in bounds else show(bounds.get("le", "any"))
-    return f"{low} to {high}" if not {"gt", "lt"} & bounds.keys() else f"{low}, {high if 'lt' in bounds else 'up to ' + high}"
+    return (
+        f"{low} to {high}"
+        if not {"gt", "lt"} & bounds.keys()
+        else f"{low}, {high if 'lt' in bounds else 'up to ' + high}"
+    )
 
 
 def step_of(name: str) -> str:

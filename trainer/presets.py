@@ -114,7 +114,11 @@ def _algorithm(have: Values, job: Job) -> Made:
         made["double_quantization"] = Computed(True, "saves about 0.4 bit a parameter at no visible cost")
     rank = have.get("rank")
     if rank:
-        alpha, why = (2 * rank, "twice the rank") if have.get("algorithm") != "rslora" else (rank, "rsLoRA scales by 1/sqrt(rank)")
+        alpha, why = (
+            (2 * rank, "twice the rank")
+            if have.get("algorithm") != "rslora"
+            else (rank, "rsLoRA scales by 1/sqrt(rank)")
+        )
         made["alpha"] = Computed(alpha, why)
     return made
 
@@ -158,7 +162,9 @@ def _length(longest: int, context: int | None) -> Computed:
     length = max(64, math.ceil(longest / 64) * 64)
     why = f"the longest row has {longest:,} tokens"
     ceiling = min(context or 2048, 2048)
-    return Computed(ceiling, f"{why}; more is cut to keep memory in bounds") if length > ceiling else Computed(length, why)
+    return (
+        Computed(ceiling, f"{why}; more is cut to keep memory in bounds") if length > ceiling else Computed(length, why)
+    )
 
 
 def _optimisation(have: Values, job: Job) -> Made:

@@ -1,0 +1,48 @@
+# Everything a newcomer needs: `make run` and `make test`. Each sets up what it needs, with Python, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run chat test check lint types bench score clean setup-dev
+
+run: $(VENV)/.train
+	@exec $(BIN)/python app.py
+
+chat: $(VENV)/.train
+	@exec $(BIN)/python -m assistant
+
+# torch first: a CPU build that satisfies the pin is taken where one is provided.
+$(VENV)/.train: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.*"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev]'
+	@touch $@
+
+setup-dev: $(VENV)/.dev
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m pytest -q; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status
+
+check: lint types $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m bench
+
+score: $(VENV)/.dev
+	@$(BIN)/python -m tests.score
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

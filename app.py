@@ -1,0 +1,232 @@
+"""The page: draws the conversation and forwards to `Assistant`. No logic lives here."""
+
+from __future__ import annotations
+
+import html
+import os
+import secrets
+import uuid
+from pathlib import Path
+from typing import Any, get_args
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+import pandas as pd
+
+from assistant import Assistant
+from assistant.progress import RunProgress
+from assistant.replies.run import duration
+from assistant.settings import Settings
+from assistant.state import Message
+from trainer.config import TrainingConfig, show, step_of
+
+POLL_SECONDS = 1.0
+BUTTONS = 3
+WELCOME = (
+    "**Hello!** Tell me what you want to fine-tune, in your own words. For example: "
+    "*fine-tune a small model on faq.csv*, *qlora on mistral 7b, rank 16, on my 3060*, or drop a file below."
+)
+CSS = """
+.quick button {min-width: 0}
+.bar {height: 12px; border-radius: 6px; background: var(--border-color-primary); overflow: hidden; margin: 6px 0}
+.bar > div {height: 100%; background: var(--color-accent); transition: width .5s}
+.state {font-size: .95em; overflow-wrap: anywhere}
+#chat table {display: block; overflow-x: auto; max-width: 100%}
+footer {display: none !important}
+@media (max-width: 700px) {#chat {height: 60vh !important}}
+"""
+
+
+def build_app(assistant: Assistant) -> Any:
+    """The page over one Assistant. Only a conversation's id lives in the browser; a reload finds everything again."""
+    views = Views(assistant)
+    with gr.Blocks(title="PEFT Studio assistant", analytics_enabled=False) as page:
+        thread = gr.BrowserState("", storage_key="peft-studio", secret=_browser_secret(assistant.settings.home))
+        with gr.Row():
+            with gr.Column(scale=3, min_width=320):
+                chat = gr.Chatbot(
+                    elem_id="chat", height=620, show_label=False, placeholder=WELCOME, buttons=["copy"],
+                    sanitize_html=True, latex_delimiters=[], layout="bubble",
+                )  # fmt: skip
+                with gr.Row(elem_classes="quick"):
+                    quick = [gr.Button(visible=False, size="sm", elem_id=f"quick-{n}") for n in range(BUTTONS)]
+                box = gr.MultimodalTextbox(
+                    placeholder="fine-tune a small model on faq.csv", show_label=False, elem_id="box",
+                    file_count="multiple", sources=["upload"], autofocus=True, max_plain_text_length=20_000,
+                )  # fmt: skip
+                fresh = gr.Button("New conversation", size="sm", variant="secondary", elem_id="new")
+            with gr.Column(scale=2, min_width=300):
+                state = gr.HTML(elem_id="run-state")
+                loss = gr.LinePlot(x="step", y="value", color="curve", title="Loss", height=260, elem_id="curves",
+                                   x_title="step", y_title="loss", visible=False)  # fmt: skip
+                stop = gr.Button("Stop and keep", variant="stop", visible=False, elem_id="stop")
+                plan = gr.Markdown(elem_id="plan")
+        with gr.Sidebar(position="right", open=False):
+            gr.Markdown("### Settings\nThe same values as in the chat; each change is a sentence there.")
+            settings = {name: widget(name) for name in TrainingConfig.model_fields if _adjustable(name)}
+        panel = [state, loss, stop, plan]
+        everything = [chat, *quick, *panel]
+
+        page.load(views.known, thread, thread, api_visibility="private").then(
+            views.draw, thread, everything, api_visibility="private"
+        )
+        box.submit(views.say, [box, thread], [box, thread, *everything], api_name="say", concurrency_limit=None)
+        for button in quick:
+            button.click(
+                views.press, [button, thread], [thread, *everything], api_visibility="private", concurrency_limit=None
+            )
+        stop.click(views.stop, thread, everything, api_visibility="private")
+        fresh.click(lambda: uuid.uuid4().hex, None, thread, api_visibility="private").then(
+            views.draw, thread, everything, api_visibility="private"
+        )
+        gr.Timer(POLL_SECONDS).tick(
+            views.poll, thread, everything, show_progress="hidden", api_visibility="private", concurrency_limit=None
+        )
+        for name, component in settings.items():
+            component.input(views.setter(name), [component, thread], everything, api_visibility="private")
+    return page
+
+
+class Views:
+    """What each event of the page shows, for the conversation it names."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self.assistant = assistant
+
+    def known(self, thread: str) -> str:
+        return thread or uuid.uuid4().hex
+
+    def say(self, message: dict[str, Any], thread: str) -> list[Any]:
+        thread = self.known(thread)
+        text, files = message.get("text") or "", [Path(file) for file in message.get("files") or []]
+        if text.strip() or files:
+            self.assistant.say(thread, text, files)
+        return [{"text": "", "files": []}, thread, *self.draw(thread)]
+
+    def press(self, label: str, thread: str) -> list[Any]:
+        thread = self.known(thread)
+        self.assistant.say(thread, label)
+        return [thread, *self.draw(thread)]
+
+    def stop(self, thread: str) -> list[Any]:
+        self.assistant.say(thread, "stop and keep what we have")
+        return self.draw(thread)
+
+    def setter(self, name: str) -> Any:
+        def change(value: Any, thread: str) -> list[Any]:
+            self.assistant.say(thread, f"set {name} to {show(value)}")
+            return self.draw(thread)
+
+        return change
+
+    def poll(self, thread: str) -> list[Any]:
+        if thread and self.assistant.poll(thread):
+            return self.draw(thread)
+        return [gr.skip()] * (1 + BUTTONS + 4)
+
+    def draw(self, thread: str) -> list[Any]:
+        """Chat, quick answers, run panel and plan, in the order of `everything`."""
+        messages = self.assistant.history(thread)
+        runs = self.assistant.runs(thread)
+        now = runs[0]["progress"] if runs else None
+        points = self.assistant.points(runs[0]["id"]) if runs else []
+        training = now is not None and not now.ended
+        return [
+            [{"role": message.role, "content": message.content} for message in messages],
+            *_quick(messages),
+            _run_html(runs[0]["id"], runs[0]["title"], now) if now else "",
+            gr.LinePlot(_curves(points), visible=bool(points)),
+            gr.Button(visible=training),
+            self._plan(thread),
+        ]
+
+    def _plan(self, thread: str) -> str:
+        choices = self.assistant.choices(thread)
+        if not choices:
+            return "### The plan so far\nNothing chosen yet."
+        rows = [f"| {TrainingConfig.model_fields[name].title} | {_cell(value)} |" for name, value in choices.items()]
+        return (
+            "### What you chose\n| | |\n|---|---|\n"
+            + "\n".join(rows)
+            + "\n\nSay *show the plan* for every value and its reason."
+        )
+
+
+def widget(name: str) -> Any:
+    """The input for one parameter, from the same field the wizard and the trainer read."""
+    field = TrainingConfig.model_fields[name]
+    common: dict[str, Any] = {"label": field.title, "info": field.description, "elem_id": f"set-{name}"}
+    words = [word for part in get_args(field.annotation) or (field.annotation,) for word in get_args(part) or (part,)]
+    words = [word for word in (*get_args(field.annotation), *words) if isinstance(word, str)]
+    if words:
+        return gr.Dropdown(list(dict.fromkeys(words)), value=field.default, **common)
+    if field.annotation is bool or bool in get_args(field.annotation):
+        return gr.Checkbox(value=bool(field.default), **common)
+    return gr.Textbox(value="" if field.default is None else show(field.default), max_lines=1, **common)
+
+
+def _adjustable(name: str) -> bool:
+    return step_of(name) in ("algorithm", "hyperparameters", "tracking") and name != "target_modules"
+
+
+def _quick(messages: list[Message]) -> list[Any]:
+    spoken = [message for message in messages if message.role == "assistant" and not message.live]
+    labels = (
+        spoken[-1].suggestions if spoken else ["fine-tune a small model", "what can you do?", "quick start template"]
+    )
+    return [gr.Button(labels[n], visible=True) if n < len(labels) else gr.Button(visible=False) for n in range(BUTTONS)]
+
+
+def _run_html(run_id: str, title: str, now: RunProgress) -> str:
+    share = 1.0 if now.status == "finished" else (now.step / now.total_steps if now.total_steps else 0.0)
+    facts = [now.stage or now.status, f"step {now.step:,} of {now.total_steps:,}" if now.total_steps else ""]
+    facts += [f"loss {now.loss:.3f}" if now.loss is not None else ""]
+    facts += [f"{now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s and not now.ended else ""]
+    facts += [f"about {duration(now.eta_s)} left" if now.eta_s is not None and not now.ended else ""]
+    text = " · ".join(html.escape(fact) for fact in facts if fact)
+    return (
+        f'<div class="state"><b>Run {html.escape(run_id)}</b> {html.escape(title)}'
+        f'<div class="bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>{text}</div>'
+    )
+
+
+def _curves(points: list[dict[str, Any]]) -> pd.DataFrame:
+    rows = [
+        {"step": point["step"], "value": point[key], "curve": curve}
+        for point in points
+        for key, curve in (("loss", "training"), ("eval_loss", "evaluation"))
+        if point[key] is not None
+    ]
+    return pd.DataFrame(rows, columns=["step", "value", "curve"])
+
+
+def _cell(value: Any) -> str:
+    return html.escape(show(value)).replace("|", "\\|").replace("\n", " ")
+
+
+def _browser_secret(home: Path) -> str:
+    """The key of the browser's stored conversation id: made once, so that a restart of the app still reads it."""
+    path = home / "browser.key"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        path.write_text(secrets.token_hex(16), encoding="utf-8")
+        path.chmod(0o600)
+    return path.read_text(encoding="utf-8").strip()
+
+
+def main() -> None:
+    settings = Settings.from_environment()
+    assistant = Assistant(settings=settings)
+    page = build_app(assistant)
+    page.queue(default_concurrency_limit=None)
+    page.launch(
+        server_name="0.0.0.0" if settings.on_space else None,
+        show_error=False, share=False, enable_monitoring=False, strict_cors=True, ssr_mode=False, footer_links=[],
+        max_file_size=f"{settings.max_upload_mb}mb", css=CSS, theme=gr.themes.Soft(),
+        blocked_paths=[str(settings.home)],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

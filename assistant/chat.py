@@ -1,0 +1,159 @@
+"""The only thing a user interface talks to: `say`, `poll`, `history`, and what is known about plan and runs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trainer.compute.local import LocalProvider
+
+from assistant import replies
+from assistant.following import follow
+from assistant.graph.build import build_graph
+from assistant.hub import Hub
+from assistant.interpreters import Interpreter
+from assistant.interpreters.rules import RuleInterpreter
+from assistant.plan import config_of
+from assistant.progress import RunReport
+from assistant.services import Services
+from assistant.settings import Settings, token
+from assistant.state import ChatState, Message, Reply, ToolCall
+from assistant.store import Row, Store
+from trainer.config import TrainingConfig
+from trainer.errors import ConfigError
+from trainer.presets import missing
+
+log = logging.getLogger("assistant")
+
+
+class Assistant:
+    """Conversations, each under a `thread` id of the caller's choosing. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        home: Path | str | None = None,
+        settings: Settings | None = None,
+        interpreter: Interpreter | None = None,
+    ) -> None:
+        wired = settings or Settings.from_environment()
+        wired = replace(wired, home=Path(home).expanduser().absolute()) if home is not None else wired
+        self.settings = replace(wired, home=wired.home.absolute())
+        self.store = Store(self.settings.home / "assistant.db")
+        hub = Hub(
+            endpoint=self.settings.hub_endpoint,
+            token=token,
+            offline=self.settings.offline,
+            folders=self.settings.data_folders,
+        )
+        self.services = Services(self.settings, self.store, hub, {"local": LocalProvider(self.settings.home / "runs")})
+        self._graph = build_graph(interpreter or RuleInterpreter(), self.settings.home / "conversations.db")
+        # A turn and a poll of one conversation may arrive together; the second waits for the first.
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._locks_guard = threading.Lock()
+
+    def close(self) -> None:
+        """Close the databases. Running trainings go on."""
+        self.store.close()
+        self._graph.checkpointer.conn.close()
+
+    def say(self, thread: str, text: str, files: Iterable[Path | str] = ()) -> Reply:
+        """Answer one message. `files` are copied into the home folder and known by their names from then on."""
+        with self._lock(thread):
+            names = [self._keep(thread, Path(file)) for file in files]
+            shown = "\n".join([text, *(f"📎 {name}" for name in names)]).strip()
+            self.store.add_message(thread, Message(role="user", content=shown))
+            reply = self._turn(thread, text, names)
+            self.store.add_message(thread, Message(role="assistant", content=reply.text, suggestions=reply.suggestions))
+            return reply
+
+    def poll(self, thread: str) -> RunReport | None:
+        """Post what this conversation's runs reported since last time; None when they reported nothing."""
+        with self._lock(thread):
+            return follow(thread, self.services)
+
+    def history(self, thread: str) -> list[Message]:
+        """The messages of a conversation, oldest first."""
+        return self.store.messages(thread)
+
+    def choices(self, thread: str) -> dict[str, Any]:
+        """{field: value}, only what the user chose."""
+        return dict(self._state(thread).choices)
+
+    def config(self, thread: str) -> TrainingConfig:
+        """The resolved configuration. Raises `ConfigError` naming what is missing or contradictory."""
+        state = self._state(thread)
+        absent = missing(state.choices)
+        if absent:
+            raise ConfigError(f"Not chosen yet: {', '.join(absent)}.", "Say which.", tuple(absent))
+        return config_of(state, self.services)
+
+    def runs(self, thread: str | None = None) -> list[Row]:
+        """The runs of a conversation, or all, newest first: id, title, progress (a RunProgress), folder, at."""
+        return self.store.runs(thread)
+
+    def points(self, run_id: str) -> list[Row]:
+        """The measured points of a run, in order: step, loss, eval_loss, learning_rate, tokens_per_s, ..."""
+        return self.store.points(run_id)
+
+    def state(self, thread: str) -> ChatState:
+        """The conversation's state, for a panel that shows the plan."""
+        return self._state(thread)
+
+    def services_of(self, thread: str) -> Services:
+        """The services as this conversation's tools see them."""
+        return replace(self.services, thread=thread, earlier=lambda: self._earlier(thread))
+
+    def _lock(self, thread: str) -> threading.RLock:
+        with self._locks_guard:
+            return self._locks[thread]
+
+    def _turn(self, thread: str, text: str, names: list[str]) -> Reply:
+        """One pass through the graph. The boundary where a bug becomes a sentence with a log id."""
+        state = self._state(thread)
+        turn = {"chat": state.model_dump(), "message": text, "files": names, "calls": [], "outcomes": {}, "reply": {}}
+        try:
+            result = self._graph.invoke(
+                turn, {"configurable": {"thread_id": thread}}, context=self.services_of(thread), durability="exit"
+            )
+        except Exception:  # the boundary: whatever escapes here is a bug of ours, and the user's plan must survive it
+            log_id = uuid.uuid4().hex[:8]
+            log.exception("turn failed %s", log_id)
+            return Reply(text=replies.bug(log_id))
+        calls = [ToolCall.model_validate(call) for call in result["calls"]]
+        return Reply.model_validate(result["reply"]).model_copy(update={"calls": calls})
+
+    def _state(self, thread: str) -> ChatState:
+        values = self._graph.get_state({"configurable": {"thread_id": thread}}).values
+        return ChatState.model_validate(values["chat"]) if values.get("chat") else ChatState()
+
+    def _earlier(self, thread: str) -> Iterator[ChatState]:
+        for snapshot in self._graph.get_state_history({"configurable": {"thread_id": thread}}):
+            if snapshot.values.get("chat"):
+                yield ChatState.model_validate(snapshot.values["chat"])
+        yield ChatState()
+
+    def _keep(self, thread: str, file: Path) -> str:
+        """Copy an uploaded file under a name of our making; its own name is only how the user calls it."""
+        name = _display_name(file.name)
+        folder = self.settings.home / "uploads" / hashlib.sha256(thread.encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        upload_id = uuid.uuid4().hex
+        path = folder / f"{upload_id}{Path(name).suffix.lower()}"
+        shutil.copyfile(file, path)
+        self.store.add_upload(thread, upload_id, name, path)
+        return name
+
+
+def _display_name(name: str) -> str:
+    """Printable, one line, no folders: a file's name is shown and matched, never followed."""
+    flat = name.replace("\\", "/").split("/")[-1]
+    kept = "".join(char for char in flat if char.isprintable() and char not in "\u202e\u202d\u2066\u2067\u2068\u2069")
+    return kept.strip()[-120:] or "file"

@@ -1,0 +1,49 @@
+"""Following the runs of a conversation: new events in, one live line and permanent milestones out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assistant.progress import RunProgress, RunReport, fold
+from assistant.replies.run import live, milestone
+from assistant.services import Services
+from trainer.events import Evaluated, Progress, TrainEvent
+
+
+def follow(thread: str, services: Services) -> RunReport | None:
+    """Post what is new of every run of this conversation; None when nothing is."""
+    lines: list[str] = []
+    newest: RunProgress | None = None
+    for row in reversed(services.store.runs(thread)):
+        fresh = services.providers[row["provider"]].events(row["run"], after=row["progress"].seen)
+        if fresh:
+            newest, said = _advance(row, fresh, services)
+            lines += said
+    if newest is None:
+        return None
+    text = "\n".join([*lines, *([] if newest.ended else [live(newest)])])
+    return RunReport(text=text, lines=lines, progress=newest)
+
+
+def _advance(row: dict[str, Any], fresh: list[TrainEvent], services: Services) -> tuple[RunProgress, list[str]]:
+    now: RunProgress = row["progress"]
+    lines: list[str] = []
+    points: list[dict[str, Any]] = []
+    for event in fresh:
+        now = fold(now, [event])
+        if line := milestone(event, row["id"], now):
+            lines.append(line)
+        if point := _point(event, now.seen):
+            points.append(point)
+    services.store.advance(row, now, points, lines, None if now.ended else live(now))
+    return now, lines
+
+
+def _point(event: TrainEvent, seq: int) -> dict[str, Any] | None:
+    if isinstance(event, Progress):
+        names = ("step", "loss", "learning_rate", "grad_norm", "tokens_per_s", "memory_gib")
+        return {"seq": seq, "eval_loss": None} | {name: getattr(event, name) for name in names}
+    if isinstance(event, Evaluated):
+        empty = dict.fromkeys(("loss", "learning_rate", "grad_norm", "tokens_per_s", "memory_gib"))
+        return {"seq": seq, "step": event.step, "eval_loss": event.eval_loss} | empty
+    return None

@@ -1,0 +1,161 @@
+"""One function per node: the turn so far in, changed fields out."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any, TypedDict
+
+from langgraph.runtime import Runtime
+from pydantic import ValidationError
+
+from assistant import replies
+from assistant.graph.steps import next_step
+from assistant.interpreters import Interpreter, Turn
+from assistant.plan import plan_hash, values_of
+from assistant.replies.questions import QUESTIONS
+from assistant.services import Services
+from assistant.state import ChatState, Pending, Reply, ToolCall
+from assistant.tools import TOOLS
+from assistant.tools.base import Outcome
+from assistant.tools.runs import Launch, launch
+from trainer.errors import StudioError
+
+log = logging.getLogger("assistant")
+_FIELD_OF_TOOL = {"lookup_model": "base_model", "validate_dataset": "dataset"}
+
+
+class TurnState(TypedDict, total=False):
+    """What flows through the graph: plain JSON, so that the checkpointer can be strict."""
+
+    chat: dict[str, Any]  # a ChatState
+    message: str
+    files: list[str]
+    calls: list[dict[str, Any]]
+    outcomes: dict[str, Any]  # merged: notes, rejected, warned, asks, suggestions, diagnosis, remedies, quiet, own
+    reply: dict[str, Any]
+
+
+def interpret(state: TurnState, runtime: Runtime[Services], interpreter: Interpreter) -> TurnState:
+    chat, services = ChatState.model_validate(state["chat"]), runtime.context
+    turn = Turn(
+        message=state["message"],
+        state=chat,
+        files=tuple(state["files"]),
+        values=values_of(chat, services),
+        gpus=tuple(gpu.name for gpu in services.machine().gpus),
+        run_active=any(not row["progress"].ended for row in services.store.runs(services.thread)),
+    )
+    return {"calls": [call.model_dump() for call in interpreter.interpret(turn)]}
+
+
+def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
+    """Run this turn's calls in order. A refused call becomes a note; the ones after it still run."""
+    chat = ChatState.model_validate(state["chat"])
+    before = chat
+    merged: dict[str, Any] = {"notes": [], "rejected": {}, "warned": {}, "asks": [], "suggestions": [], "remedies": []}
+    calls = [ToolCall.model_validate(call) for call in state["calls"]]
+    alone = len(calls) == 1
+    for call in calls:
+        if call.tool == "confirm" and not alone:
+            continue  # a yes with anything beside it is no plain yes: the changed plan is shown again
+        outcome = _run(call, chat, runtime.context)
+        chat = chat.model_copy(update=outcome.update)
+        _merge(merged, outcome)
+    chat = _one_version(before, chat)
+    understood = {} if any(call.tool == "not_understood" for call in calls) else {"misses": 0}
+    return {"chat": chat.model_copy(update=understood).model_dump(), "outcomes": merged}
+
+
+def _run(call: ToolCall, chat: ChatState, services: Services) -> Outcome:
+    """The one place where a tool's error becomes a sentence."""
+    field = _FIELD_OF_TOOL.get(call.tool)
+    try:
+        return TOOLS[call.tool](call.args, chat, services)
+    except StudioError as error:
+        names = error.fields or ((field,) if field else ())
+        return Outcome(note=replies.warning(error), rejected=dict.fromkeys(names, str(error)), asks=tuple(names))
+    except (ValidationError, KeyError) as error:
+        log_id = uuid.uuid4().hex[:8]
+        log.exception("malformed call %s %s", log_id, call.tool, exc_info=error)
+        return Outcome(note=replies.bug(log_id))
+
+
+def _merge(merged: dict[str, Any], outcome: Outcome) -> None:
+    if outcome.note:
+        merged["notes"].append(outcome.note)
+    merged["rejected"] |= outcome.rejected
+    merged["warned"] |= outcome.warned
+    merged["asks"] += [name for name in outcome.asks if name not in merged["asks"]]
+    merged["suggestions"] += [text for text in outcome.suggestions if text not in merged["suggestions"]]
+    merged["remedies"] = list(outcome.remedies) or merged["remedies"]
+    merged["diagnosis"] = outcome.diagnosis or merged.get("diagnosis")
+    merged["quiet"] = merged.get("quiet", False) or outcome.quiet
+    if outcome.pending is not None:
+        merged["pending"] = outcome.pending.model_dump()
+
+
+def _one_version(before: ChatState, after: ChatState) -> ChatState:
+    """Several calls of one message are one change of the plan: undo takes them back together."""
+    if after.version <= before.versions:
+        return after
+    number = before.versions + 1
+    return after.model_copy(update={"version": number, "versions": number, "parent": before.version})
+
+
+def answer(state: TurnState, runtime: Runtime[Services]) -> TurnState:
+    """The tools have a question of their own, or the wizard would only disturb now."""
+    merged, chat = state["outcomes"], ChatState.model_validate(state["chat"])
+    pending = Pending.model_validate(merged["pending"]) if merged.get("pending") else Pending()
+    return _finish(chat, merged, "", pending, tuple(merged["asks"]), list(merged["suggestions"]))
+
+
+def ask(state: TurnState, runtime: Runtime[Services]) -> TurnState:
+    """Ask the wizard's next question after what the tools had to say."""
+    chat, merged = ChatState.model_validate(state["chat"]), state["outcomes"]
+    question = QUESTIONS[next_step(chat)](chat, runtime.context)
+    chat = chat.model_copy(update={"focus": None})
+    asks = (*merged["asks"], *(name for name in question.pending.fields if name not in merged["asks"]))
+    suggestions = [*merged["suggestions"], *question.suggestions][:3]
+    return _finish(chat, merged, question.text, question.pending, asks, suggestions)
+
+
+def review(state: TurnState, runtime: Runtime[Services]) -> TurnState:
+    """All seven are answered: show the plan, once for each version of it."""
+    chat, merged, services = ChatState.model_validate(state["chat"]), state["outcomes"], runtime.context
+    if chat.shown_plan and chat.shown_plan == plan_hash(chat, services):
+        pending = Pending(kind="launch", fields=("launch",))
+        return _finish(
+            chat, merged, "**Start training?** A plain *yes* starts it.", pending, ("launch",), ["yes, start"]
+        )
+    outcome = launch(Launch(), chat, services)
+    chat = chat.model_copy(update={**outcome.update, "focus": None})
+    pending = outcome.pending or Pending()
+    return _finish(chat, merged, outcome.note, pending, (*merged["asks"], *outcome.asks), list(outcome.suggestions))
+
+
+def _finish(
+    chat: ChatState,
+    merged: dict[str, Any],
+    question: str,
+    pending: Pending,
+    asks: tuple[str, ...],
+    suggestions: list[str],
+) -> TurnState:
+    chat = chat.model_copy(update={"pending": pending})
+    if pending.kind != "launch" and question:
+        chat = chat.model_copy(update={"shown_plan": None})
+    text = "\n\n".join([*merged["notes"], *([question] if question else [])])
+    reply = Reply(
+        text=text, suggestions=suggestions[:3], asks=asks, rejected=merged["rejected"], warned=merged["warned"],
+        diagnosis=merged.get("diagnosis"), remedies=merged["remedies"],
+    )  # fmt: skip
+    return {"chat": chat.model_dump(), "reply": reply.model_dump()}
+
+
+def route(state: TurnState) -> str:
+    """After the tools: their own question, silence, the wizard's next question, or the review."""
+    merged, chat = state["outcomes"], ChatState.model_validate(state["chat"])
+    if merged.get("pending") or merged.get("quiet"):
+        return "answer"
+    return "review" if next_step(chat) == "review" else "ask"

@@ -1,0 +1,229 @@
+"""The plan: what the choices come to for this job on this machine, and what still stands in its way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.dataset import DatasetReport
+from assistant.hub import ModelCard
+from assistant.state import ChatState
+from estimator import Estimate, ModelSpec, estimate, find_gpu
+from trainer.compute.machine import Machine
+from trainer.config import TrainingConfig
+from trainer.errors import StudioError
+from trainer.presets import Job, missing, resolve
+
+if TYPE_CHECKING:
+    from assistant.services import Services
+
+PLAN_FIELDS = ("choices", "templates", "model", "dataset", "constraints", "tried")
+PROVIDER_NAMES = {
+    "local": "this machine", "runpod": "RunPod", "lambda": "Lambda Labs", "vast": "Vast.ai", "hf-jobs": "Hugging Face Jobs",
+}  # fmt: skip
+
+
+def plan_update(state: ChatState, **changes: Any) -> dict[str, Any]:
+    """These changes as a new version of the plan, so that undo can walk back from it."""
+    number = state.versions + 1
+    return {**changes, "version": number, "versions": number, "parent": state.version}
+
+
+def on_cpu(choices: dict[str, Any], machine: Machine) -> bool:
+    """Would these choices train without a GPU?"""
+    if choices.get("gpu"):
+        return bool(choices["gpu"].upper() == "CPU")
+    return choices.get("provider") in (None, "local") and not machine.gpus
+
+
+def card_of(choices: dict[str, Any], machine: Machine) -> str | None:
+    """The card the plan runs on: the chosen one, this machine's, `CPU`, or None when that is still open."""
+    if choices.get("gpu"):
+        return str(choices["gpu"])
+    if choices.get("provider") not in (None, "local"):
+        return None
+    return machine.gpus[0].name if machine.gpus else "CPU"
+
+
+def model_card(state: ChatState) -> ModelCard | None:
+    return ModelCard.model_validate(state.model) if state.model else None
+
+
+def report_of(state: ChatState) -> DatasetReport | None:
+    return DatasetReport.model_validate(state.dataset) if state.dataset else None
+
+
+def model_spec(state: ChatState) -> ModelSpec | None:
+    """The architecture's numbers, or None when nothing is known about the model."""
+    card = model_card(state)
+    if card is None or not card.config:
+        return None
+    try:
+        return ModelSpec.from_config(card.config, params=card.params)
+    except StudioError:
+        return None
+
+
+def job_of(state: ChatState, services: Services) -> Job:
+    """What is known about this job without anyone having chosen it."""
+    report, card, machine = report_of(state), model_card(state), services.machine()
+    cpu = on_cpu(state.choices, machine)
+    facts = Job(
+        rows=report.usable_rows if report else None,
+        longest_tokens=report.tokens_longest if report else None,
+        params=card.params if card else None,
+        context=card.context if card else None,
+        bf16=None if cpu else _bf16(card_of(state.choices, machine)),
+        on_cpu=cpu,
+    )
+    return facts.model_copy(update={"fits_without_checkpointing": _fits_without_checkpointing(state, services, facts)})
+
+
+def _bf16(card: str | None) -> bool | None:
+    if card is None:
+        return None
+    try:
+        return find_gpu(card).bf16
+    except StudioError:
+        return None
+
+
+def _fits_without_checkpointing(state: ChatState, services: Services, job: Job) -> bool | None:
+    spec, card = model_spec(state), card_of(state.choices, services.machine())
+    if job.on_cpu or spec is None or card is None:
+        return None
+    try:
+        config = resolve({**state.choices, "gradient_checkpointing": False}, job)
+        return estimate(config, spec, gpu=card, longest=job.longest_tokens).fits
+    except StudioError:
+        return None
+
+
+def config_of(state: ChatState, services: Services) -> TrainingConfig:
+    """The resolved configuration. Raises `ConfigError` when two choices exclude each other."""
+    return resolve(state.choices, job_of(state, services))
+
+
+def values_of(state: ChatState, services: Services) -> dict[str, Any]:
+    """Every field's value as the plan stands; the bare choices where they contradict each other."""
+    try:
+        return config_of(state, services).model_dump()
+    except StudioError:
+        return dict(state.choices)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """The estimate of a plan, or the reason why there is none."""
+
+    card: str | None
+    result: Estimate | None
+    why_not: str = ""
+
+
+def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimated:
+    """Memory, time and cost of the plan as it stands, with `overrides` on top; changes nothing."""
+    if overrides:
+        state = state.model_copy(update={"choices": {**state.choices, **overrides}})
+    card, spec, report = card_of(state.choices, services.machine()), model_spec(state), report_of(state)
+    if spec is None:
+        name = state.choices.get("base_model")
+        return Estimated(
+            card, None, f"I don't have the architecture of {name}" if name else "no base model is chosen yet"
+        )
+    if card is None:
+        return Estimated(card, None, "no GPU is chosen yet")
+    try:
+        config = config_of(state, services)
+        data = (
+            {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
+            if report
+            else {}
+        )
+        return Estimated(card, estimate(config, spec, gpu=card, **data, **_here(card, services.machine())))
+    except StudioError as error:
+        return Estimated(card, None, str(error))
+
+
+def _here(card: str, machine: Machine) -> dict[str, Any]:
+    """What this machine has in place of the table's figures."""
+    if card.upper() == "CPU":
+        return {"available_gib": machine.ram_gib, "cores": machine.cores}
+    return {"cores": machine.cores}
+
+
+def plan_hash(state: ChatState, services: Services) -> str:
+    """Identifies what a yes agrees to: every resolved value, the data's content, the model's revision."""
+    card, report = model_card(state), report_of(state)
+    agreed = {
+        "values": values_of(state, services),
+        "data": report.sha256 if report else None,
+        "revision": card.revision if card else None,
+    }
+    return hashlib.sha256(json.dumps(agreed, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def blockers(state: ChatState, services: Services) -> list[str]:
+    """Everything that must change before this plan can start, each a sentence with a way out."""
+    wants = {
+        "base_model": "Which base model? Nothing is chosen yet.",
+        "dataset": "Which data? No dataset is chosen yet.",
+    }
+    found = [wants[name] for name in missing(state.choices)]
+    for check in (_model_blocks, _data_blocks, _place_blocks, _memory_blocks):
+        found += check(state, services)
+    return found
+
+
+def _model_blocks(state: ChatState, services: Services) -> list[str]:
+    card = model_card(state)
+    if not state.choices.get("base_model"):
+        return []
+    if card is None or card.source in ("unchecked", "builtin"):
+        return [f"`{state.choices['base_model']}` could not be checked on the Hub, so its weights cannot be loaded now. "
+                "Say *check the model again* once you are online, or name a local folder or `studio-tiny`."]  # fmt: skip
+    if card.blocked:
+        return [f"{card.blocked} Accept its terms on the model page and set HF_TOKEN, or choose an open model."]
+    return []
+
+
+def _data_blocks(state: ChatState, services: Services) -> list[str]:
+    report = report_of(state)
+    if not state.choices.get("dataset"):
+        return []
+    if report is None:
+        return [f"`{state.choices['dataset']}` has not been read. Drop the file into the chat, or name it again."]
+    if not Path(report.source).is_file():
+        return [f"`{report.name}` is no longer there. Drop the file into the chat again."]
+    return [f"{problem.message} {problem.hint}".strip() for problem in report.problems if problem.severity == "stops"]
+
+
+def _place_blocks(state: ChatState, services: Services) -> list[str]:
+    provider, gpu, machine = state.choices.get("provider") or "local", state.choices.get("gpu"), services.machine()
+    if provider not in services.providers:
+        return [f"I can estimate and prepare a run for {PROVIDER_NAMES[provider]}, but I can't rent its machines from here yet. "
+                "Say *use this machine* to train here."]  # fmt: skip
+    wanted = int(state.choices.get("num_gpus", 1))
+    if provider == "local" and gpu and gpu.upper() != "CPU" and not machine.gpus:
+        return [
+            f"This machine has no GPU, so there is no {gpu} to train on. Say *use the CPU*, or start me on that machine."
+        ]
+    if provider == "local" and machine.gpus and wanted > len(machine.gpus):
+        return [
+            f"This machine has {len(machine.gpus)} GPU(s), and the plan asks for {wanted}. Say *use {len(machine.gpus)} gpu*."
+        ]
+    if provider == "local" and not machine.gpus and wanted > 1:
+        return [f"The plan asks for {wanted} GPUs and this machine has none. Say *use one*."]
+    return []
+
+
+def _memory_blocks(state: ChatState, services: Services) -> list[str]:
+    found = estimated(state, services)
+    if found.result is None or found.result.fits:
+        return []
+    need = found.result.memory.total_gib
+    return [f"It does not fit: about {need:.1f} GiB are needed on {found.card}. Try *qlora*, a smaller batch, shorter rows "
+            "or a smaller model."]  # fmt: skip

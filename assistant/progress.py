@@ -1,0 +1,104 @@
+"""Fold a run's events into what the chat and the panel show of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from trainer.events import (
+    Cancelled,
+    Evaluated,
+    Failed,
+    Finding,
+    Finished,
+    Progress,
+    Saved,
+    Stage,
+    Started,
+    TrainEvent,
+)
+
+Status = Literal["starting", "training", "finished", "failed", "cancelled"]
+ENDED: tuple[Status, ...] = ("finished", "failed", "cancelled")
+
+
+class RunProgress(BaseModel):
+    """Where a run stands. Times are seconds since the epoch, as its own events say."""
+
+    seen: int = 0  # events folded so far: the cursor of the next poll
+    status: Status = "starting"
+    stage: str = ""
+    step: int = 0
+    total_steps: int = 0
+    loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_s: float | None = None
+    memory_gib: float | None = None
+    eta_s: float | None = None
+    eval_loss: float | None = None
+    eval_loss_before: float | None = None
+    best_eval_loss: float | None = None
+    checkpoint: str | None = None
+    output_dir: str | None = None
+    symptom: str | None = None
+    message: str = ""
+    started_at: float | None = None
+    updated_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+class RunReport(BaseModel):
+    """What a run reported since the last poll: its new permanent lines, the live line, and where it stands."""
+
+    text: str
+    lines: list[str]
+    progress: RunProgress
+
+
+def fold(progress: RunProgress, events: Iterable[TrainEvent]) -> RunProgress:
+    """`progress` after these events. Pure: the same events always give the same progress."""
+    for event in events:
+        change = _change(progress, event)
+        change["seen"] = progress.seen + 1
+        # A clock set back must not make a run end before it began.
+        change["updated_at"] = max(event.time, progress.updated_at or 0.0)
+        change.setdefault("started_at", progress.started_at or event.time)
+        progress = progress.model_copy(update=change)
+    return progress
+
+
+def _change(now: RunProgress, event: TrainEvent) -> dict[str, Any]:
+    match event:
+        case Stage(name=name):
+            return {"stage": name}
+        case Started(total_steps=total, step=step):
+            return {"status": "training", "total_steps": total, "step": step, "stage": ""}
+        case Progress():
+            names = ("step", "loss", "learning_rate", "tokens_per_s", "memory_gib", "eta_s")
+            return {name: getattr(event, name) for name in names} | {"status": "training", "stage": ""}
+        case Evaluated(eval_loss=loss):
+            best = loss if now.best_eval_loss is None else min(now.best_eval_loss, loss or now.best_eval_loss)
+            return {"eval_loss": loss, "best_eval_loss": best} | ({"eval_loss_before": loss} if event.step == 0 else {})
+        case Saved(path=path):
+            return {"checkpoint": path}
+        case Finished():
+            after = event.eval_loss_after if event.eval_loss_after is not None else now.eval_loss
+            before = event.eval_loss_before if event.eval_loss_before is not None else now.eval_loss_before
+            return {
+                "status": "finished",
+                "output_dir": event.output_dir,
+                "eval_loss": after,
+                "eval_loss_before": before,
+            }
+        case Failed():
+            return {"status": "failed", "symptom": event.symptom, "message": f"{event.message} {event.hint}".strip()}
+        case Cancelled(message=message):
+            return {"status": "cancelled", "message": message}
+        case Finding(symptom=symptom):
+            return {"symptom": symptom}
+    return {}

@@ -1,0 +1,143 @@
+"""What is said about a training: launched, running, ended, compared."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from assistant.progress import RunProgress
+from trainer.events import (
+    Cancelled,
+    Compared,
+    Evaluated,
+    Failed,
+    Finding,
+    Finished,
+    Saved,
+    Started,
+    TrainEvent,
+)
+
+
+def cannot_launch(reasons: list[str]) -> str:
+    return "Not ready to start yet:\n" + "\n".join(f"- {reason}" for reason in reasons)
+
+
+def launched(run_id: str) -> str:
+    return (f"🚀 Run `{run_id}` is starting. It goes on if you close this page. I report here; ask *how is it going?*, or say "
+            "*stop and keep what we have* or *cancel*.")  # fmt: skip
+
+
+def already_running(run_id: str) -> str:
+    return f"Run `{run_id}` is already going on: one plan, one run. Say *cancel* to end it first."
+
+
+def no_run() -> str:
+    return "No training is running in this conversation."
+
+
+def stopping(run_id: str, keep: bool) -> str:
+    if keep:
+        return f"Stopping run `{run_id}` at the end of this step; what it has learned is saved and checked."
+    return f"Cancelling run `{run_id}`."
+
+
+def comparing(prompt: str) -> str:
+    return f"Asking both models: “{_short(prompt)}”. Loading them takes a few seconds; the answers come here."
+
+
+def nothing_to_compare(any_run: bool) -> str:
+    return "The run has not finished yet." if any_run else "There is no trained model in this conversation yet."
+
+
+def status(row: dict[str, Any]) -> str:
+    """The answer to "how is it going?" from the run's own numbers."""
+    now: RunProgress = row["progress"]
+    if now.status == "finished":
+        return f"Run `{row['id']}` has finished. {_losses(now)} The adapter is in `{now.output_dir}`."
+    if now.status == "failed":
+        return f"Run `{row['id']}` failed: {now.message}"
+    if now.status == "cancelled":
+        return f"Run `{row['id']}` was cancelled at step {now.step}."
+    return live(now) + (f"\nLast evaluation: loss {now.eval_loss:.3f}." if now.eval_loss is not None else "")
+
+
+def live(now: RunProgress) -> str:
+    """The one line that is replaced as the run goes on."""
+    if now.status == "starting" or now.stage:
+        return f"⏳ {now.stage or 'starting'}…"
+    parts = [f"step {now.step:,}/{now.total_steps:,}"]
+    parts += [f"loss {now.loss:.3f}"] if now.loss is not None else []
+    parts += [f"learning rate {now.learning_rate:.2g}"] if now.learning_rate is not None else []
+    parts += [f"{now.tokens_per_s:,.0f} tokens/s"] if now.tokens_per_s else []
+    parts += [f"about {duration(now.eta_s)} left"] if now.eta_s is not None else []
+    return "⏳ " + " · ".join(parts)
+
+
+def milestone(event: TrainEvent, run_id: str, now: RunProgress) -> str | None:
+    """The permanent line an event leaves in the chat, or None."""
+    match event:
+        case Started():
+            return _started(event)
+        case Evaluated(step=step, eval_loss=loss) if loss is not None:
+            return f"📏 Step {step:,}: evaluation loss {loss:.3f}." + (" (before training)" if step == 0 else "")
+        case Saved(step=step):
+            return f"💾 Checkpoint at step {step:,}."
+        case Finding(evidence=evidence):
+            return f"🔎 {evidence}"
+        case Finished():
+            return _finished(event, run_id, now)
+        case Failed(message=message, hint=hint):
+            return f"❌ Run `{run_id}` failed: {message} {hint}".strip()
+        case Cancelled():
+            return f"🛑 Run `{run_id}` is cancelled at step {now.step:,}. {event.message}".strip()
+        case Compared():
+            return compared(event)
+    return None
+
+
+def _started(event: Started) -> str:
+    rows = f" on {event.train_rows:,} rows" if event.train_rows else ""
+    held = f", {event.eval_rows:,} kept for evaluation" if event.eval_rows else ""
+    where = f" ({event.device})" if event.device else ""
+    resumed = f", resumed at step {event.step:,}" if event.step else ""
+    return f"▶️ Training{rows}{held}: {event.total_steps:,} steps, {event.trainable_params:,} trainable parameters{where}{resumed}."
+
+
+def _finished(event: Finished, run_id: str, now: RunProgress) -> str:
+    took = f" in {duration(event.seconds)}" if event.seconds else ""
+    how = "stopped early and kept" if event.stopped_early else "finished"
+    return (f"✅ Run `{run_id}` {how}{took}: its adapter is valid, its weights moved, and it reloads on its base. {_losses(now)}\n"
+            f"The adapter and its model card are in `{event.output_dir}`. Try *compare on: …* with a prompt of yours.")  # fmt: skip
+
+
+def compared(event: Compared) -> str:
+    cells = [text.replace("|", "\\|").replace("\n", "<br>") or "*(nothing)*" for text in (event.base, event.tuned)]
+    return f"**{_short(event.prompt)}**\n\n| base | tuned |\n|---|---|\n| {cells[0]} | {cells[1]} |"
+
+
+def _losses(now: RunProgress) -> str:
+    if now.eval_loss_before is not None and now.eval_loss is not None:
+        return f"Evaluation loss {now.eval_loss_before:.3f} → {now.eval_loss:.3f}."
+    return f"Last training loss {now.loss:.3f}." if now.loss is not None else ""
+
+
+def duration(seconds: float | None) -> str:
+    """`40 s`, `12 min`, `3 h 20 min`."""
+    if seconds is None:
+        return "an unknown time"
+    seconds = max(0.0, seconds)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def ago(at: float) -> str:
+    return f"{duration(time.time() - at)} ago"
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 120 else flat[:117] + "…"

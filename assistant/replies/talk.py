@@ -1,0 +1,75 @@
+"""Moves of the conversation itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assistant.state import Pending
+
+_TALK = {
+    "greeting": "Hello! I turn your data into a fine-tuned model: you tell me what you have and want, I fill in the plan, "
+    "say what it needs in memory, time and money, and train it once you agree.",
+    "thanks": "You're welcome!",
+    "bye": "See you! The plan and any running training stay as they are.",
+    "off_topic": "That is outside what I do: I help with fine-tuning language models. Tell me about your data or your model, "
+    "and I can help.",
+    "capabilities": "I can plan and run a fine-tuning by conversation: choose a base model, an algorithm (LoRA, QLoRA, DoRA, "
+    "PiSSA, rsLoRA) and its values, check your data, estimate memory, time and cost, train, report, and compare base and "
+    "tuned answers. Ask me about any parameter, or paste an error.",
+    "chitchat": "Kind of you. Back to the plan:",
+    "repeat": "In other words:",
+}
+
+
+def small_talk(kind: str) -> str:
+    return _TALK.get(kind, _TALK["chitchat"])
+
+
+def remembered(facts: dict[str, Any]) -> str:
+    parts = [_fact(name, value) for name, value in facts.items()]
+    return f"Noted: {', '.join(parts)}. I'll say so when something breaks that."
+
+
+def _fact(name: str, value: Any) -> str:
+    if name == "budget_usd":
+        return f"budget ${float(value):g}"
+    if name == "local_only":
+        return "the data stays on this machine" if value else "the data may leave this machine"
+    if name == "free_only":
+        return "only free compute" if value else "paid compute is fine"
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def nothing_to_undo(to: str = "") -> str:
+    return (
+        f"{to} has not changed in this plan, so there is nothing to go back to."
+        if to
+        else "There is nothing to take back yet."
+    )
+
+
+def unknown_place(to: str) -> str:
+    return f"I don't know where “{to}” is. I can go back to: model, algorithm, hyperparameters, compute, dataset, tracking."
+
+
+def restarted() -> str:
+    return "A new, empty plan. (The old one comes back with *undo*.)"
+
+
+def declined(pending: Pending) -> str:
+    if pending.kind == "launch":
+        return "All right, nothing starts. Tell me what to change, or say *launch* when you are ready."
+    return "All right, I leave it as it is."
+
+
+def not_understood(labels: list[str], again: bool) -> str:
+    if labels:
+        return f"I did not get that. Did you mean {' or '.join(f'*{label}*' for label in labels)}?"
+    if again:
+        return ("I still don't get it, sorry. The settings on the right can be changed by hand, and short sentences "
+                "work best: *rank 16*, *use my file faq.csv*, *what is alpha?*")  # fmt: skip
+    return "I did not get that. Try a plain sentence such as *rank 16* or *use faq.csv*."
+
+
+def bug(log_id: str) -> str:
+    return f"Something broke in me, not in your plan: nothing you said is lost. Please send the same message again. (log id {log_id})"

@@ -1,0 +1,102 @@
+"""The review: every value with who chose it, the estimate, and the guide's checklist ticked from facts."""
+
+from __future__ import annotations
+
+from assistant.plan import blockers, card_of, config_of, estimated, job_of, model_card, report_of, values_of
+from assistant.replies.estimate import estimate_lines
+from assistant.services import Services
+from assistant.state import ChatState
+from trainer.config import STEPS, TrainingConfig, show, step_of
+from trainer.errors import StudioError
+from trainer.presets import Job, origin, total_steps
+
+STEP_TITLES = {
+    "base_model": "Base model", "algorithm": "PEFT algorithm", "hyperparameters": "Hyperparameters",
+    "provider": "Compute", "dataset": "Dataset", "tracking": "Tracking", "review": "Output",
+}  # fmt: skip
+# Values that only matter when another is set: hidden until then, so that the table stays readable.
+_NEEDS = {
+    "early_stopping_patience": "early_stopping", "early_stopping_threshold": "early_stopping",
+    "double_quantization": "quantization", "num_cycles": "num_cycles", "max_steps": "max_steps",
+    "project_name": "project_name", "tags": "tags", "eval_steps": "eval_steps", "save_steps": "save_steps",
+    "logging_steps": "logging_steps", "warmup_steps": "warmup_steps", "warmup_ratio": "warmup_ratio",
+    "output_dir": "output_dir",
+}  # fmt: skip
+
+
+def review_text(state: ChatState, services: Services) -> str:
+    """What the user says yes or no to."""
+    parts = [
+        "Here is the whole plan.",
+        plan_table(state, services),
+        estimate_lines(estimated(state, services), state),
+        _run_length(state, services),
+        checklist(state, services),
+    ]
+    where = "on this machine, at no rental cost" if state.choices.get("provider") in (None, "local") else "there"
+    return "\n\n".join(filter(None, parts)) + f"\n\n**Start training {where}?** A plain *yes* starts it."
+
+
+def plan_table(state: ChatState, services: Services) -> str:
+    """Every value with *you said / computed because / default*, as a Markdown table."""
+    values, job = values_of(state, services), job_of(state, services)
+    rows = ["| | Value | Why |", "|---|---|---|"]
+    for step in STEPS:
+        for name in (n for n in TrainingConfig.model_fields if step_of(n) == step and _relevant(n, values)):
+            title = TrainingConfig.model_fields[name].title
+            rows.append(f"| {title} | {_shown(name, values.get(name), state, services)} | {_why(name, state, job)} |")
+    return "\n".join(rows)
+
+
+def _relevant(name: str, values: dict[str, object]) -> bool:
+    return name not in _NEEDS or values.get(_NEEDS[name]) not in (None, False, [])
+
+
+def _shown(name: str, value: object, state: ChatState, services: Services) -> str:
+    if value is None:
+        open_values = {"base_model": "*not chosen*", "dataset": "*not chosen*", "provider": "this machine",
+                       "gpu": card_of(state.choices, services.machine()) or "*not chosen*"}  # fmt: skip
+        return open_values.get(name, "none")
+    text = show(value).replace("|", "\\|").replace("\n", " ")
+    return f"`{text}`" if name in ("base_model", "dataset", "target_modules") else text
+
+
+def _why(name: str, state: ChatState, job: Job) -> str:
+    if name in state.choices and name in state.templates:
+        return f"template *{state.templates[name]}*"
+    found = origin(name, state.choices, job)
+    if found.kind == "you":
+        return "you said"
+    return f"computed: {found.reason}" if found.kind == "computed" else "default"
+
+
+def _run_length(state: ChatState, services: Services) -> str:
+    report = report_of(state)
+    if report is None:
+        return ""
+    try:
+        config = config_of(state, services)
+    except StudioError:
+        return ""
+    steps = total_steps(config, report.usable_rows)
+    line = f"That makes {steps:,} steps of {config.effective_batch_size} examples."
+    if config.warmup_steps and config.warmup_steps >= steps:
+        line += f" ⚠️ Warm-up ({config.warmup_steps} steps) is as long as the run: the learning rate never gets there. Try *warm-up 5 %*."
+    return line
+
+
+def checklist(state: ChatState, services: Services) -> str:
+    """The guide's seven points, each ticked only when it is a fact."""
+    card, report, chosen = model_card(state), report_of(state), state.choices
+    open_points = blockers(state, services)
+    tracker = chosen.get("experiment_tracker") or "none"
+    points = [
+        (bool(card and card.source in ("hub", "folder", "embedded")), "Model selected and reachable"),
+        (True, "PEFT algorithm configured"),
+        (True, "Hyperparameters set and in range"),
+        (not any("rent" in point or "no GPU" in point for point in open_points), "Compute selected and available"),
+        (bool(report and not report.blocks), "Dataset read and validated"),
+        (True, f"Tracking: {tracker}" + (" (the run's own log is always kept)" if tracker == "none" else "")),
+        (True, "Output directory: " + (chosen.get("output_dir") or "a folder of the run's own")),
+    ]
+    return "\n".join(f"- [{'x' if done else ' '}] {text}" for done, text in points)

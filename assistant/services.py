@@ -1,0 +1,43 @@
+"""The outside world, built once and handed to the tools, so that tests can replace any part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.compute.local import compare as compare_locally
+
+from assistant.settings import Settings
+from assistant.state import ChatState
+from assistant.store import Store
+from trainer.compute import ComputeProvider, Run
+from trainer.compute.machine import Machine, this_machine
+
+if TYPE_CHECKING:
+    from assistant.hub import Hub
+
+
+def _nothing_earlier() -> Iterator[ChatState]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    store: Store
+    hub: Hub
+    providers: dict[str, ComputeProvider]
+    machine: Callable[[], Machine] = this_machine
+    # of the turn being answered
+    thread: str = ""
+    earlier: Callable[[], Iterator[ChatState]] = field(default=_nothing_earlier)  # this conversation, newest first
+
+    def compare(self, run: Run, prompt: str) -> None:
+        """Ask base and tuned model in a process of their own; the answer comes as an event of the run."""
+        compare_locally(run, prompt)
+
+    @property
+    def runs(self) -> Path:
+        return self.settings.home / "runs"

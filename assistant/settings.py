@@ -1,0 +1,51 @@
+"""The environment, read once, here and nowhere else in the assistant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Wiring of one process. Secrets are not kept here: see `token`."""
+
+    home: Path = field(default_factory=lambda: Path.home() / ".peft-studio")
+    data_folders: tuple[Path, ...] = ()  # where a dataset named by path may lie; () on a Space: uploads alone
+    on_space: bool = False
+    hub_endpoint: str = "https://huggingface.co"
+    offline: bool = False
+    max_upload_mb: int = 2048
+    chat_model_url: str | None = None  # an OpenAI-compatible server; None: the rules alone
+    chat_model: str | None = None
+    chat_model_always: bool = False  # ask it for every message instead of only when the rules do not understand
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """PEFT_STUDIO_HOME, PEFT_STUDIO_DATA (folders), HF_ENDPOINT, HF_HUB_OFFLINE, PEFT_STUDIO_CHAT_URL, ..."""
+        env = os.environ if environment is None else environment
+        on_space = "SPACE_ID" in env
+        named = tuple(Path(part) for part in env.get("PEFT_STUDIO_DATA", "").split(os.pathsep) if part)
+        return cls(
+            home=Path(env.get("PEFT_STUDIO_HOME", "~/.peft-studio")).expanduser(),
+            data_folders=() if on_space else (Path.cwd(), *named),
+            on_space=on_space,
+            hub_endpoint=env.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
+            offline=env.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on"),
+            max_upload_mb=int(env.get("PEFT_STUDIO_MAX_UPLOAD_MB", "2048")),
+            chat_model_url=env.get("PEFT_STUDIO_CHAT_URL"),
+            chat_model=env.get("PEFT_STUDIO_CHAT_MODEL"),
+            chat_model_always=env.get("PEFT_STUDIO_CHAT_ALWAYS", "0") == "1",
+        )
+
+
+def token() -> str | None:
+    """The user's Hub token, looked up at each use so that it is never stored."""
+    return os.environ.get("HF_TOKEN") or None
+
+
+def chat_model_key() -> str | None:
+    """The key of the chat model's server, looked up at each use so that it is never stored."""
+    return os.environ.get("PEFT_STUDIO_CHAT_KEY") or token()

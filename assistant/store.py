@@ -1,0 +1,152 @@
+"""What outlives a process: messages, runs, their measured points, uploads. One SQLite file in the home folder."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database, Migrations
+
+from assistant.progress import RunProgress
+from assistant.state import Message
+from trainer.compute import Run
+
+migrations = Migrations("assistant")
+Row = dict[str, Any]
+
+
+@migrations()
+def create_tables(db: Database) -> None:
+    db.table("messages").create(
+        {"id": int, "conversation": str, "role": str, "content": str, "live": int, "suggestions": str, "at": float},
+        pk="id",
+    )
+    db.table("messages").create_index(["conversation", "id"])
+    db.table("runs").create(
+        {"id": str, "conversation": str, "plan": str, "provider": str, "folder": str, "job": str, "title": str,
+         "estimate": str, "progress": str, "at": float},
+        pk="id",
+    )  # fmt: skip
+    db.table("runs").create_index(["conversation", "at"])
+    db.table("points").create(
+        {"run": str, "seq": int, "step": int, "loss": float, "eval_loss": float, "learning_rate": float,
+         "grad_norm": float, "tokens_per_s": float, "memory_gib": float},
+        pk=("run", "seq"),
+    )  # fmt: skip
+    db.table("uploads").create({"id": str, "conversation": str, "name": str, "path": str, "at": float}, pk="id")
+
+
+class Store:
+    """All calls may come from any thread. Every method is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.db = Database(sqlite3.connect(path, check_same_thread=False, timeout=5))
+        self.db.enable_wal()
+        self.db.execute("pragma synchronous=FULL")  # a launched run must survive a power cut
+        self._lock = threading.RLock()
+        migrations.apply(self.db)
+
+    def close(self) -> None:
+        with self._lock:
+            self.db.close()
+
+    # messages
+
+    def add_message(self, conversation: str, message: Message) -> None:
+        with self._lock:
+            self._insert(conversation, message)
+
+    def _insert(self, conversation: str, message: Message) -> None:
+        row = {
+            "conversation": conversation, "role": message.role, "content": message.content,
+            "live": int(message.live), "suggestions": json.dumps(message.suggestions), "at": time.time(),
+        }  # fmt: skip
+        self.db.table("messages").insert(row)
+
+    def messages(self, conversation: str) -> list[Message]:
+        rows = self._rows("select * from messages where conversation = ? order by id", [conversation])
+        return [
+            Message(
+                role=r["role"], content=r["content"], live=bool(r["live"]), suggestions=json.loads(r["suggestions"])
+            )
+            for r in rows
+        ]
+
+    # uploads
+
+    def add_upload(self, conversation: str, id: str, name: str, path: Path) -> None:
+        row = {"id": id, "conversation": conversation, "name": name, "path": str(path), "at": time.time()}
+        with self._lock:
+            self.db.table("uploads").insert(row)
+
+    def upload(self, conversation: str, name: str) -> Path | None:
+        """The newest file of this conversation with this name."""
+        query = "select path from uploads where conversation = ? and lower(name) = lower(?) order by at desc limit 1"
+        rows = self._rows(query, [conversation, name])
+        return Path(rows[0]["path"]) if rows else None
+
+    # runs
+
+    def add_run(self, conversation: str, run: Run, *, plan: str, title: str, estimate: Row) -> None:
+        row = {
+            "id": run.id, "conversation": conversation, "plan": plan, "provider": run.provider, "folder": run.folder,
+            "job": run.job, "title": title, "estimate": json.dumps(estimate),
+            "progress": RunProgress().model_dump_json(), "at": time.time(),
+        }  # fmt: skip
+        with self._lock:
+            self.db.table("runs").insert(row)
+
+    def set_job(self, run: Run) -> None:
+        with self._lock:
+            self.db.execute("update runs set job = ? where id = ?", [run.job, run.id])
+
+    def drop_run(self, run_id: str) -> None:
+        """Forget a run whose launch failed before anything started."""
+        with self._lock:
+            self.db.execute("delete from runs where id = ?", [run_id])
+
+    def runs(self, conversation: str | None = None) -> list[Row]:
+        """Newest first; each with its `progress` as a RunProgress and its `estimate` as a dict."""
+        if conversation is None:
+            rows = self._rows("select * from runs order by at desc", [])
+        else:
+            rows = self._rows("select * from runs where conversation = ? order by at desc", [conversation])
+        return [_run_row(row) for row in rows]
+
+    def run(self, run_id: str) -> Row | None:
+        rows = self._rows("select * from runs where id = ?", [run_id])
+        return _run_row(rows[0]) if rows else None
+
+    def advance(
+        self, row: Row, progress: RunProgress, points: Iterable[Row], lines: Iterable[str], live: str | None
+    ) -> None:
+        """What a run reported, all of it or nothing: its progress, its points, its lines in the conversation."""
+        run_id, conversation = row["id"], row["conversation"]
+        with self._lock, self.db.atomic():
+            self.db.execute("update runs set progress = ? where id = ?", [progress.model_dump_json(), run_id])
+            self.db.table("points").upsert_all([{"run": run_id, **point} for point in points], pk=("run", "seq"))
+            for line in lines:
+                self._insert(conversation, Message(role="assistant", content=line))
+            self.db.execute("delete from messages where conversation = ? and live = 1", [conversation])
+            if live is not None:
+                self._insert(conversation, Message(role="assistant", content=live, live=True))
+
+    def points(self, run_id: str) -> list[Row]:
+        """Measured points of a run in the order they were made: step, loss or eval_loss, learning_rate, ..."""
+        return self._rows("select * from points where run = ? order by seq", [run_id])
+
+    def _rows(self, query: str, arguments: list[Any]) -> list[Row]:
+        with self._lock:
+            return list(self.db.query(query, arguments))
+
+
+def _run_row(row: Row) -> Row:
+    handle = Run(id=row["id"], provider=row["provider"], folder=row["folder"], job=row["job"])
+    progress = RunProgress.model_validate_json(row["progress"])
+    return {**row, "run": handle, "progress": progress, "estimate": json.loads(row["estimate"])}

@@ -1,0 +1,183 @@
+"""Moves of the conversation itself: remember, show, undo, go back, skip, start over, small talk, asking back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from assistant import replies
+from assistant.plan import PLAN_FIELDS, plan_update
+from assistant.review import plan_table
+from assistant.services import Services
+from assistant.state import ChatState, Pending, ToolCall
+from assistant.tools.base import Outcome
+from trainer.config import STEPS, TrainingConfig, step_of
+
+
+class Remember(BaseModel):
+    """Keep a constraint in mind: budget_usd, deadline, local_only, free_only."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def remember(args: Remember, state: ChatState, services: Services) -> Outcome:
+    facts = args.model_dump(exclude_unset=True)
+    return Outcome(plan_update(state, constraints={**state.constraints, **facts}), replies.remembered(facts))
+
+
+class ShowPlan(BaseModel):
+    """Show the plan as it stands, with who chose each value."""
+
+
+def show_plan(args: ShowPlan, state: ChatState, services: Services) -> Outcome:
+    return Outcome(note=plan_table(state, services))
+
+
+class Undo(BaseModel):
+    """Take the last change of the plan back."""
+
+
+def undo(args: Undo, state: ChatState, services: Services) -> Outcome:
+    if (before := _version(state.parent, services)) is None:
+        return Outcome(note=replies.nothing_to_undo())
+    return _restored(before, state)
+
+
+class GoBack(BaseModel):
+    """Return to a question of the wizard, or (`before`) to the plan as it was before a field was last changed."""
+
+    to: str = ""
+    before: bool = False
+
+
+def go_back(args: GoBack, state: ChatState, services: Services) -> Outcome:
+    if not args.before:
+        return _revisit(args.to, state, services)
+    for earlier in _ancestors(state, services):
+        if earlier.choices.get(args.to) != state.choices.get(args.to):
+            return _restored(earlier, state)
+    return Outcome(note=replies.nothing_to_undo(args.to))
+
+
+def _revisit(to: str, state: ChatState, services: Services) -> Outcome:
+    if to not in TrainingConfig.model_fields and to not in STEPS:
+        return undo(Undo(), state, services) if not to else Outcome(note=replies.unknown_place(to))
+    step = to if to in STEPS else step_of(to)
+    skipped = [name for name in state.skipped if name != step]
+    return Outcome({"skipped": skipped, "focus": step})
+
+
+def _version(number: int | None, services: Services) -> ChatState | None:
+    if number is None:
+        return None
+    return next((earlier for earlier in services.earlier() if earlier.version == number), None)
+
+
+def _ancestors(state: ChatState, services: Services) -> Iterator[ChatState]:
+    now: ChatState | None = state
+    while now and (now := _version(now.parent, services)):
+        yield now
+
+
+def _restored(before: ChatState, state: ChatState) -> Outcome:
+    update: dict[str, Any] = {name: getattr(before, name) for name in PLAN_FIELDS}
+    update |= {"version": before.version, "parent": before.parent, "shown_plan": None}
+    return Outcome(update, replies.undone(state.choices, before.choices))
+
+
+class Restart(BaseModel):
+    """Start a new plan from nothing. A running training is not touched."""
+
+
+def restart(args: Restart, state: ChatState, services: Services) -> Outcome:
+    blank = ChatState()
+    fresh = {name: getattr(blank, name) for name in (*PLAN_FIELDS, "skipped", "shown_plan", "diagnosis", "remedies")}
+    return Outcome(plan_update(state, **fresh), replies.restarted())
+
+
+class Skip(BaseModel):
+    """Leave a question to the computed value: the pending one when no field is named."""
+
+    fields: list[str] = []
+
+
+def skip(args: Skip, state: ChatState, services: Services) -> Outcome:
+    fields = args.fields or list(state.pending.fields)
+    steps = {
+        name if name in STEPS else step_of(name)
+        for name in fields
+        if name in STEPS or name in TrainingConfig.model_fields
+    }
+    # The data can't be made up, and no model is chosen behind the user's back.
+    done = sorted({*state.skipped, *steps} - {"dataset", "base_model"})
+    return Outcome({"skipped": done}, replies.skipped(fields, state, services))
+
+
+class YouChoose(BaseModel):
+    """The user leaves a decision to the assistant: one field, or all that is open when none is named."""
+
+    fields: list[str] = []
+
+
+def you_choose(args: YouChoose, state: ChatState, services: Services) -> Outcome:
+    if args.fields:
+        return skip(Skip(fields=args.fields), state, services)
+    if state.pending.fields and set(state.pending.fields) & {"base_model", "dataset"}:
+        return Outcome(note=replies.cannot_choose(state.pending.fields, services))
+    return Outcome(
+        {"skipped": ["algorithm", "hyperparameters", "provider", "tracking"]}, replies.skipped((), state, services)
+    )
+
+
+class Decline(BaseModel):
+    """A plain no to the question just asked."""
+
+
+def decline(args: Decline, state: ChatState, services: Services) -> Outcome:
+    return Outcome({"shown_plan": None}, replies.declined(state.pending), quiet=state.pending.kind == "launch")
+
+
+class SmallTalk(BaseModel):
+    """Greeting, thanks, bye, off_topic, capabilities, chitchat or repeat."""
+
+    kind: str
+
+
+def small_talk(args: SmallTalk, state: ChatState, services: Services) -> Outcome:
+    return Outcome(note=replies.small_talk(args.kind))
+
+
+class Option(BaseModel):
+    label: str
+    calls: list[ToolCall] = []
+
+
+class Clarify(BaseModel):
+    """Ask back because the message has two or more readings; nothing is set."""
+
+    fields: list[str] = []
+    reason: str = ""
+    options: list[Option] = []
+
+
+def clarify(args: Clarify, state: ChatState, services: Services) -> Outcome:
+    options = {option.label: option.calls for option in args.options[:3]}
+    pending = Pending(kind="choice", fields=tuple(args.fields), options=options)
+    return Outcome(note=args.reason, asks=tuple(args.fields), suggestions=tuple(options), pending=pending)
+
+
+class NotUnderstood(BaseModel):
+    """Nothing in the message could be read with confidence."""
+
+    readings: list[Option] = []
+
+
+def not_understood(args: NotUnderstood, state: ChatState, services: Services) -> Outcome:
+    options = {option.label: option.calls for option in args.readings[:2]}
+    note = replies.not_understood(list(options), again=state.misses > 0)
+    update = {"misses": state.misses + 1}
+    if not options:
+        return Outcome(update, note)
+    return Outcome(update, note, suggestions=tuple(options), pending=Pending(kind="choice", options=options))

@@ -1,0 +1,109 @@
+"""Setting values: each checked alone, so that a bad one does not take the good ones with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from assistant import replies
+from assistant.consequences import meanings
+from assistant.plan import on_cpu, plan_update
+from assistant.services import Services
+from assistant.state import ChatState
+from assistant.tools.base import Outcome
+from estimator import find_gpu
+from trainer.checks import contradictions
+from trainer.config import TrainingConfig, check
+from trainer.errors import ConfigError
+
+SETTABLE = [name for name in TrainingConfig.model_fields if name not in ("base_model", "dataset")]
+
+_schema = TrainingConfig.model_json_schema()["properties"]
+_fields: dict[str, Any] = {name: (Any, Field(None, json_schema_extra=_schema[name])) for name in SETTABLE}
+
+
+class _SetParameters(BaseModel):
+    """Set one or more parameters of the plan. Unknown names and impossible values are refused one by one."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+# Same titles, descriptions and ranges as the trainer reads.
+SetParameters: type[BaseModel] = create_model(
+    "SetParameters", __base__=_SetParameters, __doc__=_SetParameters.__doc__, **_fields
+)
+# Choosing one of a pair drops the other, as people mean it.
+_EITHER_OR = {"warmup_steps": "warmup_ratio", "warmup_ratio": "warmup_steps"}
+
+
+def set_parameters(args: BaseModel, state: ChatState, services: Services) -> Outcome:
+    given = args.model_dump(exclude_unset=True)
+    good, rejected = _checked(given)
+    choices = _merged(state.choices, good)
+    for problem in contradictions(choices, on_cpu=on_cpu(choices, services.machine())):
+        blamed = [name for name in problem.fields if name in good]
+        rejected |= dict.fromkeys(blamed, f"{problem.message} {problem.way_out}")
+        for name in blamed:
+            good.pop(name, None)
+        choices = _merged(state.choices, good)
+    warned = {name: text for name, value in good.items() if (text := replies.eyebrow(name, value, choices))}
+    note = replies.set_note(state.choices, good, rejected, warned)
+    extra = meanings(good, choices, state, services)
+    asks = tuple(name for name in warned if name == "rank" and "algorithm" in choices)
+    return Outcome(
+        update=plan_update(state, choices=choices) if good else {},
+        note="\n".join([note, *extra]).strip(),
+        rejected=rejected,
+        warned=warned,
+        asks=(*asks, *rejected),
+    )
+
+
+def _checked(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    good: dict[str, Any] = {}
+    rejected: dict[str, str] = {}
+    for name, value in given.items():
+        try:
+            good[name] = _normal(name, value)
+        except ConfigError as error:
+            rejected[name] = replies.refusal(name, value, error)
+    return good, rejected
+
+
+def _normal(name: str, value: Any) -> Any:
+    if value is None and name != "quantization":
+        raise ConfigError(f"{name} needs a value.", "Say *default* to leave it to me.", (name,))
+    value = check(name, value)
+    if name != "gpu" or value.upper() == "CPU":
+        return value
+    return find_gpu(value).name
+
+
+def _merged(choices: dict[str, Any], good: dict[str, Any]) -> dict[str, Any]:
+    merged = {**choices, **good}
+    for name in good:
+        other = _EITHER_OR.get(name)
+        if other and other not in good:
+            merged.pop(other, None)
+    if good.get("algorithm", "qlora") != "qlora" and "quantization" not in good and choices.get("algorithm") == "qlora":
+        merged.pop("quantization", None)  # the 4-bit base came with QLoRA and leaves with it
+    if "algorithm" in good and good["algorithm"] == "qlora" and merged.get("quantization", "nf4") is None:
+        merged.pop("quantization", None)
+    return merged
+
+
+class Unset(BaseModel):
+    """Give values back to be computed or defaulted."""
+
+    names: list[str]
+
+
+def unset(args: Unset, state: ChatState, services: Services) -> Outcome:
+    known = [name for name in args.names if name in state.choices]
+    if not known:
+        return Outcome(note=replies.nothing_to_unset(args.names))
+    choices = {name: value for name, value in state.choices.items() if name not in known}
+    dropped: dict[str, Any] = {name: None for name in ("model",) if "base_model" in known}
+    dropped |= {name: None for name in ("dataset",) if "dataset" in known}
+    return Outcome(plan_update(state, choices=choices, **dropped), replies.unset_note(known, choices))
