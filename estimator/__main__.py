@@ -1,4 +1,4 @@
-"""`python -m estimator CONFIG.json --gpu "RTX 4090" [--json]`: the estimate of a training configuration, without torch or network."""
+"""`python -m estimator CONFIG.json --gpu "RTX 4090" [--json]`: the estimate of a plan, without torch or network."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _estimate(args: argparse.Namespace) -> Estimate:
 
 
 def model_config(config: TrainingConfig, model: Path | None) -> dict[str, Any]:
-    """The base model's config.json: the one given, or that of the local folder `base_model` names. Raises `ModelError`."""
+    """The base model's config.json: the one given, or the local folder's. Raises `ModelError` when there is none."""
     place = model or Path(config.base_model or "")
     file = place / "config.json" if place.is_dir() else place
     if not file.is_file():

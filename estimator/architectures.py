@@ -1,4 +1,4 @@
-"""How each architecture is built, as data: what its layers are called, which of them have a bias, what config.json leaves out.
+"""How each architecture is built, as data: what its layers are called, which have a bias, what config.json leaves out.
 
 Source: the modelling code of transformers 5.23 (`configuration_*.py` for the defaults, `modeling_*.py` for the layers);
 tests/estimator/test_exact_counts.py compares every row with the real class on the meta device.

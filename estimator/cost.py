@@ -21,7 +21,7 @@ WATTS = 300  # a desktop card under training load, with its share of the machine
 def price_of(
     price: float | Offer | None, gpu: Gpu | None, config: TrainingConfig, live: Iterable[Offer] = ()
 ) -> Offer | None:
-    """The price to reckon with: the one given, else the provider's own for this card. None: not known, or nothing is rented."""
+    """The price to reckon with: the one given, else the provider's own for this card. None: not known, or nothing rented."""
     if isinstance(price, Offer):
         return price
     if price is not None:

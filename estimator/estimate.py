@@ -64,9 +64,11 @@ def estimate(
 ) -> Estimate:
     """What this run needs on this card.
 
-    gpu, num_gpus: default to the configuration's. rows, tokens_per_row, longest: the dataset's size, mean and longest row in
-    tokens. price: USD per hour for all cards, or an offer; else the built-in table. available_gib: free memory of the local card,
-    or RAM for a CPU run, in place of the table's figure. stack: "ours" (this trainer) or "transformers" (plain Trainer).
+    gpu, num_gpus: default to the configuration's.
+    rows, tokens_per_row, longest: the dataset's size, mean and longest row in tokens.
+    price: USD per hour for all cards, or an offer; else the built-in table.
+    available_gib: free memory of the local card, or RAM for a CPU run, in place of the table's figure.
+    stack: "ours" (this trainer) or "transformers" (plain Trainer, logits materialised).
     Raises `ConfigError` or `ModelError` naming the field that cannot be.
     """
     card = _card(gpu if gpu is not None else config.gpu)

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from trainer.errors import ConfigError
 
 CPU = "CPU"
-ACHIEVED = 0.85  # of the dense peak in large matmuls where nobody measured the card: A100 271/312 (stas00/ml-engineering, MAMF)
+# Of the dense peak in large matmuls, where nobody measured the card: A100 271/312 (stas00/ml-engineering, MAMF).
+ACHIEVED = 0.85
 VENDOR = re.compile(
     r"\b(nvidia|geforce|tesla|amd|radeon|instinct|graphics card|video card|graphics|gpu|card|generation|vram|edition)\b"
 )
@@ -66,7 +67,7 @@ def gpus() -> tuple[Gpu, ...]:
 
 @cache
 def find_gpu(text: str) -> Gpu:
-    """The card people mean by `text` ("4090", "a100 80gb", "NVIDIA GeForce RTX 3060"). Raises `ConfigError` with near names."""
+    """The card meant by `text` ("4090", "a100 80gb", "NVIDIA GeForce RTX 3060"). Raises `ConfigError` with near names."""
     wanted = _plain(text)
     if wanted in ("cpu", "none", "processor", "no"):
         return PROCESSOR
@@ -99,7 +100,7 @@ def _spellings(name: str) -> list[str]:
 
 
 def _without_memory(wanted: str) -> Gpu | None:
-    """`wanted` less its memory, when the card has that much: "rtx 4090 24gb". A size the card is not sold in is no match."""
+    """`wanted` less its memory, when the card has that much: "rtx 4090 24gb". A size it is not sold in is no match."""
     match = re.fullmatch(r"(.+?) (\d+) ?gb(.*)", wanted)
     if match is None:
         return None

@@ -13,7 +13,8 @@ from trainer.errors import ModelError
 class Linear(NamedTuple):
     """A kind of linear layer: `copies` of them in the model, each `outputs` x `inputs`.
 
-    `reads` names the tensor it multiplies: layers that read the same one share it in memory. `kind` is attention, mlp or router.
+    `reads` names the tensor it multiplies: layers that read the same one share it in memory.
+    `kind` is attention, mlp or router.
     """
 
     name: str
@@ -75,7 +76,7 @@ def read_dims(config: Mapping[str, Any], traits: Traits) -> Dims:
     kv_heads = count(config, kv_key, traits.defaults.get(kv_key, heads))
     if not traits.latent and (heads % kv_heads or kv_heads > heads):
         raise ModelError(
-            f"The model's config.json says {heads} attention heads in {kv_heads} key/value groups, which does not divide.",
+            f"The model's config.json says {heads} attention heads in {kv_heads} groups, which does not divide.",
             fields=(kv_key,),
         )
     if "head_dim" not in config and "head_dim" not in traits.defaults and hidden % heads and traits.mixture is None:

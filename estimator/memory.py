@@ -15,7 +15,7 @@ from estimator.spec import ModelSpec
 from estimator.step import Step, adapter_params
 
 GIB = 2**30
-# CUDA context plus cuBLAS workspace: 0.45 to 0.6 GB seen on A100, L40S, 4090 (field measurements of 2024 to 2026, not per card).
+# CUDA context plus cuBLAS workspace: 0.45 to 0.6 GB seen on A100, L40S and 4090, not known per card.
 CONTEXT_GIB = 0.5
 PER_EXTRA_CARD_GIB = 0.45  # NCCL buffers of a multi-card run: 0.3 to 0.6 GB
 SLACK = 1.03  # blocks the allocator cannot reuse
@@ -61,7 +61,7 @@ def _parts(step: Step, spec: ModelSpec) -> dict[str, float]:
     trained = adapter_params(step)
     gradients = trained * step.adapter_bytes / step.shards
     held, logits, again = held_bytes(step, spec), logits_bytes(step, spec), recomputed_bytes(step, spec)
-    # The peak is either at the loss, when the logits are there and gradients are not yet, or in the last layer's backward.
+    # The peak is at the loss, when the logits are there and gradients are not yet, or in the last layer's backward.
     at_loss = logits + (gradients if step.accumulating else 0)
     at_layer = again + gradients
     working = max(at_loss, at_layer)
@@ -80,7 +80,7 @@ def _parts(step: Step, spec: ModelSpec) -> dict[str, float]:
 
 
 def base_bytes(step: Step, spec: ModelSpec) -> float:
-    """The frozen base on one card. Only nn.Linear layers are quantized: embeddings, head, norms, biases and fused experts are not."""
+    """The frozen base on one card. Only nn.Linear layers are quantized, not embeddings, head, norms, biases or experts."""
     weights = sum(linear.copies * linear.inputs * linear.outputs for linear in spec.linears)
     scales = 4 * sum(linear.copies * linear.outputs for linear in spec.linears) if step.quantization == "int8" else 0
     rest = spec.params - weights

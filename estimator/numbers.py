@@ -1,4 +1,4 @@
-"""Numbers out of a config.json nobody has checked: a positive whole number below a sane bound, or an error that names the key."""
+"""Numbers out of a config.json nobody has checked: a whole number within sane bounds, or an error naming the key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from estimator.architectures import Flag
 from trainer.errors import ModelError
 
-# Far above any published model (largest seen: hidden 18,432, 128 layers, vocabulary 262,208, 512 experts): what lies beyond is a mistake or an attack.
+# Far above any published model (largest: hidden 18,432, 128 layers, vocabulary 262,208, 512 experts): a mistake or an attack.
 BOUNDS = {
     "hidden_size": 1_000_000,
     "num_hidden_layers": 2_000,
@@ -26,7 +26,7 @@ ANY_BOUND = 10_000_000
 def count(
     config: Mapping[str, Any], key: str, default: int | None = None, bound: int | None = None, least: int = 1
 ) -> int:
-    """`config[key]` as a whole number from `least` up. Raises `ModelError` naming the key when it is missing (and has no default) or absurd."""
+    """`config[key]` as a whole number from `least` up; `ModelError` names it when absurd, or missing without a default."""
     value = config.get(key)
     if value is None:
         if default is None:
@@ -52,7 +52,7 @@ def optional_count(config: Mapping[str, Any], key: str) -> int | None:
 
 
 def flag(config: Mapping[str, Any], name: Flag) -> bool:
-    """A switch of the architecture: a constant, or a key of config.json. Raises `ModelError` when its value is not true or false."""
+    """A switch of the architecture: a constant, or a key of config.json. Raises `ModelError` for another kind of value."""
     if isinstance(name, bool):
         return name
     key = name.removesuffix("?")

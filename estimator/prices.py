@@ -1,4 +1,4 @@
-"""What cards cost by the hour: a built-in, dated table (estimator/prices.csv). Live prices are fetched elsewhere and passed in."""
+"""What cards cost by the hour: a built-in, dated table (estimator/prices.csv). Live prices are passed in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STALE_DAYS = 45  # RunPod's A100 rose from 1.39 to 1.79 in three months of 2026:
 
 
 class Offer(BaseModel):
-    """A price somebody asks. `usd_per_hour` is for all `num_gpus` cards together; `as_of` is a date, a month or a year."""
+    """A price somebody asks. `usd_per_hour` is for all `num_gpus` cards; `as_of` is a date, a month or a year."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,7 +70,7 @@ def built_in() -> tuple[Offer, ...]:
 
 
 def offers(gpu: Gpu | str | None = None, num_gpus: int = 1, live: Iterable[Offer] = ()) -> list[Offer]:
-    """What `num_gpus` of this card cost (every card when None), cheapest first. Live prices replace the built-in ones of their provider.
+    """What `num_gpus` of this card cost (every card when None), cheapest first. Live prices replace their provider's built-in ones.
 
     Raises `ConfigError` for a GPU nobody knows. An empty list means: no price known.
     """
@@ -90,7 +90,7 @@ def offers(gpu: Gpu | str | None = None, num_gpus: int = 1, live: Iterable[Offer
 
 
 def offer_for(provider: str | None, gpu: Gpu, num_gpus: int, live: Iterable[Offer] = ()) -> Offer | None:
-    """The price of this card at this provider: the dearest listed tier, so that nobody pays more than was said. None: not known."""
+    """The price of this card at this provider: the dearest tier, so that nobody pays more than was said. None: unknown."""
     found = [offer for offer in offers(gpu, num_gpus, live) if provider in (None, offer.provider) and not offer.spot]
     if not found:
         return None

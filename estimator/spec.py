@@ -127,7 +127,7 @@ def _model_type(config: Mapping[str, Any]) -> str:
 
 
 def _foreign(config: Mapping[str, Any], params: int | None) -> ModelSpec:
-    """A model_type we have no table row for: usable when its published size is that of a Llama with the same numbers."""
+    """A model_type without a row in the table: usable when its published size is that of a Llama of these numbers."""
     kind = show(config.get("model_type"))
     reason = f"I can't know what {kind} needs, because its architecture is not in my table"
     if params is None:
@@ -211,7 +211,7 @@ def _of(linears: tuple[Linear, ...], kind: str) -> int:
 
 
 def _with_rest(spec: ModelSpec, params: int | None) -> ModelSpec:
-    """What the published total has beyond the text model is counted as `other`; a smaller total is a packed checkpoint."""
+    """The published total beyond the text model is counted as `other`; a smaller total is a packed checkpoint."""
     if params is None or math.isclose(params, spec.params, rel_tol=1e-3):
         return spec
     if params < spec.params:

@@ -36,7 +36,7 @@ def step_time(step: Step, spec: ModelSpec, gpu: Gpu, cores: int = 2) -> StepTime
 
 
 def step_flops(step: Step, spec: ModelSpec) -> float:
-    """FLOPs of one micro-step. LoRA's backward costs one forward (frozen weights have no gradient); checkpointing adds one more."""
+    """FLOPs of one micro-step. LoRA's backward costs one forward (no gradient of frozen weights), checkpointing another."""
     active = sum(linear.copies * linear.inputs * linear.outputs for linear in spec.linears)
     active += spec.experts * spec.routed.per_token // max(1, spec.routed.number)
     passes = 3 if step.checkpointing else 2

@@ -12,8 +12,8 @@ from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
 
 Stack = Literal["ours", "transformers"]
-# Bits a weight by format (bitsandbytes 0.50: blocks of 64, 32-bit scales; double quantization keeps 8-bit scales and one
-# 32-bit scale per 256 of them; LLM.int8 one 32-bit scale a row, counted per layer).
+# Bytes a weight (bitsandbytes 0.50): blocks of 64 with a 32-bit scale; double quantization keeps 8-bit scales and one
+# 32-bit scale per 256 of them.
 FOUR_BIT_BYTES = 0.5 + 4 / 64
 DOUBLE_BYTES = 0.5 + 1 / 64 + 4 / 64 / 256
 
@@ -53,7 +53,7 @@ def make_step(
     longest: int | None = None,
     sharded: bool = False,
 ) -> Step:
-    """The micro-step this configuration runs. Raises `ConfigError` naming `max_seq_length` or `target_modules` when they cannot be."""
+    """The micro-step this configuration runs. Raises `ConfigError` for an impossible `max_seq_length` or `target_modules`."""
     length = check_length(config, spec, longest)
     on_cpu = gpu is not None and gpu.is_cpu
     bits = _bits(config)
@@ -98,12 +98,12 @@ def check_length(config: TrainingConfig, spec: ModelSpec, longest: int | None = 
 
 
 def checkpoints(config: TrainingConfig, on_cpu: bool) -> bool:
-    """Whether activations are recomputed: as chosen, else the default of trainer/presets.py (yes on a card, no on a CPU)."""
+    """Whether activations are recomputed: as chosen, else as trainer/presets.py has it (yes on a card, no on a CPU)."""
     return not on_cpu if config.gradient_checkpointing is None else config.gradient_checkpointing
 
 
 def adapted(target_modules: list[str] | str, spec: ModelSpec) -> tuple[Linear, ...]:
-    """The linear layers that get an adapter; "all-linear" is all of them but the head. Raises `ConfigError` for a name the model has not."""
+    """The linear layers that get an adapter; "all-linear" is all but the head. Raises `ConfigError` for an unknown name."""
     if isinstance(target_modules, str):
         return spec.linears
     wanted = {name.rsplit(".", 1)[-1] for name in target_modules}
@@ -119,7 +119,7 @@ def adapted(target_modules: list[str] | str, spec: ModelSpec) -> tuple[Linear, .
 
 
 def adapter_params(step: Step) -> int:
-    """Trained parameters: rank x (inputs + outputs) for every adapted layer, DoRA one magnitude an output more (Hu 2021, Liu 2024)."""
+    """Trained parameters: rank x (inputs + outputs) per adapted layer, DoRA a magnitude an output more (Hu 2021, Liu 2024)."""
     each = sum(linear.copies * (step.rank * (linear.inputs + linear.outputs)) for linear in step.targets)
     return each + (sum(linear.copies * linear.outputs for linear in step.targets) if step.dora else 0)
 

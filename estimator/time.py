@@ -65,7 +65,7 @@ def run_time(
     tokens_per_row: float | None,
     cores: int = 2,
 ) -> RunTime:
-    """The duration of this configuration over `rows` rows of `tokens_per_row` tokens on average (unknown: full sequences)."""
+    """How long `rows` rows of `tokens_per_row` tokens on average (unknown: full sequences) take."""
     mean = min(float(step.length), tokens_per_row or float(step.length))
     padded = step.length if config.packing else padded_length(mean, step)
     micro = step_time(step._replace(length=max(1, round(padded))), spec, gpu, cores)

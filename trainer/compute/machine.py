@@ -1,4 +1,4 @@
-"""This machine: its graphics cards by nvidia-smi, its memory, cores and disk. Never raises; what cannot be known is empty."""
+"""This machine: its graphics cards by nvidia-smi, its memory, cores and disk. Never raises; the unknown is empty."""
 
 from __future__ import annotations
 

@@ -1,0 +1,73 @@
+"""Names of cards as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator import Gpu, find_gpu, gpus
+from trainer.errors import ConfigError
+
+NAMES = {
+    "4090": "RTX 4090",
+    "rtx4090": "RTX 4090",
+    "RTX 4090 24GB": "RTX 4090",
+    "NVIDIA GeForce RTX 4090": "RTX 4090",
+    "3060 12gb": "RTX 3060 12GB",
+    "3060": "RTX 3060 12GB",
+    "3090ti": "RTX 3090 Ti",
+    "a100 80gb": "A100 80GB",
+    "A100 (80 GB)": "A100 80GB",
+    "a100": "A100 80GB",
+    "A100 40GB": "A100 40GB",
+    "A800 40GB": "A100 40GB",
+    "NVIDIA A100-SXM4-80GB": "A100 80GB",
+    "a100 pcie 80gb": "A100 80GB PCIe",
+    "h100": "H100 SXM",
+    "NVIDIA H100 80GB HBM3": "H100 SXM",
+    "H200 141GB": "H200",
+    "Tesla T4": "T4",
+    "v100 32gb": "V100 32GB",
+    "A10": "A10",
+    "a10g": "A10G 24GB",
+    "A6000": "RTX A6000",
+    "4070 ti super": "RTX 4070 Ti SUPER",
+    "m1 max": "Apple M1 Max",
+    "cpu": "CPU",
+}
+
+
+@pytest.mark.parametrize(("text", "name"), NAMES.items())
+def test_finds_the_card_people_mean(text: str, name: str) -> None:
+    assert find_gpu(text).name == name
+
+
+@pytest.mark.parametrize("gpu", gpus(), ids=lambda gpu: gpu.name)
+def test_every_row_finds_itself_and_has_a_source(gpu: Gpu) -> None:
+    assert find_gpu(gpu.name) is gpu
+    assert gpu.source
+    assert 0.7 * gpu.memory_gb < gpu.usable_gib <= gpu.memory_gb
+    assert gpu.verified or "unverified" in gpu.source or gpu.peak_tflops is None or "approx" in gpu.source
+
+
+@pytest.mark.parametrize(("text", "near"), [("RTX 4099", "RTX 4090"), ("A1000", "A100"), ("rtx 3090 tie", "RTX 3090")])
+def test_a_near_miss_is_answered_with_the_near_name(text: str, near: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_gpu(text)
+    assert "Did you mean" in caught.value.hint
+    assert near in caught.value.hint
+    assert caught.value.fields == ("gpu",)
+
+
+def test_a_card_is_not_sold_with_a_memory_it_never_had() -> None:
+    with pytest.raises(ConfigError, match="48gb"):
+        find_gpu("RTX 4090 48gb")
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_card_or_a_config_error_with_a_hint(text: str) -> None:
+    hint = "found"
+    try:
+        find_gpu(text)
+    except ConfigError as error:
+        hint = error.hint
+    assert hint
