@@ -177,7 +177,7 @@ def _sizes(config: Mapping[str, Any], traits: Traits, dims: Dims) -> dict[str, A
     return {
         "model_type": _model_type(config),
         **dims._asdict(),
-        "dtype": dtype if dtype in DTYPE_BYTES else None,
+        "dtype": dtype if isinstance(dtype, str) and dtype in DTYPE_BYTES else None,
         "sliding_window": _window(config, traits),
         "norm_layers": build.norms_per_layer(config, traits),
         "rms": traits.rms,
