@@ -1,0 +1,117 @@
+"""The report on a data file, and which files may be opened at all."""
+
+import json
+import os
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from assistant.cards import embedded_card
+from assistant.dataset import allowed_path, inspect
+from trainer.errors import DatasetError
+
+
+def _jsonl(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _problem(report, check):
+    return next(problem for problem in report.problems if problem.check == check)
+
+
+def test_a_clean_file(tmp_path):
+    rows = [{"question": f"What is {n}?", "answer": "It is " + "long " * n} for n in range(1, 41)]
+    report = inspect(_jsonl(tmp_path / "faq.jsonl", rows))
+    assert (report.rows, report.usable_rows, report.problems, report.blocks) == (40, 40, [], False)
+    assert report.format == "question and answer"
+    assert report.longest_rows[:2] == [40, 39]
+    assert "`answer` only" in report.trained_on
+    assert len(report.preview) == 3
+    assert len(report.sha256) == 64
+    assert report.model_validate_json(report.model_dump_json()) == report
+
+
+def test_problems_come_with_their_rows(tmp_path):
+    rows = [{"prompt": f"p{n}", "completion": f"c{n}"} for n in range(30)]
+    rows[4] = {"prompt": "p"}
+    rows[9] = {"prompt": "p", "completion": ""}
+    rows[20] = rows[3]
+    path = _jsonl(tmp_path / "a.jsonl", rows)
+    path.write_text(path.read_text() + "{broken\n")
+    report = inspect(path)
+    assert report.usable_rows == 28
+    found = {problem.check: problem.rows for problem in report.problems}
+    assert found == {
+        "`completion` is missing": [5],
+        "`completion` is empty": [10],
+        "duplicate": [21],
+        "unreadable": [31],
+    }
+    assert not report.blocks
+
+
+def test_nothing_usable_stops(tmp_path):
+    report = inspect(_jsonl(tmp_path / "a.jsonl", [{"prompt": "p", "completion": ""}] * 3))
+    assert report.blocks
+    assert _problem(report, "nothing to train on").count == 3
+
+
+def test_rows_over_the_limit_are_named(tmp_path):
+    rows = [{"text": "word " * (2000 if n == 7 else 5)} for n in range(20)]
+    report = inspect(_jsonl(tmp_path / "a.jsonl", rows), max_length=256)
+    assert _problem(report, "over length").rows == [8]
+    assert report.tokens_longest > 2000
+
+
+def test_the_tokenizer_counts_when_it_is_there(tmp_path):
+    words = {word: at for at, word in enumerate(("a", "b", "[UNK]"))}
+    raw = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    raw.save(str(tmp_path / "tokenizer.json"))
+    path = _jsonl(tmp_path / "a.jsonl", [{"text": "a b a b a b"}, {"text": "b"}])
+    report = inspect(path, tokenizer_file=tmp_path / "tokenizer.json")
+    assert (report.tokens_longest, report.tokens_total) == (6, 7)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert inspect(path, tokenizer_file=tmp_path / "tokenizer.json").tokens_longest == 3
+
+
+def test_the_rehearsal_model_has_smaller_pieces(tmp_path):
+    path = _jsonl(tmp_path / "a.jsonl", [{"text": "word " * 600}])
+    assert inspect(path, model=embedded_card()).tokens_longest == 1000
+
+
+def test_a_dataset_is_found_under_the_allowed_folders(tmp_path):
+    (tmp_path / "in").mkdir()
+    path = _jsonl(tmp_path / "in" / "a.jsonl", [{"text": "x"}])
+    for name in ("in/a.jsonl", "./in/a.jsonl", str(path)):
+        assert allowed_path(name, [tmp_path]) == path.resolve()
+    assert allowed_path("a.jsonl", [tmp_path, tmp_path / "in"]) == path.resolve()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/proc/self/environ", "/etc/passwd", "../secret.jsonl", "link.jsonl", "file:///etc/passwd", "s3://bucket/x.jsonl",
+        "http://169.254.169.254/latest", "a\0.jsonl", "", "fifo.jsonl", "folder.jsonl", ".", "~root/.ssh/id_rsa", "x" * 5000,
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_a_sentence(tmp_path, name):
+    root = tmp_path / "in"
+    root.mkdir()
+    _jsonl(tmp_path / "secret.jsonl", [{"text": "x"}])
+    (root / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    (root / "folder.jsonl").mkdir()
+    os.mkfifo(root / "fifo.jsonl")
+    with pytest.raises(DatasetError) as error:
+        allowed_path(name, [root])
+    assert error.value.hint
+
+
+def test_what_is_outside_is_refused_alike_whether_it_exists_or_not(tmp_path):
+    said = set()
+    for name in ("/etc/passwd", "/etc/nothing-here"):
+        with pytest.raises(DatasetError) as error:
+            allowed_path(name, [tmp_path])
+        said.add(error.value.message.replace(name, ""))
+    assert len(said) == 1
