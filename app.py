@@ -28,14 +28,21 @@ WELCOME = (
     "*fine-tune a small model on faq.csv*, *qlora on mistral 7b, rank 16, on my 3060*, or drop a file below."
 )
 CSS = """
-.quick button {min-width: 0}
+.gradio-container {max-width: 1500px !important; margin: auto}
+#title h2 {margin: 0}
+#chat .message {font-size: .95rem}
+#chat button[aria-label="Clear"] {display: none}
+#chat table, #plan table {display: block; overflow-x: auto; max-width: 100%; font-size: .86rem; border-collapse: collapse}
+#chat td, #chat th, #plan td, #plan th {padding: 3px 10px !important; border: 1px solid var(--border-color-primary) !important}
+#plan thead {display: none}
+#plan td:first-child {color: var(--body-text-color-subdued)}
 .bar {height: 12px; border-radius: 6px; background: var(--border-color-primary); overflow: hidden; margin: 6px 0}
 .bar > div {height: 100%; background: var(--color-accent); transition: width .5s}
-.state {font-size: .95em; overflow-wrap: anywhere}
-#chat table {display: block; overflow-x: auto; max-width: 100%}
+.state {font-size: .92rem; overflow-wrap: anywhere}
 footer {display: none !important}
 @media (max-width: 700px) {#chat {height: 60vh !important}}
 """
+THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
 def build_app(assistant: Assistant) -> Any:
@@ -43,6 +50,7 @@ def build_app(assistant: Assistant) -> Any:
     views = Views(assistant)
     with gr.Blocks(title="PEFT Studio assistant", analytics_enabled=False) as page:
         thread = gr.BrowserState("", storage_key="peft-studio", secret=_browser_secret(assistant.settings.home))
+        gr.Markdown("## PEFT Studio assistant\nFrom a sentence to a fine-tuned adapter.", elem_id="title")
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 chat = gr.Chatbot(
@@ -223,7 +231,7 @@ def main() -> None:
     page.launch(
         server_name="0.0.0.0" if settings.on_space else None,
         show_error=False, share=False, enable_monitoring=False, strict_cors=True, ssr_mode=False, footer_links=[],
-        max_file_size=f"{settings.max_upload_mb}mb", css=CSS, theme=gr.themes.Soft(),
+        max_file_size=f"{settings.max_upload_mb}mb", css=CSS, theme=THEME,
         blocked_paths=[str(settings.home)],
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.dataset import DatasetReport
-from assistant.hub import ModelCard
+from assistant.cards import ModelCard
 from assistant.state import ChatState
 from estimator import Estimate, ModelSpec, estimate, find_gpu
 from trainer.compute.machine import Machine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assistant.services import Services
 
 PLAN_FIELDS = ("choices", "templates", "model", "dataset", "constraints", "tried")
+COMFORTABLE = 0.85  # of the card: closer than this, speed is not worth the risk of running out of memory
 PROVIDER_NAMES = {
     "local": "this machine", "runpod": "RunPod", "lambda": "Lambda Labs", "vast": "Vast.ai", "hf-jobs": "Hugging Face Jobs",
 }  # fmt: skip
@@ -69,12 +70,12 @@ def model_spec(state: ChatState) -> ModelSpec | None:
 
 def job_of(state: ChatState, services: Services) -> Job:
     """What is known about this job without anyone having chosen it."""
-    report, card, machine = report_of(state), model_card(state), services.machine()
+    report, card, machine, spec = report_of(state), model_card(state), services.machine(), model_spec(state)
     cpu = on_cpu(state.choices, machine)
     facts = Job(
         rows=report.usable_rows if report else None,
         longest_tokens=report.tokens_longest if report else None,
-        params=card.params if card else None,
+        params=(card.params if card else None) or (spec.params if spec else None),
         context=card.context if card else None,
         bf16=None if cpu else _bf16(card_of(state.choices, machine)),
         on_cpu=cpu,
@@ -97,7 +98,8 @@ def _fits_without_checkpointing(state: ChatState, services: Services, job: Job) 
         return None
     try:
         config = resolve({**state.choices, "gradient_checkpointing": False}, job)
-        return estimate(config, spec, gpu=card, longest=job.longest_tokens).fits
+        found = estimate(config, spec, gpu=card, longest=job.longest_tokens)
+        return found.usable_gib is not None and found.memory.must_have_gib < COMFORTABLE * found.usable_gib
     except StudioError:
         return None
 

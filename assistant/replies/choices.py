@@ -14,7 +14,7 @@ from trainer.templates import Template
 
 if TYPE_CHECKING:
     from assistant.dataset import DatasetReport
-    from assistant.hub import ModelCard
+    from assistant.cards import ModelCard
     from assistant.services import Services
 
 # Shorter than the fields' titles where a list of values is read out.
@@ -63,7 +63,8 @@ def set_note(before: dict[str, Any], good: dict[str, Any], rejected: dict[str, s
     changed = [_change(name, before.get(name), value) for name, value in good.items()]
     lines = [f"Got it: {', '.join(changed)}."] if changed else []
     lines += [f"⚠️ {text}" for text in warned.values()]
-    lines += [f"⚠️ {text} {_kept(name, before)}".strip() for name, text in rejected.items()]
+    said_once = {text: name for name, text in reversed(rejected.items())}
+    lines += [f"⚠️ {text} {_kept(name, before)}".strip() for text, name in reversed(said_once.items())]
     return "\n".join(lines)
 
 

@@ -42,7 +42,7 @@ def _report(source: str, state: ChatState, services: Services) -> DatasetReport:
     path = _find(source, services)
     card = model_card(state)
     tokenizer = services.hub.tokenizer_file(card) if card else None
-    report = inspect(path, tokenizer_file=tokenizer, max_length=state.choices.get("max_seq_length"))
+    report = inspect(path, card, tokenizer, state.choices.get("max_seq_length"))
     return report.model_copy(update={"name": Path(source).name})
 
 
