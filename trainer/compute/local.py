@@ -1,0 +1,150 @@
+"""Runs on this machine: a detached process each, followed through its files, found again after a restart of the app."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainer.compute import Run
+from trainer.errors import ComputeError
+from trainer.events import Cancelled, Failed, Finished, TrainEvent, from_line
+
+ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
+LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
+_END = (Finished, Failed, Cancelled)
+
+
+@dataclass
+class _Cursor:
+    """How far a run's event file has been read."""
+
+    offset: int = 0
+    count: int = 0
+    ended: bool = False
+
+
+@dataclass
+class LocalProvider:
+    """`python -m trainer FOLDER` in a session of its own: closing or killing the app leaves it running."""
+
+    runs_dir: Path
+    name: str = "local"
+    _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _cursors: dict[str, _Cursor] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, run_id: str, folder: Path) -> Run:
+        """Start the trainer and return at once. Raises `ComputeError` when the process cannot be started."""
+        child = _spawn(["trainer", str(folder)], folder / "train.log")
+        self._children[run_id] = child
+        return Run(id=run_id, provider=self.name, folder=str(folder), job=f"{child.pid}:{_born(child.pid)}")
+
+    def events(self, run: Run, after: int = 0) -> list[TrainEvent]:
+        """See `ComputeProvider`. A process that died without a word ends in `Failed` with its last words."""
+        alive = self.alive(run)  # before reading: what it wrote last is then in the file
+        with self._lock:
+            cursor = self._cursors.get(run.id)
+            if cursor is None or cursor.count != after:
+                cursor = _Cursor()
+            fresh = _read(Path(run.folder) / "events.jsonl", cursor)
+            self._cursors[run.id] = cursor
+        events = fresh[max(0, after - (cursor.count - len(fresh))) :]
+        if not alive and not cursor.ended and after <= cursor.count:
+            events.append(self._last_words(run))
+        return events
+
+    def alive(self, run: Run) -> bool:
+        """Whether this very process still runs; a recycled process id or a zombie does not count."""
+        child = self._children.get(run.id)
+        if child is not None:
+            return child.poll() is None
+        pid, _, born = run.job.partition(":")
+        return bool(pid) and _born(int(pid)) == born != ""
+
+    def stop(self, run: Run, *, keep: bool) -> None:
+        """See `ComputeProvider`. Raises `ComputeError` when the run is over."""
+        if not self.alive(run):
+            raise ComputeError(f"Run {run.id} is not running any more.", "Nothing to stop.")
+        if not keep:
+            (Path(run.folder) / "cancel").touch()
+        pid = int(run.job.partition(":")[0])
+        os.killpg(pid, signal.SIGTERM)
+        os.killpg(pid, signal.SIGCONT)  # a stopped process hears nothing else
+
+    def _last_words(self, run: Run) -> TrainEvent:
+        folder = Path(run.folder)
+        if (folder / "cancel").exists():
+            return Cancelled(message="It ended before the first step.")
+        child = self._children.get(run.id)
+        code = child.returncode if child else None
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else "ended without a word"
+        symptom = "oom" if code == -signal.SIGKILL else "other"
+        tail = _tail(folder / "train.log")
+        hint = f"Its last words: {tail}" if tail else "It left no log."
+        return Failed(symptom=symptom, message=f"The trainer {how}.", hint=hint)
+
+
+def compare(run: Run, prompt: str) -> None:
+    """Answer `prompt` with base and adapter in a process of its own; the answer is a `compared` event of the run."""
+    folder = Path(run.folder)
+    (folder / "compare.json").write_text(json.dumps({"prompt": prompt}), encoding="utf-8")
+    _spawn(["trainer.compare", str(folder)], folder / "compare.log")
+
+
+def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("ab") as sink:
+            return subprocess.Popen(
+                [sys.executable, "-m", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise ComputeError(f"The trainer could not be started: {error}.", "Check disk space and memory.") from error
+
+
+def _read(path: Path, cursor: _Cursor) -> list[TrainEvent]:
+    """The complete lines from the cursor on; a line still being written waits for its end."""
+    try:
+        with path.open("rb") as file:
+            file.seek(cursor.offset)
+            data = file.read()
+    except FileNotFoundError:
+        return []
+    whole = data[: data.rfind(b"\n") + 1]
+    cursor.offset += len(whole)
+    events = [event for line in whole.decode("utf-8", "replace").splitlines() if (event := from_line(line))]
+    cursor.count += len(events)
+    cursor.ended = cursor.ended or any(isinstance(event, _END) for event in events)
+    return events
+
+
+def _born(pid: int) -> str:
+    """When the process was started, in the system's own terms; empty when it is gone or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return _born_by_ps(pid) if not Path("/proc/self").exists() else ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _born_by_ps(pid: int) -> str:
+    done = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, start = done.stdout.strip().partition(" ")
+    return "" if not state or state.startswith("Z") else start.strip()
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return " / ".join(line.strip() for line in lines[-LAST_WORDS:] if line.strip() and not line.startswith("@event"))
