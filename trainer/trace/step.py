@@ -1,0 +1,94 @@
+"""Two optimizer updates as the trainer makes them, so that the second finds the optimizer's state in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Literal, NamedTuple
+
+import torch
+from trl.trainer.utils import add_fused_lm_head
+
+from trainer import model as ours
+from trainer.config import TrainingConfig
+from trainer.trace.live import LiveBytes
+
+Stack = Literal["ours", "transformers"]
+STATE_BLOCK, SMALL = 256, 4096  # bitsandbytes' 8-bit optimizers: numbers a scale; smaller tensors stay in 32 bits
+
+
+class Batch(NamedTuple):
+    """Rows and tokens a row; `padded` when rows differ in length, so that attention needs a mask."""
+
+    rows: int
+    length: int
+    padded: bool
+
+
+def prepare(model: Any, config: TrainingConfig, where: ours.Hardware, stack: Stack) -> None:
+    """What SFTTrainer does to the model before the first step: the adapter's number format and the fused head."""
+    narrow = bool(config.quantization) and stack == "ours" and where.precision == "bf16"
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and parameter.requires_grad and narrow and "magnitude" not in name:
+                module._parameters[name] = torch.nn.Parameter(parameter.to(torch.bfloat16))
+    if stack == "ours":
+        add_fused_lm_head(model.get_base_model(), outputs=("log_probs", "entropy", "is_top1"))
+
+
+def run(
+    model: Any,
+    config: TrainingConfig,
+    where: ours.Hardware,
+    stack: Stack,
+    batch: Batch,
+    live: LiveBytes,
+    say: Callable[[str], None],
+) -> None:
+    """Two updates over such batches, each of up to two micro-steps. `live` must be active."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.register_post_accumulate_grad_hook(lambda p: live.retag(p.grad, "gradients"))
+    states: list[torch.Tensor] = []
+    for update in range(2):
+        for _ in range(min(2, config.gradient_accumulation_steps)):
+            say(f"update {update + 1} of 2")
+            _micro_step(model, where, stack, batch, live)
+        live.tag = "optimizer"
+        if config.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
+        if not states:
+            states = [state for parameter in trained for state in optimizer_state(parameter, config.optim)]
+        for parameter in trained:
+            parameter.grad = None
+
+
+def _micro_step(model: Any, where: ours.Hardware, stack: Stack, batch: Batch, live: LiveBytes) -> None:
+    live.tag = "activations"
+    ids = torch.zeros((batch.rows, batch.length), dtype=torch.long)
+    rows = {"input_ids": ids, "labels": ids}
+    if batch.padded:
+        rows["attention_mask"] = torch.ones_like(ids)
+    mixed = torch.autocast("cpu", dtype=where.dtype) if where.precision != "fp32" else nullcontext()
+    if stack == "ours":
+        with mixed:
+            out = model(**rows, fused_lm_head=True)
+        loss = (-out.log_probs).sum() / ids.numel()
+    else:
+        with nullcontext():
+            out = model(**rows, use_cache=False)
+        loss = out.loss
+    del out
+    live.tag = "backward"
+    loss.backward()
+
+
+def optimizer_state(parameter: torch.Tensor, optim: str) -> list[torch.Tensor]:
+    """Adam's two moments of one parameter, as large as the chosen optimizer keeps them."""
+    if "8bit" in optim and parameter.numel() >= SMALL:
+        blocks = -(-parameter.numel() // STATE_BLOCK)
+        sizes = [(parameter.numel(), torch.uint8), (blocks, torch.float32)]
+    else:
+        exact = "8bit" in optim or "32bit" in optim
+        sizes = [(parameter.numel(), torch.float32 if exact else parameter.dtype)]
+    return [torch.empty(count, dtype=dtype) for count, dtype in sizes * 2]
