@@ -75,8 +75,8 @@ def _epochs(good: dict[str, Any], choices: dict[str, Any], state: ChatState, ser
     report = report_of(state)
     if "num_epochs" not in good or report is None or report.usable_rows >= 2000:
         return ""
-    return (f"With {report.usable_rows:,} rows, watch the validation loss: more than {show(good['num_epochs'])} passes "
-            "would soon overfit.")  # fmt: skip
+    passes = "the pass" if good["num_epochs"] == 1 else f"{show(good['num_epochs'])} passes"
+    return f"With {report.usable_rows:,} rows, watch the validation loss: much more than {passes} would soon overfit."
 
 
 def _early_stopping(good: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:

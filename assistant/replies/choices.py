@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from assistant.plan import job_of, values_of
+from assistant.plan import PROVIDER_NAMES, job_of, values_of
 from assistant.state import ChatState
 from trainer.config import STEPS, TrainingConfig, allowed, show, step_of, unusual
 from trainer.errors import ConfigError, StudioError
@@ -29,6 +29,8 @@ def said(name: str, value: Any) -> str:
     """A field and its value as they are read out: `rank 16`, `QLoRA`, `2e-4`."""
     if name == "algorithm":
         return _ALGORITHM.get(str(value), str(value))
+    if name == "provider":
+        return f"compute on **{PROVIDER_NAMES.get(str(value), value)}**"
     title = _SHORT.get(name) or TrainingConfig.model_fields[name].title or name
     return f"{title[0].lower() + title[1:] if not title[:2].isupper() else title} **{show(value)}**"
 
