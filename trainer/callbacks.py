@@ -18,6 +18,7 @@ from trainer.stopping import StopRequest
 Emit = Callable[[TrainEvent], None]
 _REPORTED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens")
 _GIB = 2**30
+WORSE_IN_A_ROW, WORSE_BY = 2, 0.02  # evaluations, share: two in a row is no longer noise
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
@@ -79,15 +80,18 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         done = state.global_step - self._first_step
         if done < 1:
             return None
-        return round((time.monotonic() - self._began) / done * (state.max_steps - state.global_step), 1)
+        remaining = (time.monotonic() - self._began) / done * (state.max_steps - state.global_step)
+        return float(round(remaining, 1))
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
-    """Ends a run that cannot recover: after a NaN loss no later step means anything."""
+    """Notices what goes wrong, and ends a run that cannot recover: after a NaN loss no later step means anything."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._warned = False
+        self._warned: set[str] = set()
+        self._best = math.inf
+        self._worse = 0  # evaluations in a row above the best one
         self.broken: str | None = None  # why the run was ended
 
     def on_log(
@@ -96,12 +100,26 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         loss, norm = float(logs.get("loss", 0.0)), float(logs.get("grad_norm") or 0.0)
         if not math.isfinite(loss):
             self.broken = f"The loss became {loss} at step {state.global_step}."
-            self._emit(Finding(symptom="nan_loss", evidence=self.broken, step=state.global_step))
+            self._tell("nan_loss", self.broken, state)
             control.should_training_stop = True
-        elif not math.isfinite(norm) and not self._warned and not args.fp16:  # fp16 scales its loss until this ends
-            self._warned = True
-            evidence = f"The gradients became {norm} at step {state.global_step}."
-            self._emit(Finding(symptom="nan_loss", evidence=evidence, step=state.global_step))
+        elif not math.isfinite(norm) and not args.fp16:  # fp16 scales its loss until this ends
+            self._tell("nan_loss", f"The gradients became {norm} at step {state.global_step}.", state)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
+    ) -> None:
+        loss = metrics.get("eval_loss", math.nan)
+        if loss <= self._best:
+            self._best, self._worse = loss, 0
+            return
+        self._worse += 1
+        if self._worse >= WORSE_IN_A_ROW and loss > self._best * (1 + WORSE_BY):
+            self._tell("overfitting", f"The evaluation loss rose from {self._best:.4g} to {loss:.4g}.", state)
+
+    def _tell(self, symptom: str, evidence: str, state: TrainerState) -> None:
+        if symptom not in self._warned:
+            self._warned.add(symptom)
+            self._emit(Finding(symptom=symptom, evidence=evidence, step=state.global_step))
 
 
 class StopWhenAsked(TrainerCallback):  # type: ignore[misc]

@@ -68,7 +68,9 @@ def capsule(facts: Facts) -> dict[str, Any]:
 
 
 def licence(facts: Facts) -> str | None:
-    """The base's licence where its own card names one. `studio-tiny` has none of its own: it is made of the user's data."""
+    """The base's licence where its own card, in a local folder, names one."""
+    if facts.config.base_model == studio_tiny.NAME:
+        return "apache-2.0"
     path = Path(facts.base) / "README.md"
     if not path.is_file():
         return None

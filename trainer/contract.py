@@ -19,6 +19,8 @@ from transformers import GenerationConfig
 from trainer import data, model
 from trainer.config import TrainingConfig
 from trainer.errors import RunFailed
+from trainer.formats import Example
+from trainer.turns import Message
 
 SAMPLE_TOKENS = 40  # enough to tell two answers apart
 RELOAD_TOLERANCE = {"fp32": 1e-3, "bf16": 0.25, "fp16": 0.1}  # logits; a reloaded LoRA was off by up to 5e-7, on bf16 1e-2
@@ -141,7 +143,7 @@ def generate(tuned: PeftModel, tokenizer: Any, prompt: str, stops: frozenset[int
     return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
 
 
-def render(tokenizer: Any, example: data.Example) -> str:
+def render(tokenizer: Any, example: Example) -> str:
     """The prompt of an example as the model sees it; of plain text, its first eight words."""
     if "text" in example:
         return " ".join(example["text"].split()[:8])
@@ -149,7 +151,7 @@ def render(tokenizer: Any, example: data.Example) -> str:
     return ask(tokenizer, messages, example.get("tools"))
 
 
-def ask(tokenizer: Any, messages: list[data.Message], tools: Any = None) -> str:
+def ask(tokenizer: Any, messages: list[Message], tools: Any = None) -> str:
     """These messages as the model sees them, ready for its answer."""
     return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True))
 

@@ -19,9 +19,10 @@ from datasets.exceptions import DatasetNotFoundError
 from jinja2.exceptions import TemplateError
 
 from trainer.errors import DatasetError, DatasetUnreachable, ModelError
-from trainer.formats import Example, Message, detect, to_example
+from trainer.formats import Example, detect, to_example, without_tool_fields
 from trainer.presets import validation_rows
 from trainer.rows import Row, read
+from trainer.turns import Message
 
 MASKED = -100  # torch's ignore_index: such tokens carry no loss
 SNIFFED_ROWS = 200  # rows looked at to tell the format
@@ -171,6 +172,8 @@ def _rendered(example: Example, tokenizer: Any) -> tuple[str, list[tuple[int, in
     """The text the model sees, and the spans (in characters) of what it should learn to say."""
     if "text" in example:
         return example["text"], [(0, len(example["text"]))]
+    if "tool_calls" not in str(tokenizer.chat_template):
+        example = without_tool_fields(example)
     messages = list(example.get("messages") or [*example["prompt"], *example["completion"]])
     turns = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
     if "completion" in example:

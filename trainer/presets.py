@@ -182,7 +182,7 @@ def _optimisation(have: Values, job: Job) -> Made:
 def _rate(params: int) -> tuple[float, str]:
     """The guide's ranges: smaller models 2e-4 to 5e-4, larger ones 1e-4 to 2e-4."""
     if params < 30_000_000:
-        return 2e-3, "a model of a few million parameters needs larger steps"
+        return 5e-3, "a model of a few million parameters needs larger steps"
     if params < 1_000_000_000:
         return 5e-4, "smaller models take 2e-4 to 5e-4"
     if params > 10_000_000_000:

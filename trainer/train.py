@@ -20,6 +20,7 @@ from trainer.callbacks import Emit, Reporter, StopWhenAsked, Watch
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError, RunFailed
 from trainer.events import Cancelled, Finding, Finished, Stage, Started
+from trainer.formats import Example
 from trainer.stopping import StopRequest
 
 PROBES = 3  # prompts answered before and after
@@ -58,7 +59,6 @@ def train(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest) -
     tuned = model.attach(base, config, job.start)
     outcome = _run(job, tuned, emit, stop)
     if outcome is None:
-        emit(Cancelled(step=None, message="Cancelled: nothing was kept."))
         return
     stop.enter("after")
     emit(Stage(name="saving the adapter"))
@@ -109,7 +109,7 @@ def get_ready(config: TrainingConfig, folder: Path, emit: Emit) -> Job:
 
 
 def _run(job: Job, tuned: PeftModel, emit: Emit, stop: StopRequest) -> card.Outcome | None:
-    """Train `tuned` in place; None when it was cancelled."""
+    """Train `tuned` in place; None after a `cancelled` event."""
     total = _total_steps(job)
     watch = Watch(emit)
     trainer = _trainer(job, tuned, total, [Reporter(emit), watch, StopWhenAsked(stop)])
@@ -117,15 +117,16 @@ def _run(job: Job, tuned: PeftModel, emit: Emit, stop: StopRequest) -> card.Outc
     before = _evaluate(trainer)
     stop.enter("steps")
     trainer.train()
+    step = trainer.state.global_step
     if stop.cancelled:
+        emit(Cancelled(step=step, message="Cancelled: no adapter was kept."))
         return None
     if watch.broken:
         raise RunFailed(
             watch.broken, "Lower the learning rate, or train in bf16 or fp32 instead of fp16.", symptom="nan_loss"
         )
     emit(Stage(name="evaluating"))
-    after = _evaluate(trainer) if before is not None else None
-    step = trainer.state.global_step
+    after = _last_evaluation(trainer) or _evaluate(trainer)
     return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total)
 
 
@@ -192,7 +193,16 @@ def _evaluate(trainer: SFTTrainer) -> float | None:
     return loss if math.isfinite(loss) else None
 
 
-def _style(tokenizer: Any, example: data.Example) -> card.PromptStyle:
+def _last_evaluation(trainer: SFTTrainer) -> float | None:
+    """The loss measured at the very last step, unless an earlier checkpoint was loaded since."""
+    if trainer.args.load_best_model_at_end:
+        return None
+    here = [log for log in trainer.state.log_history if log["step"] == trainer.state.global_step > 0]
+    loss = next((float(log["eval_loss"]) for log in reversed(here) if "eval_loss" in log), math.nan)
+    return loss if math.isfinite(loss) else None
+
+
+def _style(tokenizer: Any, example: Example) -> card.PromptStyle:
     if "text" in example:
         return "text"
     return "plain" if data.give_template(tokenizer) else "chat"
@@ -200,20 +210,20 @@ def _style(tokenizer: Any, example: data.Example) -> card.PromptStyle:
 
 def _tell(config: TrainingConfig, source: data.Source, prepared: data.Prepared, emit: Emit) -> None:
     """What a person should know about the data although the run can go on."""
-    told = {
-        "row(s) cannot be used and are left out: " + "; ".join(f"{n}: {why}" for n, why in list(source.skipped.items())[:3]): len(
-            source.skipped
-        ),
-        f"row(s) are longer than {config.max_seq_length} tokens and are cut": prepared.cut,
-        "row(s) have nothing to learn from after the cut and are left out": prepared.masked,
-    }
-    for evidence, count in told.items():
+    why = "; ".join(f"row {number}: {reason}" for number, reason in list(source.skipped.items())[:3])
+    told = (
+        ("dataset_format", len(source.skipped), f"rows cannot be used and are left out ({why})"),
+        ("dataset_format", prepared.cut, f"rows are longer than {config.max_seq_length} tokens and are cut"),
+        ("dataset_format", prepared.masked, "rows have nothing left to learn from and are left out"),
+        ("missing_pad_token", prepared.without_end, "rows end without a token the model stops at"),
+    )
+    for symptom, count, what in told:
         if count:
-            emit(Finding(symptom="dataset_format", evidence=f"{count} {evidence}"))
-    if prepared.without_end:
-        emit(Finding(symptom="missing_pad_token", evidence=f"{prepared.without_end} row(s) end without a stop token"))
+            emit(Finding(symptom=symptom, evidence=f"{count} {what}."))
     if config.packing:
         emit(Finding(symptom="slow", evidence="Packing is off: without variable-length attention it would mix examples."))
+    if config.experiment_tracker not in (None, "none"):
+        emit(Finding(symptom="other", evidence=f"Nothing is sent to {config.experiment_tracker}: this trainer only reports here."))
 
 
 def _free() -> None:

@@ -83,11 +83,12 @@ class LocalProvider:
             return Cancelled(message="It ended before the first step.")
         child = self._children.get(run.id)
         code = child.returncode if child else None
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else "ended without a word"
-        symptom = "oom" if code == -signal.SIGKILL else "other"
         tail = _tail(folder / "train.log")
         hint = f"Its last words: {tail}" if tail else "It left no log."
-        return Failed(symptom=symptom, message=f"The trainer {how}.", hint=hint)
+        if code == -signal.SIGKILL:  # its commonest sender by far is the system, out of memory
+            return Failed(symptom="oom", message="The trainer was killed (SIGKILL), as systems do when the memory runs out.", hint=hint)
+        how = f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else "ended without a word"
+        return Failed(message=f"The trainer {how}.", hint=hint)
 
 
 def compare(run: Run, prompt: str) -> None:
@@ -131,7 +132,10 @@ def _born(pid: int) -> str:
     except OSError:
         return _born_by_ps(pid) if not Path("/proc/self").exists() else ""
     fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
+    if fields[0] in "ZX":
+        return ""
+    boot = Path("/proc/sys/kernel/random/boot_id")  # the start time counts from there
+    return fields[19] + (f"@{boot.read_text().strip()}" if boot.exists() else "")
 
 
 def _born_by_ps(pid: int) -> str:
