@@ -1,0 +1,179 @@
+"""The doctor: a symptom and what is known about the run -> remedies in order, none already tried, none impossible.
+
+Order: what keeps the result before what changes precision, the task, or costs money; then what this run's own values
+point at comes first. Sources: assistant/knowledge/symptoms.json and remedies.json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_KNOWLEDGE = Path(__file__).parent / "knowledge"
+NO_BF16 = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0|cpu)\b", re.I)
+_GIVEN = {"bf16_instead_of_fp16", "flash_attention"}  # need compute capability 8.0
+
+
+@lru_cache(maxsize=1)
+def symptoms() -> dict[str, dict[str, Any]]:
+    return dict(json.loads((_KNOWLEDGE / "symptoms.json").read_text(encoding="utf-8"))["symptoms"])
+
+
+@lru_cache(maxsize=1)
+def remedies() -> dict[str, dict[str, Any]]:
+    return dict(json.loads((_KNOWLEDGE / "remedies.json").read_text(encoding="utf-8"))["remedies"])
+
+
+def ordered(symptom: str, facts: Mapping[str, Any], said: Mapping[str, Any], tried: list[str]) -> list[str]:
+    """Remedies for `symptom`, best first. `facts`: what the message says; `said`: the user's choices; `tried`: ids."""
+    known = {**said, **facts}
+    ruled_out = set(tried) | impossible(known)
+    if symptom == "adapter_merge":
+        ruled_out -= {"use_qlora_nf4"}
+    names = [*first(symptom, known, set(tried)), *symptoms()[symptom]["remedies"]]
+    return [name for name in dict.fromkeys(names) if name not in ruled_out or name in _always(symptom, known)]
+
+
+def impossible(known: Mapping[str, Any]) -> set[str]:
+    """Remedies that do nothing, or cannot be, with these values on this hardware."""
+    out: set[str] = set()
+    if NO_BF16.search(str(known.get("gpu") or "")):
+        out |= _GIVEN
+    if known.get("precision") == "bf16":
+        out.add("bf16_instead_of_fp16")
+    if known.get("precision") == "fp16":
+        out.add("fp16_mixed_precision")
+    if known.get("batch_size") == 1:
+        out.add("reduce_batch_size")
+    if known.get("gradient_checkpointing") is True:
+        out.add("gradient_checkpointing")
+    if known.get("gradient_checkpointing") is False:
+        out.add("disable_checkpointing")
+    if known.get("quantization") in ("nf4", "fp4", "int4") or known.get("algorithm") == "qlora":
+        out.add("use_qlora_nf4")
+    if known.get("algorithm") not in (None, "full"):
+        out.add("use_lora_not_full")
+    if known.get("os") == "mac":
+        out |= {"install_cuda_bnb", "use_qlora_nf4", "fp16_mixed_precision", *_GIVEN}
+    if known.get("os") == "linux":
+        out.add("run_on_linux")
+    if not known.get("pissa") and known.get("algorithm") != "pissa":
+        out.add("convert_pissa_to_lora")
+    if known.get("num_gpus", 2) == 1:
+        out |= {"lower_zero_stage"} - ({"lower_zero_stage"} if known.get("deepspeed") else set())
+    if known.get("early_stopping") is True:
+        out.add("early_stopping")
+    if 0 < float(known.get("learning_rate") or 1) < 5e-5:
+        out.add("lower_learning_rate")
+    if known.get("replicated"):
+        out.add("launch_distributed")
+    return out
+
+
+def _always(symptom: str, known: Mapping[str, Any]) -> set[str]:
+    """What stays although the message names it: "oom as soon as checkpointing is dropped"."""
+    return {"gradient_checkpointing"} if symptom == "oom" and known.get("gradient_checkpointing") is False else set()
+
+
+def first(symptom: str, known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    """What this run's own values point at, before the usual order."""
+    rule = _FIRST.get(symptom)
+    return rule(known, tried) if rule else []
+
+
+def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("deepspeed"):
+        return ["lower_zero_stage", "shard_or_offload"]
+    if known.get("gradient_checkpointing") is False:
+        return ["gradient_checkpointing", "reduce_batch_size"]
+    if known.get("at_save"):
+        return ["save_adapter_only"]
+    cards = int(known.get("num_gpus") or 1)
+    if cards > 1:
+        return ["reduce_batch_size", "shard_or_offload", "gradient_checkpointing"]
+    small_batch = known.get("batch_size") == 1 or "reduce_batch_size" in tried
+    big_card = any(size >= 40 for size in known.get("memory_gib", ())) or bool(re.search(r"\b[4-9]\dgb|h100|h200|b200", str(known.get("gpu") or ""), re.I))
+    if small_batch and big_card and not known.get("algorithm"):
+        return ["use_lora_not_full", "gradient_checkpointing"]
+    if small_batch and "shorten_max_seq_length" in tried:
+        return ["gradient_checkpointing", "use_qlora_nf4", "shard_or_offload", "smaller_model"]
+    if float(known.get("max_seq_length") or 0) >= 8192:
+        return ["shorten_max_seq_length", "gradient_checkpointing"]
+    return []
+
+
+def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if float(known.get("learning_rate") or 0) > 5e-4:
+        return ["lower_learning_rate"]
+    if NO_BF16.search(str(known.get("gpu") or "")):
+        return ["fp32_precision", "lower_learning_rate", "faster_gpu"]
+    if known.get("zero_loss"):
+        return ["bf16_instead_of_fp16", "check_labels_masked", "disable_quantization"]
+    return []
+
+
+def _slow(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    out = []
+    if float(known.get("num_epochs") or 0) >= 5:
+        out.append("fewer_epochs")
+    if known.get("gradient_checkpointing"):
+        out.append("disable_checkpointing")
+    if known.get("precision"):
+        out.append("larger_batch")
+    return out
+
+
+def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    warmup, steps = known.get("warmup_steps"), known.get("max_steps")
+    if warmup and steps and warmup >= steps:
+        return ["fix_lr_schedule", "check_labels_masked"]
+    return ["pin_versions", "early_stopping", "check_labels_masked"] if known.get("worked_before") else []
+
+
+def _multi(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    return ["shard_or_offload"] if known.get("replicated") or known.get("algorithm") == "full" else []
+
+
+def _precision(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("os") == "mac" or str(known.get("gpu") or "").upper() == "CPU":
+        return ["fp32_precision", "check_gpu_used"]
+    return []
+
+
+def _other(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    return ["fix_lr_schedule"] if known.get("lr_schedule") and not known.get("tracker") else []
+
+
+def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    pissa = known.get("pissa") or known.get("algorithm") == "pissa"
+    return ["convert_pissa_to_lora"] if pissa else []
+
+
+_FIRST = {
+    "oom": _oom, "nan_loss": _nan, "slow": _slow, "loss_flat": _flat, "multi_gpu": _multi, "precision_unsupported": _precision,
+    "other": _other, "adapter_merge": _merge,
+}  # fmt: skip
+
+
+def values_for(remedy: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields a remedy sets, with this plan's own numbers; empty when it is nothing the plan can hold."""
+    made = {name: _made(name, how, values) for name, how in remedies()[remedy]["sets"].items()}
+    if remedy == "reduce_batch_size":
+        batch = max(1, int(values.get("batch_size") or 1))
+        smaller = 1 if batch <= 4 else batch // 4
+        made = {"batch_size": smaller, "gradient_accumulation_steps": int(values.get("gradient_accumulation_steps") or 1) * batch // smaller}
+    return {name: value for name, value in made.items() if value != values.get(name) or value is None}
+
+
+def _made(name: str, how: Any, values: Mapping[str, Any]) -> Any:
+    now = values.get(name)
+    if how not in ("half", "double", "tenth"):
+        return how
+    if not isinstance(now, int | float):
+        now = {"eval_steps": 100, "save_steps": 200}.get(name, 1)
+    factor = {"half": 0.5, "double": 2.0, "tenth": 0.1}[str(how)]
+    return float(f"{now * factor:.6g}") if isinstance(now, float) and name == "learning_rate" else max(1, round(now * factor))

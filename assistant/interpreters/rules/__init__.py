@@ -1,0 +1,98 @@
+"""The default interpreter: deterministic rules, no model, no network, a few milliseconds a message.
+
+    normalise and mend -> pasted configuration -> bare moves -> take meaning out of the text, masks before numbers
+    -> decide what is set, talked about or asked -> trouble, questions, launch, small talk
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assistant.interpreters import Turn
+from assistant.interpreters.rules import answers_to, moves, paste, topics, trouble, vague
+from assistant.interpreters.rules.compose import asked, compose, questions
+from assistant.interpreters.rules.decide import Wishes, decide
+from assistant.interpreters.rules.guess import readings
+from assistant.interpreters.rules.reading import Reading, read
+from assistant.interpreters.rules.spelling import mend
+from assistant.interpreters.rules.text import normalise
+from assistant.state import ToolCall
+
+
+class RuleInterpreter:
+    """Reads a message by grammar. Never raises; what it does not understand it says."""
+
+    def interpret(self, turn: Turn) -> list[ToolCall]:
+        dropped = [ToolCall(tool="validate_dataset", args={"source": name}) for name in turn.files]
+        plain = mend(normalise(turn.message)).lower().strip()
+        if not plain:
+            return dropped or [ToolCall(tool="small_talk", args={"kind": "repeat"})]
+        pasted = paste.pasted(turn.message[:40_000])
+        if pasted is None:
+            return dropped + self._message(turn, plain, turn.message, bool(dropped))
+        args = {"values": pasted.values, "unknown": pasted.unknown, "source": pasted.source}
+        loaded = ToolCall(tool="load_config", args=args)
+        rest = normalise(pasted.rest).lower().strip(" \n`.,;:\\")
+        after = self._message(turn, mend(rest), pasted.rest, True) if len(rest) > 2 else []
+        return [loaded, *dropped, *(call for call in after if call.tool not in ("not_understood", "small_talk", "confirm"))]
+
+    def _message(self, turn: Turn, plain: str, raw: str, accompanied: bool) -> list[ToolCall]:
+        if not accompanied and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
+            return bare
+        if (chosen := answers_to.pending(plain, turn)) is not None:
+            return chosen
+        reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields)
+        wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus)
+        answers_to.bare_value(plain, reading, wishes, turn)
+        calls = self._calls(turn, plain, reading, wishes)
+        return calls or ([] if accompanied else [ToolCall(tool="not_understood", args={"readings": readings(plain)})])
+
+    def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
+        calls = compose(reading, wishes, turn)
+        ill = trouble.trouble(plain)
+        if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
+            ill = trouble.Trouble([turn.state.diagnosis], trouble.tried(plain), {}, False)
+        if ill is not None:
+            calls.append(_diagnose(turn, plain, ill, reading, wishes))
+        calls += asked(wishes, turn, reading)
+        if ill is None:
+            calls += moves.anywhere(plain, turn.state, turn.run_active) if not wishes.sets else _shows(plain)
+            calls += questions(plain, reading, wishes, turn)
+            if not wishes.sets and not any(call.tool in ("explain", "estimate") for call in calls):
+                calls += vague.vague(plain, turn.values)
+        if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
+            calls.append(ToolCall(tool="launch"))
+        return calls or _rest(plain, turn)
+
+
+def _answers_doctor(wishes: Wishes) -> bool:
+    return bool({"gpu", "precision", "learning_rate", "batch_size", "max_seq_length"} & wishes.sets.keys()) and len(wishes.sets) > 2
+
+
+def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wishes: Wishes) -> ToolCall:
+    facts: dict[str, Any] = {**reading.facts, **ill.facts}
+    if reading.memory:
+        facts["memory_gib"] = reading.memory
+    for name in ("algorithm", "gpu", "num_gpus", "precision", "batch_size", "num_epochs", "gradient_checkpointing", "learning_rate"):
+        if name in wishes.sets:
+            facts[name] = wishes.sets[name]
+    args = {"text": turn.message[:2000], "symptoms": ill.symptoms[:3], "tried": ill.tried, "facts": facts}
+    return ToolCall(tool="diagnose", args=args)
+
+
+def _shows(plain: str) -> list[ToolCall]:
+    return [ToolCall(tool="show_plan")] if moves.shows(plain) else []
+
+
+def _rest(plain: str, turn: Turn) -> list[ToolCall]:
+    """Nothing was set and nothing asked: leaving it to us, small talk, or something new."""
+    if moves.chooses(plain):
+        return [ToolCall(tool="you_choose", args={"fields": list(turn.state.pending.fields)})]
+    if kind := moves.small(plain):
+        return [ToolCall(tool="small_talk", args={"kind": kind})]
+    if moves.declines(plain):
+        return [ToolCall(tool="decline")]
+    subjects = topics.topics(plain)
+    if subjects and len(plain.split()) <= 12:
+        return [ToolCall(tool="explain", args={"topics": subjects[:3], "question": turn.message[:500]})]
+    return []

@@ -1,0 +1,86 @@
+"""Answers to the question just asked: the second, an option's label, a bare value, "the better one"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rapidfuzz import fuzz, process
+
+from assistant.interpreters import Turn
+from assistant.interpreters.rules import slots
+from assistant.interpreters.rules.decide import Wishes
+from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
+from assistant.interpreters.rules.reading import Reading
+from assistant.interpreters.rules.words import BF16_LESS
+from assistant.state import ToolCall
+from trainer.config import TrainingConfig
+
+_ORDINAL = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1, "former": 0, "latter": 1, "erste": 0, "ersten": 0, "zweite": 1, "zweiten": 1, "dritte": 2, "primero": 0, "primera": 0, "segundo": 1, "segunda": 1, "tercero": 2,
+            "第一个": 0, "第二个": 1, "第三个": 2, "第一": 0, "第二": 1, "第三": 2}  # fmt: skip
+_PICK = re.compile(
+    r"^(?:(?:ok(?:ay)?|yes|yeah|no|please|sure|then|and|let'?s|i'?ll|i|we|do|try|take|use|apply|go with|go for|pick|choose|want|with|give me|den|die|das|nimm|mach|el|la|usa|toma|用|选|就|要|试试)[\s,]+)*(?:the |your |option |number |no\.? |#|den |die |das |el |la )?"
+    r"(first|second|third|last|former|latter|1st|2nd|3rd|ersten?|zweiten?|dritte|primer[oa]|segund[oa]|tercero|第[一二三]个?|[123](?=\)|\.|$))(?:\s+(?:one|option|fix|remedy|suggestion|of (?:those|these|them)|opción|vorschlag|个))?(?:[\s,]*(?:please|then|sounds good|thanks|bitte|吧))*[\s.!]*$"
+)
+_APPLY = re.compile(r"^(?:ok(?:ay)?[\s,]+|yes[\s,]+|sure[\s,]+|please[\s,]+|let'?s[\s,]+)*(?:do|apply|try|fix|use|take|make)\s+(?:it|that|this|those|the (?:fix|change|remedy|suggestion)|what you (?:said|suggest(?:ed)?))(?: for me| then| please)?[\s.!]*$|^(?:fix it|please fix)[\s.!]*$")
+_BETTER = re.compile(r"\b(?:better|best|right|recommended|safer|faster|good|correct|sensible|proper) (?:one|choice|option|of (?:the two|them|both))\b|\bwhichever (?:is |works? )?(?:best|better)|\bwhat(?:ever)?'?s? (?:best|better)|更好的|合适的|den besseren|la mejor")
+_WORDS = 7
+
+
+def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
+    """The calls of the option, or remedy, that this message picks; None when it picks none."""
+    state = turn.state
+    options = state.pending.options
+    if hit := _PICK.match(plain):
+        place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
+        if options and -len(options) <= place < len(options) and not (hit[1].isdigit() and state.pending.kind == "field"):
+            return list(list(options.values())[place])
+        if state.remedies and -len(state.remedies) <= place < len(state.remedies) and not hit[1].isdigit():
+            return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[place]})]
+    if state.remedies and not options and _APPLY.match(plain):
+        return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[0]})]
+    if options:
+        words = re.sub(r"^(?:ok(?:ay)?|yes|please|use|take|the|let'?s (?:use|take|go with))\s+", "", plain.strip(" .!"))
+        labels = {label.lower(): label for label in options}
+        if words in labels:
+            return list(options[labels[words]])
+        best = process.extractOne(words, list(labels), scorer=fuzz.ratio, score_cutoff=88)
+        if best and len(words) > 4:
+            return list(options[labels[str(best[0])]])
+    return None
+
+
+def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None:
+    """Adds to `wishes` a number or a choice that answers the pending question and names no field of its own."""
+    fields = turn.state.pending.fields
+    if not fields:
+        return
+    if "precision" in fields and "precision" not in wishes.sets and _BETTER.search(plain):
+        card = str(wishes.sets.get("gpu") or turn.values.get("gpu") or "")
+        if card:
+            wishes.sets["precision"] = "fp16" if BF16_LESS.search(card) else "bf16"
+            wishes.asks.pop("precision", None)
+        return
+    if wishes.sets or wishes.asks or len(plain.split()) > _WORDS or any(part.kind == "what_if" for part in reading.parts):
+        return
+    name = next((field for field in fields if _numeric(field)), None)
+    if name and len(reading.loose) == 1:
+        wishes.sets[name] = slots.convert(name, reading.loose[0])
+    elif name and reading.generic and name == "num_gpus":
+        wishes.sets[name] = reading.generic[0][0]
+    elif fields == ("project_name",) or fields == ("run_name",) or fields == ("output_dir",):
+        _named(fields[0], turn.message, wishes)
+    elif "experiment_tracker" in fields and re.match(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$", plain):
+        wishes.sets["experiment_tracker"] = "none"
+
+
+def _numeric(name: str) -> bool:
+    if name in INTEGERS or name in SHARES or name in ("learning_rate", "num_epochs", "weight_decay", "max_grad_norm", "num_cycles"):
+        return name in TrainingConfig.model_fields
+    return False
+
+
+def _named(name: str, message: str, wishes: Wishes) -> None:
+    word: Any = message.strip().strip("'\"`.")
+    if word and len(word.split()) == 1:
+        wishes.sets[name] = word

@@ -1,0 +1,117 @@
+"""Cuts a message into clauses and says what each one is: a statement, a question, a what-if, somebody else's value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["state", "ask", "what_if", "fits", "theirs"]
+
+_VERBS = (
+    r"set|use|make|put|change|switch|go|train|do|start|turn|enable|disable|add|drop|remove|double|halve|lower|raise|increase|decrease|reduce|give"
+    r"|show|launch|run|take|keep|pick|choose|call|name|bump|cut|stop|skip|undo|reset|save|log|track"
+)
+_SPLIT = re.compile(
+    r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
+    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is|can|por|qué|warum|wie)\b)"
+    rf"|\s(?=(?:and|but|so|then|also)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
+    r"|\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\b)"
+    r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)|\s(?=(?:reicht|passt|geht|alcanza|cabe)\b)"
+    r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do|about|if|many|much|would|can)\b)"
+)
+_POLITE = re.compile(
+    rf"^(?:ok(?:ay)?\s|so\s|and\s|hey\s)*(?:(?:can|could|would|will)\s(?:you|u|we)|podrías|puedes|kannst du|könntest du)\s+(?:please\s+|just\s+|bitte\s+)?(?:{_VERBS}|\w+)\b"
+)
+_POLITE_VERB = re.compile(rf"(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes|kannst du|könntest du)")
+_WHAT_IF = re.compile(
+    r"\bwhat if\b|\bsuppose\b|\b(?:what|how) about\b|\bif (?:i|we|you)\b|\bwould (?:it|that|this)\b|\bhow (?:much|long)\b|\bhypothetical|\bimagine\b"
+    r"|\bwhat (?:would|happens?)\b|如果|假如|假设|要是|万一|\by si\b|\bqué tal\b|\bqué pasa(?:ría)? si\b|\bwas wäre\b|\bwas passiert\b|\bwie wäre\b"
+    r"|\band (?:on|with) \d|\bwas, wenn\b"
+)
+_FITS = re.compile(
+    r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does|do) .{0,60}\b(?:do for|work|run|handle|train|fine-?tune"
+    r"|tune|do|support)\b|\bany chance\b|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b|\balcanza\b|\bcabe\b|\bes posible\b"
+    r"|\bsirve\b|\bgeht das\b|\bbasta\b"
+)
+_ASK = re.compile(
+    r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who|when|where|should|shall|would|could|can|may|do|does|did"
+    r"|is|are|am|was|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene|es mejor|puedo|warum|was|wie|welche\w*"
+    r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
+    r"|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
+    r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
+    r"|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b|\bshouldn't it\b|根据是啥|咋"
+)
+_THEIRS = re.compile(
+    r"\b(?:the|this|that|their|your|his|her|some|a|one|qlora|lora|original) (?:\w+ )?(?:paper|readme|docs?|documentation|guide|tutorial|blog|post|repo(?:sitory)?|authors?|code|example|script|"
+    r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme|config|runs?)\b"
+    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b|\bsomeone (?:said|used|else)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
+    r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
+)
+_FRESH = re.compile(
+    rf"^\s*(?:and|but|also|so|then|ok|okay|y|und|pero|por cierto|also,)?\s*(?:please\s+)?(?:{_VERBS}|i(?:'m| am|'ll| want| have| need|'ve| use)?|my|we|let's|it's|it is|mi|ich|meine?|tengo|uso|nimm|setz\w*|usa|pon)\b"
+)
+_OWN = re.compile(r"\b(?:i|my|we|our|i'm|i've|here|got|have|mine|tengo|mi|ich|mein\w*|habe|now)\b|我|手里|手上|现在")
+_UNUSABLE = re.compile(r"\bcan'?t use\b|\bcannot use\b|\bnot (?:allowed|available)\b|\bnot for this\b|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|推理")
+
+
+@dataclass(frozen=True)
+class Clause:
+    start: int
+    end: int
+    text: str
+    kind: Kind
+    stop: str  # the mark that ends it
+
+
+def clauses(text: str) -> list[Clause]:
+    """The clauses of `text` (lower case). A question covers what follows it up to the end of its sentence."""
+    made: list[Clause] = []
+    asking: Kind | None = None
+    for start, end, stop in _pieces(text):
+        piece = text[start:end]
+        if asking and _FRESH.search(piece) and not _ASK.search(piece):
+            asking = None
+        kind = _kind(piece, stop)
+        if kind == "state" and asking:
+            kind = asking
+        made.append(Clause(start, end, piece, kind, stop))
+        asking = kind if kind in ("ask", "what_if", "theirs") and stop not in (".", "\n", ";", "?", "!") else None
+    return made
+
+
+def _pieces(text: str) -> list[tuple[int, int, str]]:
+    out, position = [], 0
+    for found in [*_SPLIT.finditer(text), None]:
+        end = found.start() if found else len(text)
+        if text[position:end].strip():
+            out.append((position, end, (found[0].strip() or " ")[0] if found else ""))
+        position = found.end() if found else end
+    return out
+
+
+def _kind(piece: str, stop: str) -> Kind:
+    if _POLITE_VERB.search(piece):
+        return "state"
+    if _UNUSABLE.search(piece):
+        return "theirs"
+    if _WHAT_IF.search(piece):
+        return "what_if"
+    if _THEIRS.search(piece):
+        return "theirs"
+    asks = stop in ("?", "¿") or bool(_ASK.search(piece.strip()))
+    if asks and _FITS.search(piece):
+        return "fits"
+    if _ASK.search(piece.strip()):
+        return "ask"
+    if stop == "?" and not re.search(r"--\w|\w=|[:=]\s*\d", piece) and not _OWN.search(piece):
+        return "ask"
+    return "state"
+
+
+def at(parts: list[Clause], position: int) -> Clause:
+    """The clause that holds `position`."""
+    for part in parts:
+        if position < part.end:
+            return part
+    return parts[-1] if parts else Clause(0, 0, "", "state", "")

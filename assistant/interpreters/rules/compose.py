@@ -1,0 +1,156 @@
+"""Turns wishes into tool calls: what is set, what is asked back, what is answered."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from assistant.interpreters import Turn
+from assistant.interpreters.rules import models, topics
+from assistant.interpreters.rules.clauses import Clause
+from assistant.interpreters.rules.decide import Wishes, label
+from assistant.interpreters.rules.reading import Reading
+from assistant.state import ToolCall
+
+_TEMPLATE = re.compile(
+    r"\b(?P<name>quick[- ]?start|memory[- ]?optimi[sz]ed|low[- ]memory|high[- ]?quality)\b(?=.{0,24}\b(?:template|preset|config\w*|settings|profile|one|setup|vorlage|plantilla)\b|\s*(?:please)?[.!]*$)|\b(?:template|preset|profile|use|load|take|vorlage|plantilla)\s+(?:the |named |called |:)?\s*(?P<name2>quick[- ]?start|memory[- ]?optimi[sz]ed|high[- ]?quality)\b|(?P<name3>快速(?:开始|入门)|省显存|高质量)(?:模板)?"
+)
+_RESET_FIELD = re.compile(r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:the |my )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value)?[\s.!]*$|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to|at|back to|on)\s+)?(?:the |its )?default(?: value)?[\s.!]*$")
+_EXPLAINS = re.compile(r"\?|^\s*(?:what|why|how|which|explain|tell me|difference|compare|describe|is |are |do |does |should|can |could |would|when|where|who)\b|\bwhat(?:'s| is| does)\b|\bwhy\b|\bdifference\b|\bexplain|\bshould i\b|\bdo i need\b|什么|为什么|为啥|怎么|吗|呢|区别|如何|哪|¿|\bqué\b|\bpor qué\b|\bcómo\b|\bwas\b|\bwarum\b|\bwie\b|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b")
+
+
+def compose(reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
+    """The calls that change the plan: constraints, template, model, values, data."""
+    calls: list[ToolCall] = []
+    if reading.limits:
+        calls.append(_call("remember", **reading.limits))
+    if template := _template(reading):
+        calls.append(_call("load_template", name=template))
+        for name in ("quantization",):
+            wishes.sets.pop(name, None) if wishes.sets.get(name) is None else None
+    if wishes.model:
+        calls.append(_call("lookup_model", query=wishes.model))
+    if names := [name for name in wishes.unset if name in turn.state.choices]:
+        calls.append(_call("unset", names=names))
+    sets = {name: value for name, value in wishes.sets.items() if name != "dataset"}
+    if not sets and (name := _reset(reading, turn)):
+        calls.append(_call("unset", names=[name]))
+    if sets:
+        calls.append(_call("set_parameters", **sets))
+    if "dataset" in wishes.sets:
+        calls.append(_call("validate_dataset", source=wishes.sets["dataset"]))
+    return calls
+
+
+def _template(reading: Reading) -> str | None:
+    hit = _TEMPLATE.search(reading.text)
+    if not hit or any(part.kind != "state" and part.start <= hit.start() < part.end for part in reading.parts):
+        return None
+    said = (hit["name"] or hit["name2"] or hit["name3"]).replace("-", " ")
+    if said.startswith(("quick", "快速")):
+        return "quick_start"
+    return "high_quality" if said.startswith(("high", "高")) else "memory_optimized"
+
+
+def _reset(reading: Reading, turn: Turn) -> str | None:
+    from assistant.interpreters.rules.moves import field_named
+
+    hit = _RESET_FIELD.search(reading.text)
+    name = field_named(hit["a"] or hit["b"]) if hit else ""
+    return name if name in turn.state.choices else None
+
+
+def asked(wishes: Wishes, turn: Turn, reading: Reading) -> list[ToolCall]:
+    """One `clarify` for each thing with two or more readings."""
+    calls = []
+    if wishes.model is None and wishes.model_options is not None:
+        calls.append(_which_model(wishes))
+    for name, (candidates, why) in list(wishes.asks.items())[:2]:
+        options = [{"label": label(name, value), "calls": [_plain("set_parameters", _values(name, value))]} for value in candidates[:3]]
+        calls.append(_call("clarify", fields=[name], reason=_reason(name, candidates, why), options=options))
+    return calls
+
+
+def _values(name: str, value: Any) -> dict[str, Any]:
+    return {name: value, "quantization": "nf4"} if name == "algorithm" and value == "qlora" else {name: value}
+
+
+def _reason(name: str, candidates: list[Any], why: str) -> str:
+    shown = [label(name, value) for value in candidates]
+    several = ", ".join(shown[:-1]) + f" or {shown[-1]}"
+    if why == "bits":
+        return "LoRA with the base in 4 bits is what people call QLoRA. Do you mean QLoRA, or LoRA with a 16-bit base?"
+    if why == "nodes":
+        return f"Is that {candidates[0]} cards in all, or {candidates[0]} on each machine ({candidates[1]} together)?"
+    if name == "precision":
+        return f"It is one or the other, {several}: bf16 is the more stable one where the card has it (compute capability 8.0 and up), fp16 for older cards. Which card is it?"
+    return f"You named several: {several}. Which one should I take?"
+
+
+def _which_model(wishes: Wishes) -> ToolCall:
+    options = [{"label": repo, "calls": [_plain("lookup_model", {"query": repo})]} for repo in wishes.model_options or ()]
+    reason = f"Which model exactly is “{wishes.model_said}”?" if options else (
+        f"I have no “{wishes.model_said}” in my table. Give me its Hugging Face id (owner/name) and I look it up."
+    )
+    return _call("clarify", fields=["base_model"], reason=reason, options=options)
+
+
+def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
+    """What the message asks: a number (estimate), a what-if, or an explanation."""
+    asking = [part for part in reading.parts if part.kind in ("ask", "what_if", "fits")]
+    text = " ".join(part.text for part in asking)
+    complaint = bool(re.search(r"\byou (?:put|set|changed|wrote|used)\b|\bi said (?:not|no)\b", plain))
+    if not asking and not complaint and not (_EXPLAINS.search(plain) and not wishes.sets):
+        return []
+    subject = text or plain
+    ideas = {name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")}
+    kind = topics.estimate_question(subject)
+    named = _topics(subject, plain, turn, asking)
+    compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))
+    if kind and not (compared and len(named) > 1 and kind == "fit"):
+        return [_call("estimate", overrides=ideas, question=kind, gpus=_gpus(wishes, reading))]
+    if ideas and any(part.kind == "what_if" for part in asking) and not _about_value(subject):
+        return [_call("estimate", overrides=ideas, question="compare", gpus=_gpus(wishes, reading))]
+    if named or ideas:
+        values = {**ideas, **_context(reading)}
+        return [_call("explain", topics=named[:4] or list(ideas)[:2], question=turn.message[:500], values=values)]
+    return []
+
+
+def _topics(subject: str, plain: str, turn: Turn, asking: list[Clause]) -> list[str]:
+    named = topics.topics(subject)
+    if not named and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
+        named = topics.topics(plain) or list(turn.state.topics[-1:])
+    return named
+
+
+def _about_value(subject: str) -> bool:
+    return bool(re.search(r"\bwhy\b|\bwhat (?:is|does|are)\b|\bmeans?\b|\bdifference\b|\bdo i need\b", subject))
+
+
+def _gpus(wishes: Wishes, reading: Reading) -> list[str]:
+    cards = [card.card for card in reading.cards if card.card]
+    return cards if len(cards) > 1 or "gpu" in wishes.ideas else []
+
+
+def _context(reading: Reading) -> dict[str, Any]:
+    """Facts of the question itself that the answer should use."""
+    facts: dict[str, Any] = {}
+    if reading.memory:
+        facts["vram_gib"] = reading.memory[0]
+    if reading.generic and reading.generic[0][1]:
+        facts["cards"], facts["vram_gib"] = reading.generic[0]
+    if "rows" in reading.facts:
+        facts["rows"] = reading.facts["rows"]
+    sizes = [mention for mention in reading.models if mention.size]
+    if sizes:
+        facts["size_b"] = models.billions(sizes[0].size)
+    return facts
+
+
+def _call(tool: str, **args: Any) -> ToolCall:
+    return ToolCall(tool=tool, args=args)
+
+
+def _plain(tool: str, args: dict[str, Any]) -> dict[str, Any]:
+    return {"tool": tool, "args": args}

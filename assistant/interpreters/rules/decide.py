@@ -1,0 +1,214 @@
+"""From what a message says to what it wants: which values are set, which are only talked about, which must be asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.interpreters.rules import models
+from assistant.interpreters.rules.gpus import Cards
+from assistant.interpreters.rules.lexicon import EFFECTIVE
+from assistant.interpreters.rules.reading import Reading
+from assistant.interpreters.rules.relations import accumulation_for
+from assistant.interpreters.rules.slots import CHANGE, Found
+from trainer.config import TrainingConfig, show
+
+_MOVED_ON = re.compile(
+    r"\b(?:drop(?:ped)? to|went (?:back )?to|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better|lieber|doch|mejor|luego|ahora)\b|后来|改成|改为|降为|降到|算了|换成|现在|->|→"
+)
+_FAILED = re.compile(r"\b(?:oom|out of memory|crash\w*|fail\w*|nan|error|too (?:much|big|slow)|doesn'?t (?:work|run|fit)|explodes?|diverges?)\b|爆|报错|失败")
+_WORKED = re.compile(r"\b(?:works?|worked|runs?|fine|ok|okay|fits?|stable)\b|可以|能跑|正常")
+_MINE = re.compile(r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has)\b|手里|手上|我|tengo|mi\b|mein|ich habe|hab\b")
+_PLAIN_LORA = re.compile(r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora")
+CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
+
+
+@dataclass
+class Wishes:
+    """`sets`: to be set · `ideas`: hypothetical values · `asks`: fields to ask about, with candidates and the reason."""
+
+    sets: dict[str, Any] = field(default_factory=dict)
+    ideas: dict[str, Any] = field(default_factory=dict)
+    asks: dict[str, tuple[list[Any], str]] = field(default_factory=dict)
+    unset: list[str] = field(default_factory=list)
+    model: str | None = None
+    model_options: tuple[str, ...] | None = None
+    model_said: str = ""
+
+
+def decide(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, Any], pending: tuple[str, ...], gpus: tuple[str, ...]) -> Wishes:
+    wishes = Wishes()
+    fresh = not chosen
+    groups: dict[str, list[Found]] = {}
+    for one in reading.found:
+        where = _where(one, reading, fresh, pending)
+        if where == "set":
+            groups.setdefault(one.field, []).append(one)
+        elif one.value is not None and where == "idea":
+            wishes.ideas[one.field] = one.value
+    for name, several in groups.items():
+        _settle(name, several, reading, wishes)
+    _model(reading, chosen, pending, wishes, fresh)
+    _cards(reading, values, wishes, gpus, fresh)
+    _together(reading, values, chosen, wishes)
+    return wishes
+
+
+def _where(one: Found, reading: Reading, fresh: bool, pending: tuple[str, ...]) -> str:
+    clause = next((part for part in reading.parts if one.start < part.end), None)
+    kind = clause.kind if clause else "state"
+    if kind == "state":
+        return "set"
+    explicit = bool(re.search(r"--?\w+|\w\s*=\s*\S", reading.text[max(0, one.start - 24) : one.end]))
+    if kind == "fits" and fresh and (one.field in CHOSEN_IN_A_QUESTION or explicit):
+        return "set"
+    if kind == "ask" and one.field in pending and clause and clause.stop == "?" and len(clause.text.split()) <= 4:
+        return "set"
+    return "theirs" if kind == "theirs" else "idea"
+
+
+def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -> None:
+    """One value of several for the same field, or a question when nothing says which."""
+    if name in ("run_name", "project_name", "output_dir", "tags", "dataset", "target_modules"):
+        wishes.sets[name] = several[-1].value
+        return
+    if any(one.candidates for one in several):
+        wishes.asks[name] = (list(next(one.candidates for one in several if one.candidates)), "several")
+        return
+    values = list(dict.fromkeys(_key(one.value) for one in several))
+    if len(values) == 1:
+        wishes.sets[name] = several[-1].value
+        return
+    chosen = _later(several, reading.text)
+    if chosen is not None:
+        wishes.sets[name] = chosen.value
+    else:
+        wishes.asks[name] = (list({_key(one.value): one.value for one in several}.values()), "several")
+
+
+def _key(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _later(several: list[Found], text: str) -> Found | None:
+    """The value that replaced the others: after a change word, or the one that works where the other failed."""
+    changed = [one for one in several if one.change]
+    if changed:
+        return changed[-1]
+    first, last = several[0], several[-1]
+    between = text[first.end : last.start]
+    if _FAILED.search(between) and _WORKED.search(text[first.end :]):
+        return last
+    if _FAILED.search(text[last.end : last.end + 30]) and _WORKED.search(between):
+        return first
+    if _MOVED_ON.search(between) or CHANGE.search(text[max(0, last.start - 24) : last.start]):
+        return last
+    return None
+
+
+def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...], wishes: Wishes, fresh: bool) -> None:
+    usable = [one for one in reading.models if _model_counts(one, reading, fresh, pending)]
+    current = str(chosen.get("base_model") or "")
+    exact = [one for one in usable if one.query]
+    if exact:
+        queries = list(dict.fromkeys(one.query for one in exact))
+        wishes.model = queries[-1] if len(queries) == 1 or _MOVED_ON.search(reading.text) else None
+        if wishes.model is None:
+            wishes.model_options, wishes.model_said = tuple(queries[:3]), exact[0].said
+        return
+    variant = re.search(r"\b(?:the )?(chat|instruct|base)(?:[- ]tuned)? (?:one|version|variant|model)\b", reading.text)
+    if variant and current and not usable and reading.kind(variant.start()) == "state":
+        wishes.model = models.sibling(current, "base" if variant[1] == "base" else "chat") or current
+        return
+    for one in usable:
+        if one.size and not one.family and current:
+            wishes.model = models.resized(current, one.size)
+            if wishes.model or re.search(rf"(?<![\d.]){re.escape(one.size)}\s?b", current.lower()):
+                return
+        wishes.model_options, wishes.model_said = one.options, one.said
+        if one.family:
+            return
+
+
+def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: tuple[str, ...]) -> bool:
+    kind = reading.kind(one.start)
+    return kind == "state" or (kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not _compares(reading.text)) or "base_model" in pending
+
+
+def _compares(text: str) -> bool:
+    return bool(re.search(r"\bdifference\b|\bvs\.?\b|\bor\b.{0,20}\?|\bbetter\b|\bwhich\b", text))
+
+
+def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
+    for card in reading.cards:
+        kind = reading.kind(card.start)
+        if kind in ("state", "theirs") or (kind in ("fits", "ask") and fresh and card.card and not _compares(reading.text)):
+            _card(card, reading, values, wishes, gpus)
+            if card.card:
+                return
+        elif card.card:
+            wishes.ideas.setdefault("gpu", card.card)
+            if card.count:
+                wishes.ideas.setdefault("num_gpus", card.count)
+    if reading.generic and not any(card.card for card in reading.cards):
+        count, memory = reading.generic[0]
+        if memory or not _is_state(reading, count):
+            wishes.ideas.setdefault("num_gpus", count)
+        elif values.get("gpu") or gpus:
+            wishes.sets.setdefault("num_gpus", count)
+
+
+def _is_state(reading: Reading, count: int) -> bool:
+    return all(part.kind == "state" for part in reading.parts)
+
+
+def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...]) -> None:
+    if card.fraction:
+        have = len(gpus) or int(values.get("num_gpus") or 1)
+        wishes.sets["num_gpus"] = max(1, have // 2) if card.fraction == "half" else have
+    if not card.card:
+        return
+    wishes.sets["gpu"] = card.card
+    if card.nodes and card.count:
+        wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")
+    elif card.count:
+        wishes.sets["num_gpus"] = card.count
+    elif card.one and re.search(r"\b(?:my|the|this|one|into|on|with)\s+(?:own |local |single )?\S*$", reading.text[: card.start + 1][-16:]):
+        wishes.sets.setdefault("num_gpus", 1)
+    if "provider" not in wishes.sets and not values.get("provider") and _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12]):
+        wishes.sets["provider"] = "local"
+
+
+def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, Any], wishes: Wishes) -> None:
+    """What follows across fields: the effective batch, early stopping from its patience, warm-up said anew, LoRA with bits."""
+    sets = wishes.sets
+    now = {**values, **sets}
+    target = sets.pop(EFFECTIVE, None)
+    wishes.ideas.pop(EFFECTIVE, None)
+    if target and "gradient_accumulation_steps" not in sets and (made := accumulation_for(int(target), now)):
+        sets["gradient_accumulation_steps"] = made
+    if reading.keeps_effective and "batch_size" in sets and "gradient_accumulation_steps" not in sets:
+        old = int(values.get("batch_size") or 1) * int(values.get("gradient_accumulation_steps") or 1) * int(values.get("num_gpus") or 1)
+        if made := accumulation_for(old, now):
+            sets["gradient_accumulation_steps"] = made
+    if "early_stopping_patience" in sets and "early_stopping" not in chosen and "early_stopping" not in sets and "early" in reading.text:
+        sets["early_stopping"] = True
+    if "warmup_ratio" in sets and "warmup_steps" in chosen and "warmup_steps" not in sets:
+        wishes.unset.append("warmup_steps")
+    if _PLAIN_LORA.search(reading.text) and sets.get("algorithm") == "lora" and sets.get("quantization") in ("nf4", "fp4"):
+        del sets["algorithm"], sets["quantization"]
+        wishes.asks["algorithm"] = (["qlora", "lora"], "bits")
+    if "algorithm" in wishes.asks or "quantization" in wishes.asks:
+        sets.pop("quantization" if "quantization" in wishes.asks else "algorithm", None)
+    for name in [name for name in sets if name not in TrainingConfig.model_fields]:
+        del sets[name]
+
+
+def label(name: str, value: Any) -> str:
+    """A button's text for a value: "rank 16", "QLoRA"."""
+    if name == "algorithm":
+        return {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA"}.get(value, str(value))
+    title = TrainingConfig.model_fields[name].title if name in TrainingConfig.model_fields else name
+    return f"{str(title).lower()} {show(value)}" if name not in ("precision", "gpu") else show(value)

@@ -1,0 +1,197 @@
+"""Cards in a message: count x card, card * count, "4 80gb a100s", 双卡, "two 24G GPUs, e.g. RTX 3090", fractions of what is there.
+
+Memory per card belongs to the card; memory "together" is told apart. A card for inference only, or one that may not
+be used, is no choice.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from assistant.interpreters.rules.clauses import Clause, at
+from assistant.interpreters.rules.numbers import HAN, WORDS
+from assistant.interpreters.rules.text import TAKEN, Message
+
+_NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", w) and WORDS[w] <= 16 and w not in ("zero",))
+_COUNT = rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?|una?|single|dual|twin|both|quad|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our))"
+_MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
+_BRAND = r"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |(?:mobile )?)*"
+_DATACENTER = r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100s?|p[- ]?(?:100|40)|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
+_WORKSTATION = r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000|8000)(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
+_GAMING = r"(?:(?:rtx|gtx|geforce)?[- ]?(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[56789]0)(?:[- ]?(?:ti[- ]?super|super|ti|d|m|laptop)(?![a-z0-9]))?(?:s(?![a-z0-9]))?)"
+CARD = rf"(?P<card>{_BRAND}(?:{_DATACENTER}(?![\d])|{_WORKSTATION}|{_GAMING}))(?:[- ]?(?:sxm\d?|pcie|nvl|hbm2e?|oam))?"
+_X = r"\s?(?:[x*×]|张|块|卡|个|枚)?\s?(?:of )?(?:the |的)?"
+_NODES = re.compile(r"(?P<nodes>\d+|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)")
+_PATTERN = re.compile(
+    rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|der|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
+    rf"(?P<whole>{CARD})(?:s|'s|er|en)?(?![a-z0-9])"
+    rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
+    rf"(?:\s?[x*×]\s?(?P<n2>\d{{1,3}})(?![\d.]|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
+)
+_HAN_COUNT = re.compile(rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个)\s?(?:显)?卡?")
+_GENERIC = re.compile(
+    rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our)|[单双两四八])\s?(?:[x*×]\s?)?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia |local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|张卡|块卡|卡)(?![a-z])"
+)
+_TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.])")
+_TOTAL = re.compile(r"\s*(?:in total|together|combined|total|zusammen|en total|insgesamt|一共|总共)")
+_OF_USE = re.compile(r"(\d{1,3})\s?g(?:i?b)?\s?/\s?(\d{1,3})\s?g")
+_BARE = re.compile(r"^(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[56789]0)$")
+_NOT_A_CARD = re.compile(r"^\s*(?:rows|steps|examples|samples|tokens|iterations|records|lines|pairs|条|行|epochs)")
+_OWNED_NUMBER = re.compile(r"(?:=|:|length|steps|seed|size|lr|rank|tokens?|max)\s*$")
+_INFERENCE = re.compile(r"\binference\b|推理|would be enough for it|serving")
+_UNUSABLE = re.compile(r"(?:can'?t|cannot|not|don'?t) (?:want to )?(?:use|touch|have) (?:those|that|them|it|these)")
+_ONE_OF = re.compile(r"\b(?:one|1|einer?|una?) (?:of|von|de) (?:my|the|our|meinen?|mis|los|las|those)\s+$")
+
+
+@dataclass(frozen=True)
+class Cards:
+    """`count` None: not said. `guess`: a lone card, one is meant. `ambiguous`: per node or in all."""
+
+    start: int
+    end: int
+    card: str
+    count: int | None
+    memory: float | None = None
+    one: bool = False
+    fraction: str = ""
+    nodes: int | None = None
+
+
+def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tuple[int, float]]]:
+    """(the cards a message names, [(count, GB)] named without a card). Takes both."""
+    found = [made for hit in message.each(_PATTERN) if (made := _read(hit, message))]
+    generic: list[tuple[int, float]] = []
+    for one in found:
+        if message.free[one.start : one.end].strip(TAKEN):
+            message.take(one.start, one.end)
+    for hit in message.each(_GENERIC):
+        count = count_of(hit["n"])
+        memory = re.match(r"\d+", hit["mem"] or "")
+        if hit["n"].startswith(("half", "all")) or hit["n"] == "both":
+            found.append(Cards(*hit.span(), "", None, fraction=hit["n"].split()[0]))
+        elif found and count and (found[0].count is None or found[0].count == 1) and count > 1 and not _elsewhere(found, hit):
+            found[0] = _with_count(found[0], count)
+        elif count:
+            generic.append((count, float(memory[0]) if memory else 0.0))
+        message.take(*hit.span())
+    for hit in message.each(_TIMES_MEMORY):
+        if int(hit[2]) in (8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 80, 96, 141, 192):
+            generic.append((int(hit[1]), float(hit[2])))
+            message.take(*hit.span())
+    found = _counted(message, found)
+    return _usable(found, message.text, parts), generic
+
+
+def _elsewhere(found: list[Cards], hit: re.Match[str]) -> bool:
+    return abs(found[0].start - hit.end()) > 60 and abs(hit.start() - found[0].end) > 60
+
+
+def _with_count(card: Cards, count: int) -> Cards:
+    return Cards(card.start, card.end, card.card, count, card.memory)
+
+
+def _read(hit: re.Match[str], message: Message) -> Cards | None:
+    bare = hit["card"].strip()
+    start = hit.start("whole")
+    if _BARE.match(bare) and (_NOT_A_CARD.match(message.free[hit.end() :]) or _OWNED_NUMBER.search(message.free[:start])):
+        return None
+    if re.fullmatch(r"a[- ]?(?:10|16|30|40|2|100)", bare) and bare[1:2] == " ":
+        return None
+    said = hit["n1"] or hit["n3"] or hit["n2"] or hit["n4"] or ""
+    if hit["n1"] and hit["n3"]:
+        said = hit["n1"] if not hit["n1"].isalpha() else hit["n3"]
+    fraction = said.split()[0] if said.startswith(("half", "all", "both")) else ""
+    memory = _gigabytes(hit["m1"] or hit["m2"])
+    begin, count = hit.start(), count_of(said) if said and not fraction else None
+    if one := _ONE_OF.search(message.text[max(0, begin - 20) : begin]) or _ONE_OF.search(message.text[max(0, start - 24) : start]):
+        count = 1
+        begin = min(begin, start - len(one[0]) if start - len(one[0]) >= 0 else begin)
+    if fraction == "both":
+        count, fraction = 2, ""
+    if memory and count and count > 1 and _TOTAL.match(message.text[hit.end() :]):
+        memory = memory / count
+    plural = message.text[hit.end("whole") : hit.end("whole") + 1] == "s" and count is None
+    return Cards(begin, hit.end(), name(bare, memory), count, memory, one=count is None and not plural, fraction=fraction)
+
+
+def _gigabytes(text: str | None) -> float | None:
+    found = re.match(r"\d+(?:[.,]\d)?", text or "")
+    return float(found[0].replace(",", ".")) if found else None
+
+
+def count_of(said: str) -> int | None:
+    """8, `3*8`, two, 双, a, single."""
+    said = said.strip()
+    if factors := re.findall(r"\d+", said):
+        product = 1
+        for factor in factors:
+            product *= int(factor)
+        return product
+    if said in HAN or said in ("双", "单"):
+        return {"双": 2, "单": 1}.get(said) or HAN[said]
+    if said in ("a", "an", "single", "una", "un") or re.fullmatch(r"eine?[nmr]?", said):
+        return 1
+    return {"dual": 2, "twin": 2, "both": 2, "quad": 4}.get(said, WORDS.get(said))
+
+
+_TWO_SIZES = {"A100": (40, 80), "A800": (40, 80), "V100": (16, 32), "P100": (12, 16), "H100": (80, 94)}
+
+
+def name(said: str, memory: float | None) -> str:
+    """The card's usual name: `a-100` with 80 GB is "A100 80GB", `3060` with 12 is "RTX 3060 12GB"."""
+    plain = re.sub(r"^(?:nvidia|geforce|tesla|amd|mobile)[\s-]+", "", re.sub(r"(?:nvidia|geforce|tesla)[\s-]+", "", said.strip()))
+    plain = re.sub(r"[\s-]+", " ", plain).strip()
+    number = re.search(r"\d{4}", plain)
+    if re.match(r"(?:rtx|gtx)?\s?\d{4}", plain) and number and number[0] in {"4000", "5000", "6000", "8000"}:
+        return f"{'RTX ' + number[0] + ' Ada' if 'ada' in plain else 'Quadro RTX ' + number[0]}"
+    if number and re.match(r"(?:rtx|gtx)?\s?[12345]0?[0-9]", plain) and not plain.startswith(("a", "rtx a", "pro", "rtx pro")):
+        line = "GTX" if number[0] < "2000" else "RTX"
+        suffix = re.search(r"ti super|super|ti|laptop", plain.replace("tisuper", "ti super"))
+        tail = {"ti super": " Ti SUPER", "super": " SUPER", "ti": " Ti"}.get(suffix[0] if suffix else "", "")
+        return f"{line} {number[0]}{tail}{_memory(memory)}"
+    if number and "a" in plain and "6000 ada" not in plain and "pro" not in plain:
+        return f"RTX A{number[0]}"
+    if "pro" in plain or "6000 ada" in plain:
+        return "RTX PRO 6000" if "pro" in plain else "RTX 6000 Ada"
+    return plain.replace(" ", "").upper() + _memory(memory) if "titan" not in plain else plain.upper()
+
+
+def _memory(memory: float | None) -> str:
+    return f" {memory:g}GB" if memory else ""
+
+
+def _counted(message: Message, found: list[Cards]) -> list[Cards]:
+    """Counts and sizes said apart from the card: 手里4张A800, 单卡, "each GPU sits at 14g/80g"."""
+    if not found:
+        return found
+    first = found[0]
+    for hit in message.each(_HAN_COUNT):
+        if first.count is None:
+            first = Cards(first.start, first.end, first.card, count_of(hit["n"]), first.memory)
+        message.take(*hit.span())
+    use = _OF_USE.search(message.text)
+    if use and first.memory is None and first.card in _TWO_SIZES:
+        first = Cards(first.start, first.end, f"{first.card} {use[2]}GB", first.count, float(use[2]), one=first.one)
+    sizes = _TWO_SIZES.get(first.card)
+    if sizes and first.memory is None:
+        loose = [float(h[1]) for h in re.finditer(r"(?<![\d.])(\d{2})(?:\s?gb?| gigs?|gg)?(?![\w.%])", message.free) if int(h[1]) in sizes]
+        if loose and re.search(rf"\b{int(loose[0])}\s?(?:g|$|\D)", message.free[first.end : first.end + 14]):
+            first = Cards(first.start, first.end, f"{first.card} {loose[0]:g}GB", first.count, loose[0], one=first.one)
+    if nodes := _NODES.search(message.text):
+        count = count_of(nodes["nodes"])
+        message.take(*nodes.span()) if count else None
+        first = Cards(first.start, first.end, first.card, first.count, first.memory, first.one, nodes=count)
+    return [first, *found[1:]]
+
+
+def _usable(found: list[Cards], text: str, parts: list[Clause]) -> list[Cards]:
+    """Without cards meant for inference, and without those that may not be used."""
+    kept = []
+    for one in found:
+        clause = at(parts, one.start)
+        after = text[one.end : one.end + 60]
+        if _INFERENCE.search(clause.text) or _UNUSABLE.search(after) or clause.kind == "theirs":
+            continue
+        kept.append(one)
+    return kept

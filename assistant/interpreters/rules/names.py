@@ -1,0 +1,142 @@
+"""Names the user gives: data files and Hub datasets, run and project names, tags, folders, target modules."""
+
+from __future__ import annotations
+
+import re
+
+from rapidfuzz import fuzz, process
+
+from assistant.interpreters.rules.slots import Found
+from assistant.interpreters.rules.text import Message
+
+_DATA_FILE = re.compile(r"(?<![\w])((?:[a-z]:)?[~./\\]{0,3}[^\s\"'`<>|,;:()\[\]{}=]*\.(?:jsonl|json|csv|tsv|parquet))(?:\.gz)?(?![\w.]*\.\w)", re.I)
+_OTHER_FILE = re.compile(r"(?<![\w])[~./\\]{0,3}[\w./\\-]+\.(?:py|sh|ya?ml|md|ipynb|txt|log|pdf|docx?|xlsx?|safetensors|bin|gguf|toml|cfg|zip)\b|(?<![\w.~])(?:~|\.{1,2})?/(?:[\w.~-]+/)*[\w.~-]*", re.I)
+_DATASET_IS = re.compile(
+    r"\b(?:(?:hub |hf |hugging ?face )?(?:dataset|data(?!\s?set)|training data|corpus|datos|daten(?:satz)?)|数据集?)\s*(?:name |file |path |set )?(?:is|are|at|in|from|under|:|=|called|named|lives (?:in|at)|est[aá]n? en|ist|son|liegt in|是|在|用)\s*(?:at |in |a file called |the |/hf |hf )?['\"`]?([\w~./\\-]+[\w/])['\"`]?"
+)
+KNOWN_DATASETS = {
+    "alpaca-cleaned": "yahma/alpaca-cleaned", "alpaca cleaned": "yahma/alpaca-cleaned", "alpaca": "tatsu-lab/alpaca", "dolly": "databricks/databricks-dolly-15k", "guanaco": "timdettmers/openassistant-guanaco",
+    "openassistant": "OpenAssistant/oasst1", "oasst1": "OpenAssistant/oasst1", "oasst": "OpenAssistant/oasst1", "openorca": "Open-Orca/OpenOrca", "slimorca": "Open-Orca/SlimOrca", "ultrachat": "HuggingFaceH4/ultrachat_200k",
+    "gsm8k": "openai/gsm8k", "samsum": "knkarthick/samsum", "imdb": "stanfordnlp/imdb", "squad": "rajpurkar/squad", "no robots": "HuggingFaceH4/no_robots", "no_robots": "HuggingFaceH4/no_robots", "wikitext": "Salesforce/wikitext", "capybara": "trl-lib/Capybara",
+}  # fmt: skip
+_KNOWN = re.compile(rf"(?<![\w/-])({'|'.join(map(re.escape, KNOWN_DATASETS))})(?![\w/-]|\s?-?lora)(?:\s+(?:\d+k))?(?P<word>\s+(?:data\s?set|data|datensatz)|\s*数据集)?(?!\s*(?:format|style|格式|template|model|paper|like))")
+_NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
+_RUN_NAME = re.compile(rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to| should be)?|name (?:of )?the run(?: as)?|the run is called|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a |als )?{_NAME}")
+_PROJECT = re.compile(rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫|名)?\s*{_NAME}")
+_TAGS_SET = re.compile(r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b|\by\b)\s*|\s{2,})?)+)")
+_TAG_ADD = re.compile(r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as |with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)")
+_TAG_DROP = re.compile(r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? |etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?")
+_OUTPUT = re.compile(r"\b(?:output(?:[ _-]?(?:dir(?:ectory)?|folder|path))?|save (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj", "gate_up_proj",
+           "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
+_MODULE = re.compile(r"(?<![\w])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![\w])")
+_ALL_LINEAR = re.compile(r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten")
+_ATTENTION = re.compile(r"\b(?:only )?(?:the )?attention (?:layers?|modules?|projections?)(?: only)?\b|只.{0,3}注意力层?")
+_STOP_WORDS = {"and", "the", "to", "is", "it", "with", "as", "for", "on", "name", "my", "a", "of", "in", "later", "better"}
+
+
+def files(message: Message) -> list[tuple[int, int, str]]:
+    """Data files by their ending, as written; takes them and masks every other path."""
+    found = []
+    for hit in message.each(_DATA_FILE):
+        found.append((*hit.span(1), message.cased[hit.start(1) : hit.end(1)]))
+        message.take(*hit.span())
+    return found
+
+
+def paths(message: Message) -> None:
+    message.take_all(_OTHER_FILE)
+
+
+def titles(message: Message, tags: list[str]) -> list[Found]:
+    """Run name, project, tags and output folder: words that would otherwise mean something else."""
+    found: list[Found] = []
+    found += _tags(message, tags)
+    for field, pattern in (("run_name", _RUN_NAME), ("project_name", _PROJECT), ("output_dir", _OUTPUT)):
+        for hit in message.each(pattern):
+            name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`.,")
+            if name.lower() in _STOP_WORDS or (field == "output_dir" and not re.search(r"[/\\]|dir|folder|=|:", hit[0]) and len(name) < 2):
+                continue
+            found.append(Found(field, name, *hit.span()))
+            message.take(*hit.span())
+    return found
+
+
+def _tags(message: Message, current: list[str]) -> list[Found]:
+    edits: list[Found] = []
+    tags = list(current)
+    for hit in message.each(_TAG_ADD):
+        group = 1 if hit[1] else 2
+        tags += [tag for tag in _split(message.cased[hit.start(group) : hit.end(group)]) if tag not in tags]
+        message.take(*hit.span())
+        edits = [Found("tags", tags, *hit.span())]
+    if current or edits:
+        for hit in message.each(_TAG_DROP):
+            if hit[1] in [tag.lower() for tag in tags]:
+                tags = [tag for tag in tags if tag.lower() != hit[1]]
+                edits = [Found("tags", tags, *hit.span())]
+                message.take(*hit.span())
+    if edits:
+        return edits
+    for hit in message.each(_TAGS_SET):
+        named = _split(message.cased[hit.start(1) : hit.end(1)])
+        message.take(*hit.span())
+        if named:
+            return [Found("tags", named, *hit.span())]
+    return []
+
+
+def _split(text: str) -> list[str]:
+    parts = re.split(r"\s*(?:,|、|&|\sand\s|\sund\s|\sy\s|\s{2,})\s*", text.strip())
+    words = [part.strip("'\"` .") for part in parts if part.strip("'\"` .")]
+    return [word for word in words if word.lower() not in _STOP_WORDS]
+
+
+def modules(message: Message) -> list[Found]:
+    """Target modules named in the message, `all-linear`, or the attention projections."""
+    for hit in message.each(_ALL_LINEAR):
+        message.take(*hit.span())
+        return [Found("target_modules", "all-linear", *hit.span())]
+    hits = list(message.each(_MODULE))
+    if not hits:
+        for hit in message.each(_ATTENTION):
+            message.take(*hit.span())
+            return [Found("target_modules", ["q_proj", "k_proj", "v_proj", "o_proj"], *hit.span())]
+        return []
+    for hit in hits:
+        message.take(*hit.span())
+    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
+    return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
+
+
+def _module(name: str) -> str:
+    if name in MODULES:
+        return name
+    best = process.extractOne(name, MODULES, scorer=fuzz.ratio, score_cutoff=85)
+    return str(best[0]) if best else name
+
+
+def dataset(message: Message, seen: list[tuple[int, int, str]], repos: list[tuple[int, int, str]], pending: bool) -> Found | None:
+    """The data this message names: a file, "my data is X", a Hub id that is no model, or a well-known set."""
+    if seen:
+        return Found("dataset", seen[0][2], seen[0][0], seen[0][1])
+    for hit in message.each(_DATASET_IS):
+        name = message.cased[hit.start(1) : hit.end(1)]
+        if "/" in name or "\\" in name or name.lower() in KNOWN_DATASETS:
+            message.take(*hit.span())
+            return Found("dataset", KNOWN_DATASETS.get(name.lower(), name), *hit.span())
+    for start, end, repo in repos:
+        around = message.text[max(0, start - 40) : end + 25]
+        if pending or re.search(r"\bdata|dataset|train(?:ing)? on|数据|datos|daten|rows|corpus", around):
+            return Found("dataset", repo, start, end)
+    return _well_known(message, pending)
+
+
+def _well_known(message: Message, pending: bool) -> Found | None:
+    for hit in message.each(_KNOWN):
+        before = message.text[max(0, hit.start() - 30) : hit.start()]
+        if hit["word"] or pending or re.search(r"\b(?:on|upon|with|using|data|dataset|auf|con|mit|用)\s+(?:the\s+)?$", before):
+            message.take(*hit.span())
+            return Found("dataset", KNOWN_DATASETS[hit[1]], *hit.span())
+    return None
+

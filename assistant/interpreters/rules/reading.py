@@ -1,0 +1,121 @@
+"""Everything one message says, each thing with its place: the order in which meaning is taken from the text.
+
+Names and paths first, then models, masks, cards, named values, relations, and numbers last, so that each digit is read
+once and by the one who knows best what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.interpreters.rules import gpus, masks, models, names, relations, slots, words
+from assistant.interpreters.rules.clauses import Clause, at, clauses
+from assistant.interpreters.rules.lexicon import KEY, WARMUP, field_of
+from assistant.interpreters.rules.limits import limits
+from assistant.interpreters.rules.numbers import Number
+from assistant.interpreters.rules.slots import Found
+from assistant.interpreters.rules.spelling import mend
+from assistant.interpreters.rules.text import Message, normalise
+
+_QUOTED_ERROR = re.compile(
+    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=\.\s+[a-z]|\n|$)|\bcannot merge [^\n.]{0,80}|\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bfile \"[^\n]*|tried to allocate[^\n]{0,160}|found at least two devices[^\n]{0,80}"
+    r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
+)
+_PATIENCE = re.compile(r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)")
+_THRESHOLD = re.compile(r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b")
+_NORMALLY = re.compile(r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually|typically|by default)|(?:the |your )?(?:normal|usual|default))")
+_TRACKER_NO = re.compile(r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t|not needed|not necessary|no thanks|unnecessary|anyway)\b")
+
+
+@dataclass
+class Reading:
+    """What a message says. Places are offsets in `text`."""
+
+    text: str
+    parts: list[Clause]
+    found: list[Found] = field(default_factory=list)
+    models: list[models.Mention] = field(default_factory=list)
+    cards: list[gpus.Cards] = field(default_factory=list)
+    generic: list[tuple[int, float]] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    loose: list[Number] = field(default_factory=list)
+    keeps_effective: bool = False
+
+    def kind(self, place: int) -> str:
+        return at(self.parts, place).kind
+
+
+def read(raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending: tuple[str, ...]) -> Reading:
+    """The reading of message `raw`. `values`: the plan; `chosen`: the user's choices; `pending`: fields asked about."""
+    message = Message(mend(normalise(raw)))
+    reading = Reading(message.text, clauses(message.text))
+    message.take_all(_QUOTED_ERROR)
+    tags = list(chosen.get("tags") or [])
+    reading.found += names.titles(message, tags)
+    data = names.files(message)
+    names.paths(message)
+    reading.models, repos = models.mentions(message)
+    if dataset := names.dataset(message, data, repos, "dataset" in pending):
+        reading.found.append(dataset)
+    reading.found += names.modules(message)
+    reading.found += _phrases(message, values, pending)
+    reading.facts = masks.facts_first(message)
+    reading.limits = limits(message.text, reading.facts.pop("usd", None))
+    reading.cards, reading.generic = gpus.cards(message, reading.parts)
+    reading.memory = masks.sizes(message)
+    card = reading.cards[0].card if reading.cards else str(chosen.get("gpu") or "")
+    reading.found += words.named(message, dict(chosen), card)
+    reading.keeps_effective = relations.keeps_effective(message)
+    last = _last_key(message.free) or (pending[0] if pending else None)
+    reading.found += relations.related(message, values, last)
+    bound, reading.loose = slots.bind(message, reading.parts)
+    reading.found += bound
+    reading.loose = _it(reading, message, last)
+    reading.found.sort(key=lambda one: one.start)
+    return reading
+
+
+def _last_key(text: str) -> str | None:
+    keys = [field_of(hit) for hit in KEY.finditer(text)]
+    return keys[-1] if keys else None
+
+
+def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
+    """"warm-up longer than the run. make it 5%": a number after a change word belongs to the subject before it."""
+    left = []
+    for number in reading.loose:
+        if last and slots.CHANGE.search(message.text[max(0, number.start - 24) : number.start]):
+            name = slots.warmup(number) if last in (WARMUP, "warmup_steps", "warmup_ratio") else last
+            reading.found.append(Found(name, slots.convert(name, number), number.start, number.end, change=True))
+        else:
+            left.append(number)
+    return left
+
+
+def _phrases(message: Message, values: Mapping[str, Any], pending: tuple[str, ...]) -> list[Found]:
+    """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
+    found = []
+    if re.search(r"stop|improve|提升|下降|改善|patience", message.text):
+        for hit in message.each(_PATIENCE):
+            if (count := gpus.count_of(hit[1] or hit[2])) is not None:
+                found.append(Found("early_stopping_patience", count, *hit.span()))
+                message.take(*hit.span())
+        for hit in message.each(_THRESHOLD):
+            found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
+            message.take(*hit.span())
+    for hit in message.each(_NORMALLY):
+        name = _last_key(message.text[: hit.start()]) or (pending[0] if pending else None)
+        usual = values.get(name) if name else None
+        if name and isinstance(usual, int | float):
+            factor = {"half": 0.5, "triple": 3}.get(hit[1], 2)
+            found.append(Found(name, type(usual)(usual * factor), *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_TRACKER_NO):
+        found.append(Found("experiment_tracker", "none", *hit.span()))
+        message.take(*hit.span())
+    return found

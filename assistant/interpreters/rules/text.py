@@ -1,0 +1,87 @@
+"""A message, normalised: one string to read, one in which what is already understood is blanked out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+TAKEN = "\ue000"  # private use: stands for every character that already has a meaning
+LONGEST = 12_000  # characters the grammar reads; a longer message is a paste, whose head says what it is
+
+_FOLD = str.maketrans(
+    {
+        **dict.fromkeys("−–‐‑‒﹣－", "-"),
+        **dict.fromkeys("“”„«»＂", '"'),
+        **dict.fromkeys("‘’‚`´", "'"),
+        "，": ", ",
+        "；": "; ",
+        "：": ": ",
+        "？": "? ",
+        "！": "! ",
+        "。": ". ",
+        "（": " (",
+        "）": ") ",
+        "＝": "=",
+        "％": "%",
+        "～": "~",
+        "　": " ",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u2009": " ",
+    }
+)
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_GLUED = re.compile(
+    r"(?<![\w./-])(\d+(?:\.\d+)?)(?=(?:epochs?|eps?|steps?|iters?|iterations|batch|lora|qlora|dora|gpus?|cards?|warmup|accum)"
+    r"(?![a-z]))",
+    re.I,
+)
+_GLUED_AFTER_CARD = re.compile(r"(?i)((?:rtx|gtx)?\s?[2345]0[5-9]0\s?x\s?\d)(?=q?lora|dora)")
+
+
+def normalise(raw: str) -> str:
+    """`raw` with one spelling for quotes, dashes, digits and wide punctuation, and without control characters."""
+    text = raw[:LONGEST].translate(_FOLD)
+    text = re.sub(r"(?<=10)[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: "^" + m[0].translate(_SUPERSCRIPT), text)
+    text = "".join(_plain(char) for char in text)
+    text = _GLUED_AFTER_CARD.sub(r"\1 ", text)
+    return _GLUED.sub(r"\1 ", text)
+
+
+def _plain(char: str) -> str:
+    if char < "\x7f":
+        return char if char >= " " or char in "\n\t" else " "
+    if "\uff01" <= char <= "\uff5e":
+        return unicodedata.normalize("NFKC", char)
+    return "" if unicodedata.category(char) in ("Cf", "Cc", "Co", "Cs", "Cn") else char
+
+
+@dataclass
+class Message:
+    """`text`: normalised, lower case, same length as `cased`. `free`: `text` without what was taken."""
+
+    cased: str
+    text: str = ""
+    free: str = ""
+    taken: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.text = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.cased)
+        self.free = self.text
+
+    def take(self, start: int, end: int) -> None:
+        self.free = self.free[:start] + TAKEN * (end - start) + self.free[end:]
+        self.taken.append((start, end))
+
+    def take_all(self, pattern: re.Pattern[str]) -> None:
+        for found in list(pattern.finditer(self.free)):
+            self.take(*found.span())
+
+    def each(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches in what is still free; taking the match while iterating is allowed."""
+        position = 0
+        while found := pattern.search(self.free, position):
+            yield found
+            position = max(found.end(), position + 1)

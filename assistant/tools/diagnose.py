@@ -1,0 +1,153 @@
+"""Trouble before, during or after a run: a diagnosis, remedies in order with what each costs, and applying one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from assistant.answers_trouble import ordered, remedies, symptoms, values_for
+from assistant.plan import model_card, values_of
+from assistant.services import Services
+from assistant.state import ChatState, Pending
+from assistant.tools.base import Outcome
+from assistant.tools.parameters import SetParameters, set_parameters
+from trainer.config import TrainingConfig, show
+from trainer.errors import ConfigError
+
+SHOWN = 4  # remedies a reply names
+
+
+class Diagnose(BaseModel):
+    """Name what is wrong with a run from a log, an error or a complaint, and propose remedies, cheapest first."""
+
+    text: str = Field("", description="What the user wrote or pasted.")
+    symptoms: list[str] = Field([], description="Names from the symptom list, best first.")
+    tried: list[str] = Field([], description="Remedies the user has tried or has in place.")
+    facts: dict[str, Any] = Field({}, description="What the message says about the run: gpu, batch_size, memory_gib, os, ...")
+
+
+def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
+    known = [name for name in args.symptoms if name in symptoms()]
+    if not known:
+        return Outcome(note="I can't tell from this what is wrong. Please paste the last lines of the log.")
+    symptom = known[0]
+    tried = list(dict.fromkeys([*(state.tried if state.diagnosis == symptom else []), *args.tried]))
+    found = ordered(symptom, args.facts, state.choices, tried)
+    card, values = model_card(state), values_of(state, services)
+    if card is not None and not card.gated and symptom == "gated_model":
+        found = [name for name in found if name != "accept_gated_license"] or found
+    update = {"diagnosis": symptom, "remedies": found[:SHOWN], "tried": tried}
+    text = _note(symptom, found, {**values, **args.facts}, known[1:], state, services)
+    asks = _missing(symptom, state, args.facts)
+    question = str(symptoms()[symptom].get("ask", {}).get("text", ""))
+    return Outcome(
+        update,
+        text + (f"\n\n{question}" if asks and question else ""),
+        diagnosis=symptom,
+        remedies=tuple(found[:SHOWN]),
+        asks=tuple(asks),
+        suggestions=("do the first one",) if _applicable(found[:1], values) else (),
+        pending=Pending(kind="field", fields=tuple(asks)) if asks else Pending(kind="none"),
+    )
+
+
+def _note(symptom: str, found: list[str], values: dict[str, Any], others: list[str], state: ChatState, services: Services) -> str:
+    row = symptoms()[symptom]
+    lines = [f"**{row['title']}.** {_specific(symptom, values, state) or row['means']}"]
+    if others and symptom == "other":
+        lines.append(f"It may also be: {symptoms()[others[0]]['title'].lower()}.")
+    lines.append("What I would do, the cheapest first:")
+    for place, name in enumerate(found[:SHOWN], 1):
+        remedy = remedies()[name]
+        change = _change(name, values)
+        lines.append(f"{place}. {remedy['title']}{change}. *Cost: {remedy['costs']}.*")
+    if _applicable(found[:1], values):
+        lines.append("Say *do the first one* and I put it into the plan.")
+    return "\n".join(lines)
+
+
+def _change(name: str, values: dict[str, Any]) -> str:
+    made = values_for(name, values)
+    shown = [f"{_title(field)} {show(values.get(field))} → **{show(value)}**" for field, value in made.items() if values.get(field) is not None and field != "target_modules"]
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _title(field: str) -> str:
+    return str(TrainingConfig.model_fields[field].title).lower()
+
+
+def _specific(symptom: str, values: dict[str, Any], state: ChatState) -> str:
+    """One sentence from this run's own numbers, where they explain the symptom."""
+    rate, gpu = values.get("learning_rate"), str(values.get("gpu") or "")
+    if symptom == "nan_loss":
+        where = f"{gpu} has no bf16, and fp16 overflows easily. " if _old(gpu) else "The usual causes are the precision (fp16 overflows where bf16 does not) and the learning rate. "
+        high = f"A learning rate of {show(rate)} is high for an adapter: 1e-4 to 2e-4 is usual, so lower it." if rate and rate > 4e-4 else f"The learning rate is {show(rate)} in the plan."
+        return where + high
+    if symptom == "loss_flat":
+        return _flat(values)
+    if symptom == "loss_diverging":
+        return f"The learning rate ({show(rate)}) is the first suspect: a 10× lower one was what helped in most threads."
+    if symptom == "oom":
+        return f"Batch {show(values.get('batch_size'))} × {show(values.get('max_seq_length'))} tokens is too much for the card{' (' + gpu + ')' if gpu else ''}. Rank saves next to nothing; the batch size, 4-bit (QLoRA), checkpointing and length do."
+    if symptom == "slow":
+        bits = " 4-bit weights (quantization) are unpacked at every step." if values.get("quantization") else ""
+        checkpointing = " Gradient checkpointing costs 20 to 45 %." if values.get("gradient_checkpointing") else ""
+        return f"A batch size of {show(values.get('batch_size'))} with accumulation {show(values.get('gradient_accumulation_steps'))} keeps the card waiting when it is small.{bits}{checkpointing}"
+    if symptom == "overfitting":
+        rows = (state.dataset or {}).get("usable_rows")
+        return f"{show(values.get('num_epochs'))} epochs" + (f" over {rows:,} rows" if rows else "") + " let it memorise: the training loss falls while new text gets worse."
+    return ""
+
+
+def _flat(values: dict[str, Any]) -> str:
+    rate, warmup, steps = values.get("learning_rate"), values.get("warmup_steps"), values.get("max_steps")
+    parts = []
+    if warmup and steps and warmup >= steps:
+        parts.append(f"The warmup ({show(warmup)} steps) is longer than the whole run ({show(steps)} steps), so the learning rate never arrives.")
+    if rate and rate < 5e-5:
+        parts.append(f"A learning rate of {show(rate)} is far too low for an adapter: 1e-4 to 3e-4 is usual.")
+    elif rate:
+        parts.append(f"First the labels (are answers masked or empty?), then the learning rate ({show(rate)}) and its warmup.")
+    return " ".join(parts)
+
+
+def _old(gpu: str) -> bool:
+    from assistant.answers_trouble import NO_BF16
+
+    return bool(NO_BF16.search(gpu))
+
+
+def _missing(symptom: str, state: ChatState, facts: dict[str, Any]) -> list[str]:
+    """Fields whose value would decide between causes, and that nobody has said yet."""
+    wanted = symptoms()[symptom].get("ask", {}).get("fields", [])
+    known = {**state.choices, **facts}
+    missing = [name for name in wanted if known.get(name) is None]
+    return missing if len(missing) == len(wanted) else []
+
+
+def _applicable(names: list[str], values: dict[str, Any]) -> bool:
+    return bool(names) and bool(values_for(names[0], values))
+
+
+class ApplyRemedy(BaseModel):
+    """Put a proposed remedy into the plan."""
+
+    remedy: str
+
+
+def apply_remedy(args: ApplyRemedy, state: ChatState, services: Services) -> Outcome:
+    if args.remedy not in remedies():
+        raise ConfigError(f"I know no remedy `{args.remedy}`.", "Say *the first one*, or describe what to change.")
+    tried = list(dict.fromkeys([*state.tried, args.remedy]))
+    remaining = [name for name in state.remedies if name != args.remedy]
+    values = values_for(args.remedy, values_of(state, services))
+    title = remedies()[args.remedy]["title"]
+    if not values:
+        note = f"{title}: that is nothing the plan can hold; it is done on your side. Tell me how it goes."
+        return Outcome({"tried": tried, "remedies": remaining}, note)
+    outcome = set_parameters(SetParameters.model_validate(values), state, services)
+    update = {**outcome.update, "tried": tried, "remedies": remaining}
+    return Outcome(update, f"{title}.\n{outcome.note}", outcome.rejected, outcome.warned, asks=outcome.asks)
+
+
