@@ -110,10 +110,11 @@ def _read_lines(path: Path) -> Iterator[Row]:
                 _skip_line(file)
                 yield Row(number, {}, too_long())
             elif line.strip():
-                yield _json_row(number, line)
+                yield json_row(number, line)
 
 
-def _json_row(number: int, line: str) -> Row:
+def json_row(number: int, line: str) -> Row:
+    """The row on one line of JSON Lines."""
     try:
         return _as_row(number, parse(line.strip()))
     except ValueError as error:

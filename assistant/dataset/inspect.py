@@ -1,28 +1,29 @@
-"""One pass over a file: its shape, its rows, its tokens, and what is wrong with it."""
+"""The doctor's visit: one pass over the file, a closer look at its rows, tokens, and what follows from all that."""
 
 from __future__ import annotations
 
 import hashlib
-import heapq
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain, islice
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from assistant.cards import ModelCard
-from assistant.dataset.report import SHOWN_ROWS, DatasetReport, Problem, Severity
-from assistant.dataset.tokens import BYTES_PER_TOKEN, SMALL_VOCABULARY, count, load, overhead, text_of
+from assistant.dataset import suggest
+from assistant.dataset.closer import closer_look
+from assistant.dataset.content import masked, parts
+from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, grade
+from assistant.dataset.repeats import repetitions
+from assistant.dataset.report import SHOWN_CHARS, SHOWN_ROWS, DatasetReport, Problem, Severity
+from assistant.dataset.scan import Finding, Kept, Scan, scan
+from assistant.dataset.template import Kit, kit_for
+from assistant.dataset.tokens import CONFIDENCE, Counted, count, spread, tokens_of
 from trainer.errors import DatasetError
-from trainer.formats import SAMPLE, Example, Format, detect, to_example
-from trainer.rows import Row, read
+from trainer.formats import SAMPLE, Format, detect
+from trainer.rows import read
 
-COUNTED = 2_000  # rows whose tokens are counted exactly; the rest by their bytes, scaled by what these showed
-KEPT_LONGEST = 20
-PREVIEW_CHARS = 240
-Count = Callable[[list[tuple[str, int]]], list[int]]  # (text, overhead) of each row -> tokens
+GRADED = 200  # rows whose share of trained tokens is measured
+_ORDER = {"stops": 0, "warns": 1, "tells": 2}
 
 
 def inspect(
@@ -33,183 +34,166 @@ def inspect(
 ) -> DatasetReport:
     """The report on a data file.
 
-    tokenizer_file: the model's tokenizer.json · max_length: tokens a row may have before it is cut.
+    tokenizer_file: the model's tokenizer.json, its configuration beside it · max_length: tokens before a row is cut.
     Raises `DatasetError` when the file cannot be read, or its shape is refused or unknown.
     """
     path = Path(path)
-    rows = read(path)
-    head = list(islice(rows, SAMPLE))
-    fmt = detect(head)
-    seen = _Seen(fmt)
-    for row in chain(head, rows):
-        seen.take(row)
-    embedded = model is not None and model.source == "embedded"
-    count = partial(_count, tokenizer=load(tokenizer_file), size=SMALL_VOCABULARY if embedded else BYTES_PER_TOKEN)
-    return _report(path, seen, count, max_length)
+    fmt = detect(islice(read(path), SAMPLE))
+    kit = kit_for(model, tokenizer_file)
+    rate = SMALL_VOCABULARY if model is not None and model.source == "embedded" else BYTES_PER_TOKEN
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(_digest, path)
+        seen = scan(path, fmt)
+        visit = _Visit(path, fmt, kit, rate, max_length, seen)
+        return visit.report(digest.result())
 
 
-@dataclass
-class Finding:
-    """Rows with the same fault, as they come in."""
+class _Visit:
+    """One file with what was seen of it."""
 
-    severity: Severity
-    message: str
-    hint: str = ""
-    count: int = 0
-    rows: list[int] = field(default_factory=list)
-    example: str = ""
+    def __init__(self, path: Path, fmt: Format, kit: Kit, rate: float, limit: int | None, seen: Scan) -> None:
+        self.path, self.fmt, self.kit, self.rate, self.limit, self.seen = path, fmt, kit, rate, limit, seen
+        self.longest = sorted(seen.longest, key=lambda kept: -kept[0])
 
-    def add(self, number: int, example: str = "") -> None:
-        self.count += 1
-        if len(self.rows) < SHOWN_ROWS:
-            self.rows.append(number)
-            self.example = self.example or example[:PREVIEW_CHARS]
+    def report(self, digest: str) -> DatasetReport:
+        seen = self.seen
+        counted = count(seen, self.kit, self.rate)
+        tops = sorted(
+            zip(tokens_of(self.longest, self.kit, self.rate), self.longest, strict=True), key=lambda top: -top[0]
+        )
+        lengths = spread(seen, counted.ratio)
+        total, margin = counted.ratio * seen.size, CONFIDENCE * counted.error * seen.size
+        graded, share = self._graded([kept for _, kept in tops])
+        findings = [*seen.findings.items(), *repetitions(self.path, seen).items(), *closer_look(seen).items()]
+        findings += self._lengths(tops, counted, total)
+        findings += self._refused(counted)
+        return DatasetReport(
+            source=str(self.path.resolve()),
+            name=self.path.name,
+            sha256=digest,
+            format=self.fmt.title,
+            columns=self.fmt.columns,
+            rows=seen.rows,
+            usable_rows=seen.usable,
+            problems=sorted(
+                [*self._nothing(share), *_problems(findings)], key=lambda problem: _ORDER[problem.severity]
+            ),
+            tokens_mean=round(total / seen.usable, 1) if seen.usable else 0.0,
+            tokens_longest=max([tokens for tokens, _ in tops] + counted.tokens, default=0),
+            tokens_total=round(total),
+            tokens_exact=self.kit.tokenizer is not None and not margin,
+            tokens_low=round(total - margin) if self.kit.tokenizer else None,
+            tokens_high=round(total + margin) if self.kit.tokenizer else None,
+            longest_rows=[kept[1] for _, kept in tops[:5]],
+            trained_on=f"Trained on {self.fmt.trained_on}.",
+            trained_share=share,
+            looked_at=len(seen.sample),
+            lengths=lengths,
+            preview=[_preview(kept) for kept in seen.sample[:3]],
+            graded=graded,
+            suggestions=suggest.from_file(seen, tops[0][0] if tops else 0, lengths),
+        )
 
+    def _graded(self, longest: list[Kept]) -> tuple[list[Graded], float | None]:
+        """The first, the longest and the worst row as they are graded, and the share of tokens that is trained."""
+        seen = self.seen.sample
+        some = seen[:: max(1, len(seen) // GRADED)][:GRADED]
+        views = [view for kept in [*some, *longest[:5]] if (view := self._grade(kept))]
+        if not views:
+            return [], None
+        worst = min(views, key=lambda view: (view.trained / max(1, view.tokens), -view.cut))
+        chosen = {
+            view.row: view for view in (views[0], *(v for v in views if longest and v.row == longest[0][1]), worst)
+        }
+        counted = views[: len(some)]
+        share = sum(view.trained for view in counted) / max(1, sum(view.tokens - view.cut for view in counted))
+        shown = [
+            view.model_copy(update={"pieces": [(kind, masked(text)) for kind, text in view.pieces]})
+            for view in chosen.values()
+        ]
+        return shown, round(share, 3)
 
-@dataclass
-class _Seen:
-    """What one pass keeps: counts, a sample, the longest rows."""
-
-    fmt: Format
-    rows: int = 0
-    usable: int = 0
-    size: int = 0  # bytes of UTF-8
-    findings: dict[str, Finding] = field(default_factory=dict)
-    sample: list[tuple[str, int]] = field(default_factory=list)  # text, overhead
-    longest: list[tuple[int, int, str, int]] = field(default_factory=list)  # bytes, number, text, overhead
-    preview: list[dict[str, str]] = field(default_factory=list)
-    hashes: dict[bytes, int] = field(default_factory=dict)
-
-    def take(self, row: Row) -> None:
-        self.rows += 1
-        if row.error:
-            return self._fault("unreadable", "can't be read", row.number, row.error)
+    def _grade(self, kept: Kept) -> Graded | None:
         try:
-            example = to_example(row.data, self.fmt)
-        except DatasetError as error:
-            return self._fault(error.message, error.message, row.number, str(row.data))
-        return self._keep(row.number, example)
+            return grade(kept[1], kept[2], self.kit, self.limit, self.rate)
+        except DatasetError:
+            return None
 
-    def _fault(self, check: str, what: str, number: int, example: str) -> None:
-        finding = self.findings.setdefault(check, Finding("warns", what, "They are left out."))
-        finding.add(number, example)
-
-    def _keep(self, number: int, example: Example) -> None:
-        text, extra = text_of(example), overhead(example)
-        size = len(text.encode(errors="replace")) + round(extra * BYTES_PER_TOKEN)
-        self.usable += 1
-        self.size += size
-        if len(self.sample) < COUNTED:
-            self.sample.append((text, extra))
-        if len(self.preview) < 3:
-            self.preview.append(_preview(number, example))
-        entry = (size, number, text, extra)
-        if len(self.longest) < KEPT_LONGEST:
-            heapq.heappush(self.longest, entry)
-        elif size > self.longest[0][0]:
-            heapq.heapreplace(self.longest, entry)
-        self._note_double(number, text)
-        _check_turns(number, example, self.findings)
-
-    def _note_double(self, number: int, text: str) -> None:
-        digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=8).digest()
-        first = self.hashes.setdefault(digest, number)
-        if first != number:
-            double = Finding(
-                "tells", "the same as an earlier row", "Repeated rows weigh more; remove them if that is not meant."
+    def _nothing(self, share: float | None) -> Iterator[Problem]:
+        if not self.seen.usable:
+            yield Problem(
+                check="nothing to train on",
+                severity="stops",
+                count=self.seen.rows,
+                message="No row can be used, so there is nothing to train on.",
+                hint="See the rows below; or tell me which columns hold the prompt and the answer.",
             )
-            self.findings.setdefault("duplicate", double).add(number, f"row {number} is the same as row {first}")
+        elif share == 0.0:
+            yield Problem(
+                check="all masked",
+                severity="stops",
+                count=self.seen.usable,
+                message=f"Nothing would be graded: the prompts alone fill the {self.limit:,} tokens a row may have."
+                if self.limit
+                else "Nothing would be graded: the chat template leaves no token of the assistant's to learn.",
+                hint="Raise max_seq_length, or shorten the prompts.",
+            )
+
+    def _lengths(self, tops: list[tuple[int, Kept]], counted: Counted, total: float) -> Iterator[tuple[str, Finding]]:
+        """Rows over the limit, and those whose prompt alone fills it."""
+        limit = self.limit
+        if not limit:
+            return
+        tokens = {**dict(zip(counted.numbers, counted.tokens, strict=True)), **{kept[1]: size for size, kept in tops}}
+        over = sorted(number for number, size in tokens.items() if size > limit)
+        if not over:
+            return
+        every = len(counted.numbers) == self.seen.usable
+        cut = sum(size - limit for size in tokens.values() if size > limit)
+        finding = Finding("warns", f"longer than {limit:,} tokens; what is beyond is cut off", about=not every)
+        finding.count, finding.rows = len(over), over[:SHOWN_ROWS]
+        finding.hint = f"{cut / max(total, 1):.1%} of all tokens are lost. " if every else ""
+        finding.hint += (
+            f"A max length of {suggest.rounded(max(tokens.values())):,} keeps everything; it needs more memory."
+        )
+        yield "over length", finding
+        kept = [
+            kept
+            for kept in {one[1]: one for one in [*self.seen.sample, *self.longest]}.values()
+            if kept[1] in set(over)
+        ]
+        views = [view for one in kept[:GRADED] if (view := self._grade(one)) and not view.trained]
+        if views:
+            full = Finding(
+                "warns", "whose prompt alone fills the length, so nothing of the answer is learned", about=not every
+            )
+            full.count, full.rows = len(views), sorted(view.row for view in views)[:SHOWN_ROWS]
+            full.hint = "Raise max_seq_length, or shorten or drop them."
+            yield "prompt fills the length", full
+
+    def _refused(self, counted: Counted) -> Iterator[tuple[str, Finding]]:
+        if not counted.refused:
+            return
+        severity: Severity = "warns" if counted.numbers else "stops"
+        finding = Finding(severity, "refused by the model's chat template", "Many want user and assistant in turn.")
+        for number, reason in counted.refused.items():
+            finding.add(number, reason)
+        yield "template refuses", finding
 
 
-def _check_turns(number: int, example: Example, findings: dict[str, Finding]) -> None:
-    turns = example.get("messages", [])
-    if turns and turns[-1]["role"] != "assistant":
-        message = "ending without an answer of the assistant"
-        hint = "Their last turns are read and not graded."
-        findings.setdefault("last turn", Finding("tells", message, hint)).add(number, turns[-1]["role"])
+def _problems(findings: list[tuple[str, Finding]]) -> Iterator[Problem]:
+    return (finding.problem(check) for check, finding in findings)
 
 
-def _preview(number: int, example: Example) -> dict[str, str]:
-    if "text" in example:
-        return {"row": str(number), "text": _short(example["text"])}
-    turns = [*example.get("prompt", []), *example.get("completion", []), *example.get("messages", [])]
-    last = max(at for at, turn in enumerate(turns) if turn["role"] == "assistant")
-    before = turns[last - 1]["content"] if last else ""
-    return {"row": str(number), "prompt": _short(before), "answer": _short(turns[last]["content"])}
+def _preview(kept: Kept) -> dict[str, str]:
+    prompt, answer = (masked(_short(text)) for text in parts(kept[2]))
+    if "text" in kept[2]:
+        return {"row": str(kept[1]), "text": answer}
+    return {"row": str(kept[1]), "prompt": prompt, "answer": answer}
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
-
-
-def _report(path: Path, seen: _Seen, count: Count, max_length: int | None) -> DatasetReport:
-    counted = count(seen.sample)
-    top = sorted(seen.longest, reverse=True)
-    longest = count([(text, extra) for _, _, text, extra in top])
-    about = [size / BYTES_PER_TOKEN for size in _sizes(seen)]
-    scale = sum(counted) / sum(about) if sum(about) else 1.0
-    total = round(scale * seen.size / BYTES_PER_TOKEN)
-    order = sorted(zip(longest, (number for _, number, *_ in top), strict=True), reverse=True)
-    if max_length:
-        _over_length(order, max_length, len(top), seen)
-    return DatasetReport(
-        source=str(path.resolve()),
-        name=path.name,
-        sha256=_digest(path),
-        format=seen.fmt.title,
-        columns=seen.fmt.columns,
-        rows=seen.rows,
-        usable_rows=seen.usable,
-        problems=list(_problems(seen)),
-        tokens_mean=round(total / seen.usable, 1) if seen.usable else 0.0,
-        tokens_longest=max(longest, default=0),
-        tokens_total=total,
-        tokens_exact=False,
-        longest_rows=[number for _, number in order[:5]],
-        trained_on=f"Trained on {seen.fmt.trained_on}.",
-        preview=seen.preview,
-    )
-
-
-def _count(texts: list[tuple[str, int]], tokenizer: Tokenizer | None, size: float) -> list[int]:
-    tokens = count([text for text, _ in texts], tokenizer, size)
-    return [number + extra for number, (_, extra) in zip(tokens, texts, strict=True)]
-
-
-def _sizes(seen: _Seen) -> Iterator[float]:
-    return (len(text.encode(errors="replace")) + extra * BYTES_PER_TOKEN for text, extra in seen.sample)
-
-
-def _over_length(order: list[tuple[int, int]], limit: int, kept: int, seen: _Seen) -> None:
-    over = [number for tokens, number in order if tokens > limit]
-    if not over:
-        return
-    more = "at least " if len(over) == kept and seen.usable > kept else ""
-    finding = Finding("warns", f"longer than {limit:,} tokens ({more}{len(over)})", "What is beyond is cut off.")
-    finding.count, finding.rows = len(over), sorted(over)[:SHOWN_ROWS]
-    seen.findings["over length"] = finding
-
-
-def _problems(seen: _Seen) -> Iterator[Problem]:
-    if not seen.usable:
-        yield Problem(
-            check="nothing to train on",
-            severity="stops",
-            count=seen.rows,
-            message="No row can be used, so there is nothing to train on.",
-            hint="See the rows below; or tell me which columns hold the prompt and the answer.",
-        )
-    for check, finding in seen.findings.items():
-        rows = "row" if finding.count == 1 else "rows"
-        yield Problem(
-            check=check,
-            severity=finding.severity,
-            count=finding.count,
-            rows=finding.rows,
-            example=finding.example,
-            message=f"{finding.count:,} {rows}: {finding.message}",
-            hint=finding.hint,
-        )
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
 
 
 def _digest(path: Path) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from assistant.dataset.graded import Graded
+
 Severity = Literal["stops", "warns", "tells"]
 SHOWN_ROWS = 10  # row numbers listed for a problem
+SHOWN_CHARS = 240  # of an example
 
 
 class Problem(BaseModel):
@@ -24,11 +27,38 @@ class Problem(BaseModel):
     hint: str = ""
 
 
+class Suggestion(BaseModel):
+    """A value of the training configuration that follows from this file, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    value: Any
+    reason: str
+
+
+class Lengths(BaseModel):
+    """Tokens per row over the whole file. histogram: (tokens up to, rows) · padding: share of a batch of 4 that is
+    padding when rows are drawn at random, without packing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    p50: int = 0
+    p90: int = 0
+    p95: int = 0
+    p99: int = 0
+    histogram: list[tuple[int, int]] = []
+    padding: float = 0.0
+
+
 class DatasetReport(BaseModel):
-    """One file's report. Tokens are per row, chat template included where it is known.
+    """One file's report. Tokens are per row, the chat template's included.
 
     source: absolute path · sha256: of the file's bytes · columns: what for -> name in the file ·
-    tokens_exact: every row was counted with the model's own tokenizer and template
+    tokens_exact: every row was counted with the model's own tokenizer; else tokens_low to tokens_high is the 95 %
+    confidence interval of the total where a tokenizer was there, None where tokens are counted from bytes ·
+    looked_at: rows whose contents were checked (all, or an evenly spread sample) ·
+    trained_share: of the tokens seen, those that are graded · graded: the first, the longest and the worst row
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,9 +75,16 @@ class DatasetReport(BaseModel):
     tokens_longest: int
     tokens_total: int
     tokens_exact: bool
+    tokens_low: int | None = None
+    tokens_high: int | None = None
     longest_rows: list[int]
     trained_on: str
+    trained_share: float | None = None
+    looked_at: int = 0
+    lengths: Lengths = Lengths()
     preview: list[dict[str, str]]
+    graded: list[Graded] = []
+    suggestions: list[Suggestion] = []
 
     @property
     def blocks(self) -> bool:

@@ -1,53 +1,106 @@
-"""How many tokens a row has: with the model's own tokenizer when it is here, else from its bytes."""
+"""How many tokens the rows have: counted on a sample with the model's own tokenizer and template, then scaled up."""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from tokenizers import Tokenizer
+import numpy as np
 
-from trainer.formats import Example
+from assistant.dataset.graded import about, rendered
+from assistant.dataset.report import Lengths
+from assistant.dataset.scan import BIN, Kept, Scan
+from assistant.dataset.template import Kit
+from trainer.errors import DatasetError
 
-# A token of English is about 4 characters (OpenAI's rule of thumb); counting bytes of UTF-8 instead makes it hold for
-# scripts whose characters take 2 or 3 bytes and about one token each.
-BYTES_PER_TOKEN = 4.0
-SMALL_VOCABULARY = (
-    3.0  # bytes a token of studio-tiny's 2,048 pieces, trained on the rows: 3.0 to 3.3 measured on four files
-)
-TURN_TOKENS = 5  # what ChatML writes around a turn: <|im_start|> role newline <|im_end|> newline
-
-
-def text_of(example: Example) -> str:
-    """Everything the model reads in one example, turns joined by newlines."""
-    if "text" in example:
-        return str(example["text"])
-    turns = [*example.get("prompt", []), *example.get("completion", []), *example.get("messages", [])]
-    parts = [turn["content"] + (json.dumps(turn["tool_calls"]) if turn.get("tool_calls") else "") for turn in turns]
-    return "\n".join([*parts, *map(json.dumps, example.get("tools", []))])
+COUNTED = 1_500  # rows
+CONFIDENCE = 1.96  # standard errors either side: 95 % of a normal distribution
+BATCH = 4  # rows padded to the longest, for the share of padding
 
 
-def overhead(example: Example) -> int:
-    """Tokens a chat template adds, about."""
-    turns = sum(len(example.get(part, [])) for part in ("prompt", "completion", "messages"))
-    return TURN_TOKENS * turns
+@dataclass(frozen=True)
+class Counted:
+    """tokens: of `numbers`' rows · ratio: tokens per byte of the file · error: its standard error."""
+
+    numbers: list[int]
+    tokens: list[int]
+    ratio: float
+    error: float
+    refused: dict[int, str]
 
 
-def load(file: Path | None) -> Tokenizer | None:
-    """A tokenizer from its tokenizer.json; None when there is none or it cannot be used."""
-    if file is None:
-        return None
+def count(seen: Scan, kit: Kit, rate: float) -> Counted:
+    """Tokens of up to 1,500 evenly spread rows. `rate`: bytes per token where there is no tokenizer."""
+    step = max(1, math.ceil(len(seen.sample) / COUNTED))
+    some = seen.sample[::step]
+    refused: dict[int, str] = {}
+    made = [(kept, text) for kept in some if (text := _text(kept, kit, refused)) is not None]
+    tokens = lengths_of([text for _, text in made], kit, rate)
+    sizes = [kept[0] for kept, _ in made]
+    ratio, error = _ratio(sizes, tokens, complete=seen.complete and step == 1)
+    return Counted([kept[1] for kept, _ in made], tokens, ratio, error, refused)
+
+
+def tokens_of(kept: Sequence[Kept], kit: Kit, rate: float) -> list[int]:
+    """Tokens of these rows; 0 for one the template refuses."""
+    texts = [_text(one, kit, {}) or "" for one in kept]
+    return lengths_of(texts, kit, rate)
+
+
+def lengths_of(texts: list[str], kit: Kit, rate: float) -> list[int]:
+    """Tokens of each text, the end-of-sequence token the trainer appends included."""
+    if kit.tokenizer is None:
+        return [about(text, rate) for text in texts]
+    encoded = kit.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    ends = [bool(kit.eos) and not text.rstrip().endswith(kit.eos) for text in texts]
+    return [len(one) + end for one, end in zip(encoded, ends, strict=True)]
+
+
+def spread(seen: Scan, ratio: float) -> Lengths:
+    """Percentiles and a histogram of tokens per row, from the lengths in bytes of every row."""
+    if not seen.usable:
+        return Lengths()
+    upper = (np.arange(len(seen.histogram)) + 0.5) * BIN * ratio
+    total = seen.histogram.cumsum()
+    at = [int(upper[int(np.searchsorted(total, share * total[-1]))]) for share in (0.5, 0.9, 0.95, 0.99)]
+    top = max(8, 2 ** math.ceil(math.log2(max(1, upper[int(np.flatnonzero(seen.histogram)[-1])]))))
+    edges = [round(top * step / 16) for step in range(1, 17)]
+    places = np.searchsorted(np.asarray(edges), upper)
+    bars = np.bincount(np.minimum(places, 15), weights=seen.histogram, minlength=16).astype(int).tolist()
+    return Lengths(
+        p50=at[0],
+        p90=at[1],
+        p95=at[2],
+        p99=at[3],
+        histogram=list(zip(edges, bars, strict=True)),
+        padding=_padding(seen),
+    )
+
+
+def _text(kept: Kept, kit: Kit, refused: dict[int, str]) -> str | None:
     try:
-        return Tokenizer.from_file(str(file))
-    except Exception:  # the library raises bare Exception for a malformed file; the count is then approximate
+        return rendered(kept[2], kit, spans=False)[0]
+    except DatasetError as error:
+        refused[kept[1]] = error.message
         return None
 
 
-def count(texts: Sequence[str], tokenizer: Tokenizer | None, bytes_per_token: float = BYTES_PER_TOKEN) -> list[int]:
-    """Tokens of each text; `bytes_per_token` counts when there is no tokenizer."""
-    if tokenizer is None:
-        return [round(len(text.encode(errors="replace")) / bytes_per_token) for text in texts]
-    encoded: list[Any] = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-    return [len(one) for one in encoded]
+def _ratio(sizes: list[int], tokens: list[int], complete: bool) -> tuple[float, float]:
+    """Ratio estimator and its standard error (Cochran, Sampling Techniques, chapter 6); no error for a full count."""
+    if not sizes or not sum(sizes):
+        return 0.0, 0.0
+    ratio = sum(tokens) / sum(sizes)
+    if complete or len(sizes) < 2:
+        return ratio, 0.0
+    left = np.asarray(tokens) - ratio * np.asarray(sizes)
+    spread = math.sqrt(float((left**2).sum()) / (len(sizes) - 1))
+    return ratio, spread / math.sqrt(len(sizes)) / (sum(sizes) / len(sizes))
+
+
+def _padding(seen: Scan) -> float:
+    """Expected share of padding in a batch of 4 rows drawn at random: 1 - mean / expected longest of four."""
+    share = seen.histogram.cumsum() / max(1, seen.usable)
+    longest = float(((1 - share**BATCH) * BIN).sum())
+    mean = float(((1 - share) * BIN).sum())
+    return round(max(0.0, 1 - mean / longest), 3) if longest else 0.0

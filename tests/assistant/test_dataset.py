@@ -21,11 +21,11 @@ def _problem(report, check):
 
 
 def test_a_clean_file(tmp_path):
-    rows = [{"question": f"What is {n}?", "answer": "It is " + "long " * n} for n in range(1, 41)]
+    rows = [{"question": f"What is {n}?", "answer": " ".join(f"w{n}of{at}" for at in range(n))} for n in range(1, 61)]
     report = inspect(_jsonl(tmp_path / "faq.jsonl", rows))
-    assert (report.rows, report.usable_rows, report.problems, report.blocks) == (40, 40, [], False)
+    assert (report.rows, report.usable_rows, report.problems, report.blocks) == (60, 60, [], False)
     assert report.format == "question and answer"
-    assert report.longest_rows[:2] == [40, 39]
+    assert report.longest_rows[:2] == [60, 59]
     assert "`answer` only" in report.trained_on
     assert len(report.preview) == 3
     assert len(report.sha256) == 64
@@ -33,20 +33,20 @@ def test_a_clean_file(tmp_path):
 
 
 def test_problems_come_with_their_rows(tmp_path):
-    rows = [{"prompt": f"p{n}", "completion": f"c{n}"} for n in range(30)]
+    rows = [{"prompt": f"p{n}", "completion": f"c{n}"} for n in range(60)]
     rows[4] = {"prompt": "p"}
     rows[9] = {"prompt": "p", "completion": ""}
     rows[20] = rows[3]
     path = _jsonl(tmp_path / "a.jsonl", rows)
     path.write_text(path.read_text() + "{broken\n")
     report = inspect(path)
-    assert report.usable_rows == 28
+    assert report.usable_rows == 58
     found = {problem.check: problem.rows for problem in report.problems}
     assert found == {
         "`completion` is missing": [5],
         "`completion` is empty": [10],
         "duplicate": [21],
-        "unreadable": [31],
+        "unreadable": [61],
     }
     assert not report.blocks
 

@@ -1,0 +1,186 @@
+"""A file as batches of rows, fast: the same rows, numbers and errors as trainer/rows.py, which stays the reference.
+
+JSON Lines go through orjson and CSV through pyarrow; whatever those refuse, and every other kind of file, is read by
+trainer/rows.py itself.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from trainer.json_text import MAX_CHARS, too_long
+from trainer.rows import Row, delimiter_of, encoding_of, json_row, read, suffix
+
+BLOCK = 1 << 16  # bytes read at once: what is parsed stays in the processor's cache
+CSV_BLOCK = 1 << 20
+_MAX_BYTES = 4 * MAX_CHARS  # a character takes at most four
+PLAIN_ROWS = 512  # rows of a batch from the reference reader
+
+
+@dataclass
+class Batch:
+    """Rows in the order of the file. `numbers` and `sizes` (bytes) belong to `rows`; `errors` are rows that can't be read."""
+
+    numbers: Sequence[int]
+    rows: Sequence[dict[str, Any]]
+    sizes: list[int]
+    errors: list[Row] = field(default_factory=list)
+
+    def column(self, name: str) -> list[Any]:
+        """The values of a column; None where a row does not have it."""
+        if isinstance(self.rows, _Columns):
+            return self.rows.named(name)
+        try:
+            return [row[name] for row in self.rows]
+        except KeyError:
+            return [row.get(name) for row in self.rows]
+
+
+def batches(path: Path) -> Iterator[Batch]:
+    """Raises `DatasetError` as trainer.rows.read does."""
+    reference = read(path)
+    kind, utf8 = suffix(path), encoding_of(path) == "utf-8-sig"
+    if kind == ".jsonl" and utf8 and _starts_with_object(path):
+        return _jsonl(path)
+    if kind in (".csv", ".tsv") and utf8:
+        return _csv(path, reference)
+    return _plain(reference)
+
+
+def _starts_with_object(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(BLOCK).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"["
+
+
+def _plain(rows: Iterator[Row], first: int = 0) -> Iterator[Batch]:
+    """Rows of the reference reader, from the `first` on."""
+    rows = islice(rows, first, None)
+    while some := list(islice(rows, PLAIN_ROWS)):
+        good = [row for row in some if row.error is None]
+        sizes = [sum(len(str(value)) for value in row.data.values()) for row in good]
+        errors = [row for row in some if row.error is not None]
+        yield Batch([row.number for row in good], [row.data for row in good], sizes, errors)
+
+
+def _jsonl(path: Path) -> Iterator[Batch]:
+    number = 1
+    with path.open("rb") as file:
+        for lines, long in _lines(file):
+            yield _careful(number, lines) if long else _batch(number, lines)
+            number += len(lines)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[list[bytes], bool]]:
+    """Whole lines, a block at a time, and whether one of them may be too long; of such a one only the start is kept."""
+    rest = b""
+    if file.read(3) != b"\xef\xbb\xbf":
+        file.seek(0)
+    while block := file.read(BLOCK):
+        end = block.rfind(b"\n")
+        if end >= 0:
+            yield (rest + block[:end]).split(b"\n"), len(rest) > MAX_CHARS
+            rest = block[end + 1 :]
+        elif len(rest) <= _MAX_BYTES:
+            rest += block
+    if rest:
+        yield [rest], len(rest) > MAX_CHARS
+
+
+def _batch(first: int, lines: list[bytes], loads: Callable[[bytes], Any] = orjson.loads) -> Batch:
+    try:
+        rows = [loads(line) for line in lines]
+    except ValueError:
+        return _careful(first, lines)
+    if set(map(type, rows)) - {dict}:
+        return _careful(first, lines)
+    return Batch(range(first, first + len(rows)), rows, list(map(len, lines)))
+
+
+def _careful(first: int, lines: list[bytes]) -> Batch:
+    """Line by line; what orjson refuses is read, or explained, by the reference."""
+    found = [(_one(number, line), len(line)) for number, line in enumerate(lines, first) if line.strip()]
+    good = [(row, size) for row, size in found if row.error is None]
+    errors = [row for row, _ in found if row.error is not None]
+    return Batch([row.number for row, _ in good], [row.data for row, _ in good], [size for _, size in good], errors)
+
+
+def _one(number: int, line: bytes) -> Row:
+    text = line.decode("utf-8", "replace") if len(line) > MAX_CHARS else ""
+    if len(text) > MAX_CHARS:
+        return Row(number, {}, too_long())
+    try:
+        value = orjson.loads(line)
+    except ValueError:
+        value = None
+    return Row(number, value) if isinstance(value, dict) else json_row(number, line.decode("utf-8", "replace"))
+
+
+def _csv(path: Path, reference: Iterator[Row]) -> Iterator[Batch]:
+    """With pyarrow until it meets a row it refuses or drops; from there with the reference."""
+    first = next(reference, None)
+    reference = read(path)
+    done = 0
+    if first is not None and first.error is None and not _needs_reference(path):
+        for batch in _arrow(path, list(first.data)):
+            if batch is None:
+                break
+            batch.numbers = range(done + 1, done + len(batch.rows) + 1)
+            done += len(batch.rows)
+            yield batch
+        else:
+            return
+    yield from _plain(reference, done)
+
+
+def _needs_reference(path: Path) -> bool:
+    """Whether the header has a nameless column, or a quoted one that pyarrow would read differently."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        names = next(csv.reader(islice(file, 10), delimiter=delimiter_of(path)), [])
+    return any(not name or name != name.strip() for name in names)
+
+
+def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
+    """Batches without numbers; None when pyarrow meets something the reference reads differently."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv as arrow
+
+    try:
+        reader = arrow.open_csv(
+            str(path),
+            read_options=arrow.ReadOptions(block_size=CSV_BLOCK, use_threads=False),
+            parse_options=arrow.ParseOptions(delimiter=delimiter_of(path), newlines_in_values=True),
+            convert_options=arrow.ConvertOptions(
+                column_types={name: pa.string() for name in names}, strings_can_be_null=False
+            ),
+            memory_pool=pa.system_memory_pool(),
+        )
+        for table in reader:
+            sizes = sum(pc.binary_length(column).to_numpy() for column in table.columns).tolist()
+            yield Batch([], _Columns(table), sizes) if all(sizes) else None
+    except pa.ArrowInvalid:
+        yield None
+
+
+class _Columns(Sequence[dict[str, Any]]):
+    """Rows kept as pyarrow's columns; a row is made when it is asked for."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def named(self, name: str) -> list[Any]:
+        known = name in self._table.schema.names
+        return self._table.column(name).to_pylist() if known else [None] * len(self)
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __getitem__(self, at: Any) -> Any:
+        return {name: self._table.column(name)[at].as_py() for name in self._table.schema.names}

@@ -1,0 +1,84 @@
+"""Which rows of a batch are plainly in order, found column by column at C speed; the others need a closer look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assistant.dataset.batches import Batch
+from trainer.formats import Format
+
+_STR, _OPTIONAL = {str}, {str, type(None)}
+
+
+@dataclass
+class Look:
+    """odd: places in the batch that need a closer look · keys: a hash of what each row asks, to find repetitions."""
+
+    odd: Sequence[int]
+    keys: list[int]
+
+
+def look(batch: Batch, fmt: Format) -> Look:
+    """A row that is not odd makes a training example without a problem (see trainer.formats.to_example)."""
+    if not len(batch.rows):
+        return Look((), [])
+    if fmt.name in ("messages", "sharegpt"):
+        return _chats(batch, fmt)
+    if fmt.name == "text":
+        texts = batch.column(fmt.columns["text"])
+        return Look(_not_text(texts), _keys(texts))
+    prompts, answers = batch.column(fmt.columns["prompt"]), batch.column(fmt.columns["completion"])
+    odd = {*_not_text(prompts), *_not_text(answers), *_not_optional(batch, fmt)}
+    extra = batch.column(fmt.columns["input"]) if "input" in fmt.columns else None
+    keys = _keys(prompts) if extra is None else _keys(list(zip(prompts, extra, strict=True)))
+    return Look(sorted(odd), keys)
+
+
+def _not_text(column: list[Any]) -> Sequence[int]:
+    if set(map(type, column)) == _STR and all(column) and not any(map(str.isspace, column)):
+        return ()
+    return [at for at, value in enumerate(column) if type(value) is not str or not value.strip()]
+
+
+def _not_optional(batch: Batch, fmt: Format) -> list[int]:
+    odd: list[int] = []
+    for name in ("input", "system", "history"):
+        if name in fmt.columns:
+            column = batch.column(fmt.columns[name])
+            if not set(map(type, column)) <= _OPTIONAL or (name == "history" and any(column)):
+                odd += [at for at, value in enumerate(column) if value]
+    return odd
+
+
+def _keys(values: list[Any]) -> list[int]:
+    try:
+        return list(map(hash, values))
+    except TypeError:
+        return [hash(repr(value)) for value in values]
+
+
+def _chats(batch: Batch, fmt: Format) -> Look:
+    """Plain turns: known roles taking turns from the user's to the assistant's, after an optional system message."""
+    role, content = ("role", "content") if fmt.name == "messages" else ("from", "value")
+    chats = batch.column(fmt.columns["messages"])
+    try:
+        roles = [tuple([turn[role] for turn in chat]) for chat in chats]
+        texts = [turn[content] for chat in chats for turn in chat]
+        good = {pattern for pattern in set(roles) if in_order(pattern)}
+        if good.issuperset(roles) and not _not_text(texts) and not ("tools" in fmt.columns or "system" in fmt.columns):
+            return Look((), [hash(chat[len(chat) % 2][content]) for chat in chats])
+    except (TypeError, KeyError, IndexError, AttributeError):
+        pass
+    return Look(range(len(chats)), [hash(repr(chat)) for chat in chats])
+
+
+def in_order(roles: Sequence[Any]) -> bool:
+    """Whether these roles (in any dialect) are user and assistant in turn, ending with the assistant's."""
+    rest = roles[1:] if roles and roles[0] in ("system", "developer") else roles
+    if not rest or len(rest) % 2:
+        return False
+    return all(role in ("user", "human") for role in rest[::2]) and all(
+        role in ("assistant", "gpt") for role in rest[1::2]
+    )

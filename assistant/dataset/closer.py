@@ -1,0 +1,77 @@
+"""A closer look at what rows say: every check of content.py, the languages, and whether short answers are one-sided."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from assistant.dataset.content import faults, masked, parts
+from assistant.dataset.language import language_of
+from assistant.dataset.scan import Finding, Scan
+
+LABEL_CHARS = 40  # an answer up to this long may be a label
+LABELS = 20  # kinds of labels at most
+FEW_ROWS = 50
+ONE_SIDED = 0.8
+MAIN_LANGUAGE = 0.6  # share from which a file is in one language, and the others are the exception
+
+
+def closer_look(seen: Scan) -> dict[str, Finding]:
+    """Findings by check, on the rows of the sample."""
+    found: dict[str, Finding] = {}
+    answers: list[tuple[int, str]] = []
+    for _, number, example in seen.sample:
+        prompt, answer = parts(example)
+        answers.append((number, answer))
+        for check, piece in faults(prompt, answer):
+            finding = found.setdefault(
+                check.name, Finding(check.severity, check.message, check.hint, about=not seen.complete)
+            )
+            finding.add(number, piece)
+    return found | _languages(answers) | _labels(answers) | _few(seen)
+
+
+def _languages(answers: list[tuple[int, str]]) -> dict[str, Finding]:
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    texts = dict(answers)
+    for number, answer in answers:
+        if name := language_of(answer):
+            rows[name].append(number)
+    known = sum(map(len, rows.values()))
+    main = max(rows, key=lambda name: len(rows[name]), default="")
+    if not main or len(rows[main]) < MAIN_LANGUAGE * known or len(rows) == 1:
+        return {}
+    others = sorted((number, name) for name, numbers in rows.items() if name != main for number in numbers)
+    names = ", ".join(sorted({name for _, name in others}))
+    finding = Finding("tells", f"in another language ({names}) than the rest ({main})", "Fine if that is meant.")
+    for number, _ in others:
+        finding.add(number, masked(texts[number]))
+    return {"language mix": finding}
+
+
+def _labels(answers: list[tuple[int, str]]) -> dict[str, Finding]:
+    """Short answers with few kinds are labels: one kind in four of five rows makes the others hard to learn."""
+    short = [(number, answer.strip()) for number, answer in answers if len(answer) <= LABEL_CHARS]
+    kinds = Counter(label for _, label in short)
+    if len(short) < FEW_ROWS or len(short) < 0.9 * len(answers) or not 1 < len(kinds) <= LABELS:
+        return {}
+    label, count = kinds.most_common(1)[0]
+    if count < ONE_SIDED * len(short):
+        return {}
+    finding = Finding(
+        "warns",
+        f"with the same answer `{label}`, {count / len(short):.0%} of all",
+        "Balance the answers, or expect only that one.",
+    )
+    for number, answer in short:
+        if answer == label:
+            finding.add(number, answer)
+    return {"one-sided answers": finding}
+
+
+def _few(seen: Scan) -> dict[str, Finding]:
+    if not 0 < seen.usable < FEW_ROWS:
+        return {}
+    hint = f"From {FEW_ROWS} on it starts to make sense; 500 good ones are better. Keep the rank and the epochs low."
+    finding = Finding("tells", "little data, which the model will learn by heart rather than from", hint)
+    finding.count = seen.usable
+    return {"few rows": finding}
