@@ -24,8 +24,8 @@ WORSE_IN_A_ROW, WORSE_BY = 2, 0.02  # evaluations, share: two in a row is no lon
 class Reporter(TrainerCallback):  # type: ignore[misc]
     """One event per log line, evaluation and checkpoint. Speed and remaining time count from this start on."""
 
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
+    def __init__(self, emit: Emit, gauges: Callable[[], dict[str, float | None]] = dict) -> None:
+        self._emit, self._gauges = emit, gauges
         self._began = self._step_began = self._last_log = time.monotonic()
         self._first_step = 0
         self._busy = 0.0  # seconds inside training steps since the last log: evaluations do not slow the tokens
@@ -58,7 +58,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
                 memory_gib=memory_gib(),
                 eta_s=self._remaining(state),
                 non_finite=len(finite) < len(values),
-                details=_details(logs),
+                details=_details(logs) | self._gauges(),
             )
         )
 

@@ -36,6 +36,7 @@ class Source:
     examples: list[Example]
     sha256: str
     skipped: dict[int, str] = field(default_factory=dict)
+    numbers: list[int] = field(default_factory=list)  # of the examples, as the file counts its rows
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Prepared:
     evaluation: Dataset | None
     cut: int  # rows longer than the limit
     masked: int  # rows left without anything to learn
+    used: list[int]  # for each row of `train`, its place among the examples given
     without_end: int  # uncut rows whose trained part has no stop token
 
 
@@ -68,18 +70,20 @@ def read_source(dataset: str) -> Source:
         raise DatasetError(f"{dataset} has no rows.", "Choose a file with at least one example.", ("dataset",))
     form = detect([row for row in head if row.error is None])
     examples: list[Example] = []
+    numbers: list[int] = []
     skipped: dict[int, str] = {}
     for row in chain(head, rows):
         try:
             if row.error is not None:
                 raise DatasetError(row.error)
             examples.append(to_example(row.data, form))
+            numbers.append(row.number)
         except DatasetError as error:
             skipped[row.number] = str(error)
     if not examples:
         number, reason = next(iter(skipped.items()))
         raise DatasetError(f"No row of {dataset} can be used; row {number}: {reason}", fields=("dataset",))
-    return Source(examples, digest, skipped)
+    return Source(examples, digest, skipped, numbers)
 
 
 def split(examples: Sequence[Example], fraction: float | None, seed: int) -> tuple[list[Example], list[Example]]:
@@ -150,6 +154,7 @@ def prepare(
         evaluation=_dataset([tokens for tokens in checked if tokens.trained]),
         cut=sum(tokens.cut for tokens in made),
         masked=len(made) - len(usable),
+        used=[place for place, tokens in enumerate(made) if tokens.trained],
         without_end=sum(not tokens.cut and not stop_ids & _trained_ids(tokens) for tokens in usable),
     )
 

@@ -73,6 +73,26 @@ class Finding(_Event):
     symptom: str
     evidence: str
     step: int | None = None
+    name: str = ""  # of the doctor's finding, where it has one (assistant/doctor/findings.py)
+
+
+class Changed(_Event):
+    """A value changed in the middle of the run, on the user's order (see trainer/controls.py)."""
+
+    kind: Literal["changed"] = "changed"
+    step: int
+    name: str
+    before: float
+    after: float
+
+
+class Sampled(_Event):
+    """What the model says so far, on the user's order."""
+
+    kind: Literal["sampled"] = "sampled"
+    step: int
+    prompt: str
+    text: str
 
 
 class Finished(_Event):
@@ -112,7 +132,7 @@ class Cancelled(_Event):
 
 
 TrainEvent = Annotated[
-    Stage | Started | Progress | Evaluated | Saved | Finding | Finished | Compared | Failed | Cancelled,
+    Stage | Started | Progress | Evaluated | Saved | Finding | Changed | Sampled | Finished | Compared | Failed | Cancelled,
     Field(discriminator="kind"),
 ]
 _adapter: TypeAdapter[TrainEvent] = TypeAdapter(TrainEvent)

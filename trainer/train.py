@@ -18,10 +18,12 @@ from trl import SFTTrainer
 from trainer import card, contract, data, model, studio_tiny
 from trainer.callbacks import Emit, Reporter, StopWhenAsked, Watch
 from trainer.config import TrainingConfig
+from trainer.controls import Controls
 from trainer.errors import ConfigError, RunFailed
 from trainer.events import Cancelled, Finding, Finished, Stage, Started
 from trainer.formats import Example
 from trainer.stopping import StopRequest
+from trainer.watch import Batches, Bookkeeping, Gauges, first_look, row_numbers
 
 PROBES = 3  # prompts answered before and after
 
@@ -112,7 +114,7 @@ def _run(job: Job, tuned: PeftModel, emit: Emit, stop: StopRequest) -> card.Outc
     """Train `tuned` in place; None after a `cancelled` event."""
     total = _total_steps(job)
     watch = Watch(emit)
-    trainer = _trainer(job, tuned, total, [Reporter(emit), watch, StopWhenAsked(stop)])
+    trainer = _trainer(job, tuned, total, _callbacks(job, emit, stop, watch))
     emit(_started(job, tuned, total))
     before = _evaluate(trainer)
     stop.enter("steps")
@@ -128,6 +130,13 @@ def _run(job: Job, tuned: PeftModel, emit: Emit, stop: StopRequest) -> card.Outc
     emit(Stage(name="evaluating"))
     after = _last_evaluation(trainer) or _evaluate(trainer)
     return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total)
+
+
+def _callbacks(job: Job, emit: Emit, stop: StopRequest, watch: Watch) -> list[Any]:
+    gauges = Gauges(job.folder)
+    numbers = row_numbers(job.source, job.prepared, job.config.validation_split, job.config.seed)
+    orders = [Controls(job.folder, emit, stop), StopWhenAsked(stop)]
+    return [Reporter(emit, gauges.read), gauges, Batches(job.folder, numbers), watch, *orders, Bookkeeping(gauges)]
 
 
 def _trainer(job: Job, tuned: PeftModel, total: int, callbacks: list[Any]) -> SFTTrainer:
@@ -182,7 +191,11 @@ def _started(job: Job, tuned: PeftModel, total: int) -> Started:
         train_rows=len(job.prepared.train),
         eval_rows=len(evaluation) if evaluation is not None else 0,
         device=name,
-        details={"precision": job.where.precision, "effective_batch_size": job.config.effective_batch_size},
+        details={
+            "precision": job.where.precision,
+            "effective_batch_size": job.config.effective_batch_size,
+            **first_look(job.prepared),
+        },
     )
 
 
