@@ -23,6 +23,11 @@ _ROLES = {
 _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words}
 
 
+def role_of(name: Any) -> str | None:
+    """system, user, assistant, tool or function_call for this word in any dialect; None when it is unknown."""
+    return _ROLE_OF.get(str(name).strip().lower())
+
+
 def turns_of(value: Any) -> list[dict[str, Any]] | None:
     """A list of turns, also as the JSON text a CSV cell holds; None for anything else, and for an empty list."""
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -92,7 +97,7 @@ def _in_words(message: Message) -> Message:
 
 
 def _role(name: Any, where: str) -> str:
-    role = _ROLE_OF.get(str(name).strip().lower())
+    role = role_of(name)
     if role:
         return role
     if name is None:

@@ -101,13 +101,13 @@ def _padded(prompt: str, answer: str) -> str | None:
     return repr(answer[:20] + " … " + answer[-20:]) if len(answer) - len(answer.strip()) > 1 else None
 
 
-_MARKER = re.compile(
+MARKER = re.compile(
     r"<\|(?:im_start|im_end|im_sep|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|end_of_text|user|assistant|system|end)\|>"
     r"|\[/?INST\]|<</?SYS>>|</s>|<(?:start|end)_of_turn>|^###? ?(?:Instruction|Response|Human|Assistant):",
     re.MULTILINE,
 )
 _PLACEHOLDER = re.compile(r"\{\{\s*[A-Za-z_][\w.]*\s*\}\}|\{\{[^{}]*__\w+__.*?\}\}|\{%-?\s*\w+.*?%\}")
-_HTML = re.compile(
+HTML_TAG = re.compile(
     r"</?(?:p|br|div|span|a|li|ul|ol|td|tr|table|h[1-6]|strong|script|img|font|iframe|body|html)(?:\s[^<>]{0,200})?/?>",
     re.IGNORECASE,
 )
@@ -130,10 +130,10 @@ _RUN = re.compile(r"(\w[\w ]{0,19}?)\1{20,}")
 CHECKS = (
     Check("template markers", "warns", "with a chat template's markers written into the text",
           "The model's own template adds them; twice is confusing. Remove them from the data.",
-          _anywhere(_MARKER, "<|", "INST", "SYS>>", "</s>", "of_turn>", "#")),
+          _anywhere(MARKER, "<|", "INST", "SYS>>", "</s>", "of_turn>", "#")),
     Check("placeholders", "warns", "with placeholders nobody filled in",
           "The model would learn to say them. Fill them in first.", _anywhere(_PLACEHOLDER, "{{", "{%")),
-    Check("html", "tells", "with HTML tags", "Remove them unless the model is meant to write HTML.", _anywhere(_HTML, "<")),
+    Check("html", "tells", "with HTML tags", "Remove them unless the model is meant to write HTML.", _anywhere(HTML_TAG, "<")),
     Check("broken characters", "warns", "with broken characters (read with the wrong encoding once)",
           "Save the file as UTF-8 from where it came.", _anywhere(_MOJIBAKE, "Ã", "â€", "Â", "ï»¿", "ðŸ")),
     Check("lost characters", "warns", "with characters that were lost (�)", "Save the file as UTF-8 from where it came.",
