@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datasets import Dataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
@@ -27,6 +27,7 @@ from trainer.turns import Message
 MASKED = -100  # torch's ignore_index: such tokens carry no loss
 SNIFFED_ROWS = 200  # rows looked at to tell the format
 _HERE = Path(__file__).parent
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def read_source(dataset: str) -> Source:
     return Source(examples, digest, skipped, numbers)
 
 
-def split(examples: Sequence[Example], fraction: float | None, seed: int) -> tuple[list[Example], list[Example]]:
+def split(examples: Sequence[_Item], fraction: float | None, seed: int) -> tuple[list[_Item], list[_Item]]:
     """Training and validation examples; the validation ones are drawn at random with `seed`."""
     held_out = validation_rows(len(examples), fraction)
     chosen = set(random.Random(seed).sample(range(len(examples)), held_out))

@@ -104,7 +104,7 @@ class Batches(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         batches = getattr(train_dataloader, "batch_sampler", None)
-        if hasattr(batches, "sampler"):
+        if batches is not None and hasattr(batches, "sampler"):
             batches.sampler = _Heard(batches.sampler, self._drawn)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -144,8 +144,8 @@ class _Heard:
 
 def row_numbers(source: Source, prepared: Prepared, fraction: float | None, seed: int) -> list[int]:
     """For each row of the training set, its number in the user's file."""
-    kept, _ = split(source.numbers, fraction, seed)  # type: ignore[type-var]
-    return [int(kept[place]) for place in prepared.used]
+    kept, _ = split(source.numbers, fraction, seed)
+    return [kept[place] for place in prepared.used]
 
 
 def first_look(prepared: Prepared) -> dict[str, float]:
