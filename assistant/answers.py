@@ -20,6 +20,8 @@ from trainer.presets import Job, origin
 _FILE = Path(__file__).parent / "knowledge" / "topics.json"
 _PUT = re.compile(r"\bwhat (?:should|do|would) (?:i|we|you) (?:put|use|set|take|pick|choose|recommend)|\bwhich (?:one|value)|\bhow (?:high|large|big|many|much)\b|\bshould i\b|\brecommend|^\W*[\w ]{2,30}\?\W*$|多少|该|debo|sollte|empfiehl")
 
+_FIELD = {"warmup": "warmup_ratio", "effective_batch": "batch_size"}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -42,7 +44,7 @@ def answer(topics: list[str], question: str, supposed: Mapping[str, Any], state:
         return Answer(_unknown(topics))
     values, job = values_of(state, services), job_of(state, services)
     paragraphs = [_paragraph(name, question, supposed, values, state, job, brief=len(known) > 2) for name in known[:3]]
-    parameter = next((name for name in known if name in TrainingConfig.model_fields), None)
+    parameter = next((_FIELD.get(name, name) for name in known if _FIELD.get(name, name) in TrainingConfig.model_fields), None)
     pending = None
     if parameter and parameter not in ("base_model", "dataset") and (_PUT.search(question.lower()) or len(known) == 1):
         pending = Pending(kind="field", fields=(parameter,))

@@ -65,6 +65,7 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         return
     name = next((field for field in fields if _numeric(field)), None)
     if name and len(reading.loose) == 1:
+        name = slots.warmup(reading.loose[0]) if name in ("warmup_ratio", "warmup_steps") else name
         wishes.sets[name] = slots.convert(name, reading.loose[0])
     elif name and reading.generic and name == "num_gpus":
         wishes.sets[name] = reading.generic[0][0]

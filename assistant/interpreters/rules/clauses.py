@@ -16,7 +16,7 @@ _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
     r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is|can|por|qué|warum|wie)\b)"
     rf"|\s(?=(?:and|but|so|then|also)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
-    r"|\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\b)"
+    rf"|\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
     r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)|\s(?=(?:reicht|passt|geht|alcanza|cabe)\b)"
     r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do|about|if|many|much|would|can)\b)"
 )
@@ -35,8 +35,8 @@ _FITS = re.compile(
     r"|\bsirve\b|\bgeht das\b|\bbasta\b"
 )
 _ASK = re.compile(
-    r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who|when|where|should|shall|would|could|can|may|do|does|did"
-    r"|is|are|am|was|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene|es mejor|puedo|warum|was|wie|welche\w*"
+    r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who|when|where|should|shall|would|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
+    r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
     r"|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
     r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
@@ -45,7 +45,7 @@ _ASK = re.compile(
 _THEIRS = re.compile(
     r"\b(?:the|this|that|their|your|his|her|some|a|one|qlora|lora|original) (?:\w+ )?(?:paper|readme|docs?|documentation|guide|tutorial|blog|post|repo(?:sitory)?|authors?|code|example|script|"
     r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme|config|runs?)\b"
-    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b|\bsomeone (?:said|used|else)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
+    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b|\b(?:someone|somebody|people|folks|guy|friend|colleague|others|they)\b.{0,24}\b(?:use[ds]?|set|said|says?|recommends?|suggests?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
     r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
 )
 _FRESH = re.compile(
@@ -53,6 +53,8 @@ _FRESH = re.compile(
 )
 _OWN = re.compile(r"\b(?:i|my|we|our|i'm|i've|here|got|have|mine|tengo|mi|ich|mein\w*|habe|now)\b|我|手里|手上|现在")
 _UNUSABLE = re.compile(r"\bcan'?t use\b|\bcannot use\b|\bnot (?:allowed|available)\b|\bnot for this\b|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|推理")
+
+_HAS = re.compile(r"\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had|owns?)\b")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def clauses(text: str) -> list[Clause]:
         if kind == "state" and asking:
             kind = asking
         made.append(Clause(start, end, piece, kind, stop))
-        asking = kind if kind in ("ask", "what_if", "theirs") and stop not in (".", "\n", ";", "?", "!") else None
+        asking = kind if kind in ("ask", "what_if", "theirs") and not _UNUSABLE.search(piece) and not _HAS.search(piece) and stop not in (".", "\n", ";", "?", "!") else None
     return made
 
 
@@ -93,11 +95,9 @@ def _pieces(text: str) -> list[tuple[int, int, str]]:
 def _kind(piece: str, stop: str) -> Kind:
     if _POLITE_VERB.search(piece):
         return "state"
-    if _UNUSABLE.search(piece):
-        return "theirs"
     if _WHAT_IF.search(piece):
         return "what_if"
-    if _THEIRS.search(piece):
+    if _THEIRS.search(piece) or _HAS.search(piece) or _UNUSABLE.search(piece):
         return "theirs"
     asks = stop in ("?", "¿") or bool(_ASK.search(piece.strip()))
     if asks and _FITS.search(piece):

@@ -17,7 +17,7 @@ _NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", 
 _COUNT = rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?|una?|single|dual|twin|both|quad|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our))"
 _MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
 _BRAND = r"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |(?:mobile )?)*"
-_DATACENTER = r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100s?|p[- ]?(?:100|40)|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
+_DATACENTER = r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100|p[- ]?(?:100|40)|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
 _WORKSTATION = r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000|8000)(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
 _GAMING = r"(?:(?:rtx|gtx|geforce)?[- ]?(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[56789]0)(?:[- ]?(?:ti[- ]?super|super|ti|d|m|laptop)(?![a-z0-9]))?(?:s(?![a-z0-9]))?)"
 CARD = rf"(?P<card>{_BRAND}(?:{_DATACENTER}(?![\d])|{_WORKSTATION}|{_GAMING}))(?:[- ]?(?:sxm\d?|pcie|nvl|hbm2e?|oam))?"
@@ -29,7 +29,7 @@ _PATTERN = re.compile(
     rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
     rf"(?:\s?[x*×]\s?(?P<n2>\d{{1,3}})(?![\d.]|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
 )
-_HAN_COUNT = re.compile(rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个)\s?(?:显)?卡?")
+_HAN_COUNT = re.compile(rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个(?=\s?(?:gpu|卡|显卡)))\s?(?:显)?卡?")
 _GENERIC = re.compile(
     rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our)|[单双两四八])\s?(?:[x*×]\s?)?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia |local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|张卡|块卡|卡)(?![a-z])"
 )

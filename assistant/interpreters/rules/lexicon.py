@@ -19,7 +19,7 @@ KEYS: dict[str, str] = {
     r"(?:[ _-]?steps?)?|accum(?:ulat(?:ion|e|ing))?(?:[ _-]?(?:steps?|size|factor))?|ga|gas|acumulaci[oó]n(?: de gradientes?)?|acumula(?:r)?"
     r"|(?:gradienten)?akkumulation(?:sschritte)?|akkumulieren|梯度累[积计](?:步数)?|累[积计](?:步数)?",
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
-    r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bs"
+    r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
     "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe|passes|训练轮[数次]|轮[数次]?|遍",
     "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
@@ -35,7 +35,7 @@ KEYS: dict[str, str] = {
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α",
-    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s)\s*-?\d)|秩|lora 秩",
+    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s)\s*(?:-?\d|alpha))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",
     "early_stopping_threshold": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?(?:threshold|min[ _-]?delta)|schwelle(?:nwert)?|umbral|阈值",
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
@@ -55,7 +55,7 @@ INTEGERS = {
 SHARES = {"warmup_ratio", "validation_split", "dropout", "early_stopping_threshold"}
 # A number directly before these reads as theirs ("3 epochs", "100 warmup steps").
 UNITS = {"num_epochs", "max_steps", WARMUP, "num_gpus", "gradient_accumulation_steps", "num_cycles", "batch_size", "rank", "dropout"}
-_ASCII = r"(?<![a-z0-9_])(?:{})(?![a-z0-9])"
+_ASCII = r"(?:(?<![a-z0-9_])|(?<=\d)(?=[\u4e00-\u9fff]))(?:{})(?![a-z0-9])"
 
 
 def _compile() -> re.Pattern[str]:

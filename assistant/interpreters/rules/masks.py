@@ -12,7 +12,7 @@ from assistant.interpreters.rules.numbers import WORDS, decimal
 from assistant.interpreters.rules.text import Message
 
 _N = r"\d+(?:[.,]\d+)*"
-_COUNT = rf"(?:{_N}\s?[kKmM万千]?|{'|'.join(sorted(map(re.escape, WORDS), key=len, reverse=True))}|[一二两三四五六七八九十百千万]+)"
+_COUNT = rf"(?:{_N}\s?(?:thousand|million|[kKmM万千])?|{'|'.join(sorted(map(re.escape, WORDS), key=len, reverse=True))}|[一二两三四五六七八九十百千万]+)"
 _VERSION = re.compile(
     rf"\b(?:cuda|cudnn|python|py|pytorch|torch|transformers|peft|trl|bitsandbytes|bnb|accelerate|deepspeed|xformers|unsloth|flash[-_ ]?attn|flash[- ]attention|ubuntu|debian"
     rf"|centos|windows|win|macos|driver|gcc|numpy|gradio|vllm|triton|colab|ios|android|version|ver|release|llama[-_ ]?factory|axolotl|section|chapter|figure|fig|table|eq|point|part|line|issue|pr|#"
@@ -20,7 +20,7 @@ _VERSION = re.compile(
     rf"|\b(?:19|20)\d\d[-/]\d\d?(?:[-/]\d\d?)?\b|\b\d{{1,2}}:\d\d(?::\d\d)?\s?(?:am|pm)?\b|\bin (?:19|20)\d\d\b|#\d+|(?:gpu|cuda|device)\s?[#:]\s?\d+\b(?!\s*(?:gb|g\b))(?=[\s,.;)]|$)"
 )
 _DURATION = re.compile(
-    rf"{_COUNT}\s?-?\s?(?:hours?|hrs?|h(?![a-z])|minutes?|mins?|seconds?|secs?|s/it|it/s|days?|weeks?|months?|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
+    rf"{_COUNT}\s?-?\s?(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?|secs?|s/it|it/s|days?|weeks?|months?|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
     r"|semanas|años|meses|个?小时|分钟|秒|天|周|年|个月)(?:\s+(?:ago|old|eta|of training))?"
 )
 _SPEED = re.compile(rf"{_N}\s?k?\s?(?:tok(?:en)?s?/s(?:ec)?|tokens per second|samples?/s(?:ec)?|it/s|steps?/s)")
@@ -35,7 +35,7 @@ ROWS = re.compile(
 )
 _ROWS_AFTER = re.compile(rf"(?:样本|数据(?:量|集)?|语料)(?:一共|总共|大概|只有|有|才|约|共)*\s?({_COUNT})\s?(?:个|条|行)?|({_COUNT})\s?for (?:training|train|validation|eval\w*|test\w*)\b|dataset (?:size )?(?:of|with|is|has) ({_COUNT})(?![\w%])")
 _OBSERVED = re.compile(
-    rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl|accuracy|acc|grad[_ ]?norm|f1|bleu|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)"
+    rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl|accuracy|acc|grad[_ ]?norm|f1|bleu|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)(?![a-z])"
     rf"\s*(?:[=:~≈]|is|was|at|of|around|about|stays?|stuck|sits?|hovers?|stays? at|stuck at|goes?|went|falls?|fell|drops?|dropped|jumps?|jumped|rises?|rose|climbs?|from|to|then|and|up|down|back|still|bei|en|am|las?|先掉到|始终|能到|显示|为|是|到|又涨到|稳定在|卡在|降到|涨到|,|->|→|-|\s)*"
     rf"(?:\s*[=:~≈]?\s*(?:{_N}(?:e[-+]?\d+)?|0\.几|nan|inf))?(?:\s*(?:to|->|→|and|then|or so|up to|down to|between|-)\s*{_N})*"
 )
@@ -43,7 +43,7 @@ _LOSS_LATER = re.compile(rf"\b(?:still|even|around|at|to|about|sits at|is|stuck 
 _MOMENT = re.compile(
     rf"(?:\b(?:after|at|since|from|until|before|around|by|past|on|in|nach|bei|ab|seit|después de|tras|a los|en el|desde|the|another|first|even)\s+(?:about |around |the |only )*(?:{_COUNT}\s?-?\s?(?:steps?|iterations?|iters?|schritte?n?|pasos?|batches)|(?:steps?|iterations?|iters?|epochs?|schritt|paso|checkpoint-?)\s?{_COUNT}))"
     rf"|\b(?:steps?|iteration|checkpoint|paso|schritt)[ -]?{_N}(?!\s?(?:steps|epochs))(?=\s*(?:on|already|it|the|of|and|:|,|$|\.|/))|{_N}\s?(?:steps?|iterations)\s(?:later|in\b|ago)|(?:第|跑到|到了?)\s?\d+\s?(?:步|个?step|轮)|\d+\s?(?:步|step)(?:后|之后|就|时)|\b\d+/\d+\b(?!\s*\d)"
-    rf"|\b(?:epoch|step)s?:?\s*{_N}\s*(?:,\s*)?steps?:\s*{_N}(?!\w)(?<!_)|\b(?:step|iter(?:ation)?|loss|it)\s\d+\s(?:on|when|where)\b"
+    rf"|(?<=\d)\s*,?\s*steps?:\s*{_N}(?!\w)|\b(?:step|iter(?:ation)?|loss|it)\s\d+\s(?:on|when|where)\b"
 )
 _SIZE = re.compile(rf"{_N}\s?(?:gb|gib|g(?![a-z])|gigs?|gg|mb|mib|m(?=b?\s?(?:of\s)?(?:vram|ram|memory|data))|tb|kb|gigabytes?)(?:/{_N}\s?g(?:b|ib)?)?(?![a-z0-9])", re.I)
 _TOKENS = re.compile(rf"{_COUNT}\s?(?:new )?(?:tokens?|characters|chars|words|字|zeichen|wörter|palabras|caracteres)\b(?!\s*(?:max|limit|context|length|window))")
@@ -66,9 +66,9 @@ def facts_first(message: Message) -> dict[str, Any]:
             message.take(*found.span())
     message.take_all(_DURATION)
     message.take_all(_AGED)
+    message.take_all(_MOMENT)
     message.take_all(_OBSERVED)
     message.take_all(_LOSS_LATER)
-    message.take_all(_MOMENT)
     return facts
 
 
@@ -94,8 +94,8 @@ def count_of(text: str) -> int | None:
     text = text.strip().lower()
     if text in WORDS:
         return WORDS[text]
-    found = re.match(rf"({_N})\s?([km万千]?)", text)
+    found = re.match(rf"({_N})\s?(thousand|million|[km万千]?)", text)
     if not found:
         return None
-    scale = {"k": 1000, "m": 1_000_000, "万": 10_000, "千": 1000}.get(found[2], 1)
+    scale = {"k": 1000, "thousand": 1000, "million": 1_000_000, "m": 1_000_000, "万": 10_000, "千": 1000}.get(found[2], 1)
     return int(decimal(found[1]) * scale) if found[1].count(".") < 2 else None

@@ -22,7 +22,7 @@ _SIZE = r"(\d{1,3}(?:\.\d+)?(?:x\d{1,2})?)\s?-?(?:b(?:illion|n)?(?:[ -]?param(?:
 _MILLIONS = re.compile(r"(\d{2,3})\s?-?m(?:illion)?(?![a-z])")
 _VARIANT = re.compile(r"^[\s_(-]*(?:v?\d[\w.]*[\s_-]*)?(?:model[\s_-]*)?(instruct|inst|chat|base|it|sft|指令|聊天|对话|基座|hf)(?![a-z])")
 _VERSION_TAIL = re.compile(r"^[\s_-]*(v?\d\.\d|hf|gptq|awq|gguf|bnb-4bit|v\d)(?![\w.])")
-_ALONE = re.compile(rf"(?<![\w.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a-z]))?")
+_ALONE = re.compile(rf"(?<![a-z0-9_.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a-z]))?")
 _CHAT = {"instruct", "inst", "chat", "it", "sft", "指令", "聊天", "对话"}
 _TINY = re.compile(r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b")
 _LOCAL = re.compile(r"\bmodel(?:\s+(?:is\s+)?(?:at|in|from|under|folder|dir(?:ectory)?|path))?\s*[:=]?\s+([~./][\w./~-]+)")

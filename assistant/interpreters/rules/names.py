@@ -26,7 +26,7 @@ _PROJECT = re.compile(rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*
 _TAGS_SET = re.compile(r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b|\by\b)\s*|\s{2,})?)+)")
 _TAG_ADD = re.compile(r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as |with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)")
 _TAG_DROP = re.compile(r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? |etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?")
-_OUTPUT = re.compile(r"\b(?:output(?:[ _-]?(?:dir(?:ectory)?|folder|path))?|save (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
+_OUTPUT = re.compile(r"\b(?:output(?:[ _-]?(?:dir(?:ectory)?|folder|path))?|(?:save|put|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj", "gate_up_proj",
            "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
 _MODULE = re.compile(r"(?<![\w])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![\w])")
@@ -105,6 +105,8 @@ def modules(message: Message) -> list[Found]:
         return []
     for hit in hits:
         message.take(*hit.span())
+    if re.search(r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]):
+        return []
     named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
     return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
 

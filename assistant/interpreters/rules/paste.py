@@ -201,6 +201,8 @@ def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
         value = next((v for v in value if isinstance(v, str)), None)
     if ours in ("num_epochs", "warmup_steps", "max_seq_length") and isinstance(value, float) and value.is_integer():
         value = int(value)
+    if ours in ("dataset", "base_model", "gpu", "run_name", "project_name", "output_dir") and not isinstance(value, str):
+        return
     if ours == "warmup_steps" and isinstance(value, float) and 0 < value < 1:
         ours = "warmup_ratio"
     if ours == "validation_split" and isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:

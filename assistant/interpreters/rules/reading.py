@@ -21,12 +21,17 @@ from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import Message, normalise
 
 _QUOTED_ERROR = re.compile(
-    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=\.\s+[a-z]|\n|$)|\bcannot merge [^\n.]{0,80}|\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bfile \"[^\n]*|tried to allocate[^\n]{0,160}|found at least two devices[^\n]{0,80}"
+    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=[.,;](?:\s|$)|\s(?:when|while|on|at|with|for|after|in my|but|and)\s|\n|$)|\bsize mismatch for [^\n]{0,160}|\bdoesn't support bf16\S*|\bfp16 mixed precision requires[^\n.]*|\bcannot merge [^\n.]{0,80}|\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bfile \"[^\n]*|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
 )
 _PATIENCE = re.compile(r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)")
 _THRESHOLD = re.compile(r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b")
 _NORMALLY = re.compile(r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually|typically|by default)|(?:the |your )?(?:normal|usual|default))")
+_STEPS = re.compile(
+    r"\b(?:for|run|runs|training|train|total(?: of)?|whole run is|run is|run has|stop (?:after|at)|only|just|do|use|with|of|is|about|around|durante|für|insgesamt|nur)\s+(?:about |around |only |just |roughly |a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
+    r"|(?:训练|跑|共|总共)\s?(\d+)\s?步"
+)
+_SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
 _TRACKER_NO = re.compile(r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t|not needed|not necessary|no thanks|unnecessary|anyway)\b")
 
 
@@ -57,6 +62,7 @@ def read(raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending
     message.take_all(_QUOTED_ERROR)
     tags = list(chosen.get("tags") or [])
     reading.found += names.titles(message, tags)
+    scripts = [Found("algorithm", (hit[1] or hit[2]).replace("-", ""), *hit.span()) for hit in _SCRIPT.finditer(message.text)]
     data = names.files(message)
     names.paths(message)
     reading.models, repos = models.mentions(message)
@@ -70,6 +76,8 @@ def read(raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending
     reading.memory = masks.sizes(message)
     card = reading.cards[0].card if reading.cards else str(chosen.get("gpu") or "")
     reading.found += words.named(message, dict(chosen), card)
+    if not any(one.field == "algorithm" for one in reading.found):
+        reading.found += scripts[:1]
     reading.keeps_effective = relations.keeps_effective(message)
     last = _last_key(message.free) or (pending[0] if pending else None)
     reading.found += relations.related(message, values, last)
@@ -89,7 +97,7 @@ def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
     """"warm-up longer than the run. make it 5%": a number after a change word belongs to the subject before it."""
     left = []
     for number in reading.loose:
-        if last and slots.CHANGE.search(message.text[max(0, number.start - 24) : number.start]):
+        if last and slots.CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
             name = slots.warmup(number) if last in (WARMUP, "warmup_steps", "warmup_ratio") else last
             reading.found.append(Found(name, slots.convert(name, number), number.start, number.end, change=True))
         else:
@@ -115,6 +123,11 @@ def _phrases(message: Message, values: Mapping[str, Any], pending: tuple[str, ..
             factor = {"half": 0.5, "triple": 3}.get(hit[1], 2)
             found.append(Found(name, type(usual)(usual * factor), *hit.span()))
         message.take(*hit.span())
+    for hit in message.each(_STEPS):
+        if not re.search(r"warm|accum|eval|every|save|log|after|since|预热|累", message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0]):
+            steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
+            found.append(Found("max_steps", int(steps), *hit.span()))
+            message.take(*hit.span())
     for hit in message.each(_TRACKER_NO):
         found.append(Found("experiment_tracker", "none", *hit.span()))
         message.take(*hit.span())

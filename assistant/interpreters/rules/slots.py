@@ -31,7 +31,7 @@ CHANGE = re.compile(
     r"(?:改成|改为|变成|换成|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|change (?:it|that) to|set (?:it|that) to|put (?:it|that) (?:at|to)"
     r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut|bumped) (?:it )?(?:back )?(?:up |down )?to"
     r"|\bactually|\bno,?|\bnope,?|\bi meant?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
-    r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind|\bcámbialo a|\bmach(?:e)? (?:daraus|es))\s*$"
+    r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es))(?:[\s,]*(?:just|i|we|use|using|set|to|it|that|with|go|let'?s|make|take|at|be|the|back|wait))*[\s,.]*$"
 )
 _ARROW = re.compile(r"^[\s,]*(?:-+>|=+>|→|⇒|➜|down to|up to|to|(?:and )?then|a|auf|zu|bis|改成|改为|变成|降到|降为|升到|到|变为)\s*$")
 _REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|改|变|降|升|then|auf")
@@ -209,7 +209,7 @@ def _rebind(found: list[Found], loose: list[_Item], text: str) -> tuple[list[Fou
     """A bare number after "make it", "no, I meant", 改成 belongs to the last name before it."""
     left = []
     for item in loose:
-        before = text[max(0, item.start - 24) : item.start]
+        before = text[max(0, item.start - 36) : item.start]
         owner = next((one for one in reversed(found) if one.end <= item.start), None)
         if owner and item.number and CHANGE.search(before):
             found = [*found, replace(_found(_Item(0, 0, key=_generic(owner.field)), item), change=True)]

@@ -120,4 +120,4 @@ def _edits(word: str, known: str) -> int | None:
 def _inflected(word: str, known: str) -> bool:
     """A form of a word ("accumulates", "quantize"), not a misspelling."""
     shorter, longer = sorted((word, known), key=len)
-    return longer.startswith(shorter) or shorter[:-1] == longer[: len(shorter) - 1] and len(longer) > len(shorter)
+    return word[:-2] == known[:-2] or longer.startswith(shorter) or shorter[:-1] == longer[: len(shorter) - 1] and len(longer) > len(shorter)

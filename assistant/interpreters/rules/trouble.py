@@ -98,6 +98,8 @@ def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
         scores["nan_loss"] += ERROR
     if "multi_gpu" in scores and scores["multi_gpu"] < ERROR and "slow" in scores:
         scores["multi_gpu"] += 2
+    if "other" in scores and re.search(r"wandb|tracker|comet", text) and not re.search(r"nan|memory", text):
+        scores["other"] += ERROR
     if "tokenizer_mismatch" in scores and "adapter_merge" in scores:
         scores["tokenizer_mismatch"] += 4
     return scores

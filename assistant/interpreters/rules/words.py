@@ -15,7 +15,7 @@ ALGORITHMS = {
     "dora": r"(?<![a-z])dora(?![a-z])|weight[- ]decomposed(?: lora)?",
     "pissa": r"(?<![a-z])pissa(?![a-z])",
     "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?|parameters?) (?:training|tuning)|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
-    "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_])(?!\s?\+)|low[- ]rank adapt(?:ation|er)s?",
+    "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_])|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
 _MODIFIER = re.compile(r"^[\s-]*(?:rank|alpha|dropout|r\b|weights?|adapters?|checkpoints?|layers?|modules?|params|parameters|matrices|dims?|scaling|target|paper|library|code)")
@@ -53,7 +53,7 @@ PROVIDER = {
     "lambda": r"\blambda(?:[- ]?labs?| cloud)?\b(?!\s*[=:x(])",
     "vast": r"\bvast(?:\.?ai)?\b(?! (?:majority|amount|number|array|range|difference|improvement))",
     "hf-jobs": r"\b(?:hf|hugging ?face)[- ]?jobs\b",
-    "local": r"\b(?:train(?:ing)?|run(?:ning)?|do it|go|stay|use|it's|all) local(?:ly)?\b|\blocally\b|(?<!data )(?<!stay )\blocal\b(?= (?:gpu|card|machine|box|hardware|pc|provider)|\s*$|[,.;!])|\b(?:on|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig|hardware)\b"
+    "local": r"\blocal it is\b|\b(?:train(?:ing)?|run(?:ning)?|do it|go|stay|use|it's|all) local(?:ly)?\b|\blocally\b|(?<!data )(?<!stay )\blocal\b(?= (?:gpu|card|machine|box|hardware|pc|provider)|\s*$|[,.;!])|\b(?:on|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig|hardware)\b"
     r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|本地|我(?:的|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\bauf meinem (?:rechner|pc)\b|\bmi (?:ordenador|pc|máquina|computadora|portátil)\b|\ben local\b|\blocalmente\b",
 }
 TRACKER = {
@@ -82,7 +82,7 @@ _TABLES: tuple[tuple[str, dict[str, str]], ...] = (
     ("optim", OPTIM), ("double_quantization", {"": SWITCHES["double_quantization"]}), ("quantization", QUANTIZATION), ("precision", PRECISION), ("lr_scheduler_type", SCHEDULER),
     ("algorithm", ALGORITHMS), ("experiment_tracker", TRACKER), ("provider", PROVIDER), *((name, {"": SWITCHES[name]}) for name in ("gradient_checkpointing", "early_stopping", "packing")),
 )  # fmt: skip
-_COMPILED = [(field, [(value, re.compile(pattern)) for value, pattern in table.items()]) for field, table in _TABLES]
+_COMPILED = [(field, [(value, re.compile(pattern, re.ASCII)) for value, pattern in table.items()]) for field, table in _TABLES]
 _OFF = {"experiment_tracker": "none", "quantization": None}
 
 
