@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -12,7 +13,7 @@ from assistant.plan import on_cpu, plan_update
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
-from estimator import find_gpu
+from estimator import find_gpu, gpus
 from trainer.checks import contradictions
 from trainer.config import TrainingConfig, check
 from trainer.errors import ConfigError
@@ -51,8 +52,10 @@ def set_parameters(args: BaseModel, state: ChatState, services: Services) -> Out
     note = replies.set_note(state.choices, good, rejected, warned)
     extra = meanings(good, choices, state, services)
     asks = tuple(name for name in warned if name == "rank" and "algorithm" in choices)
+    # The subject of "no, make it 8": what was set or refused last.
+    subjects = {"topics": [*state.topics, *good, *rejected][-6:]}
     return Outcome(
-        update=plan_update(state, choices=choices) if good else {},
+        update=plan_update(state, choices=choices, **subjects) if good else subjects,
         note="\n".join([note, *extra]).strip(),
         rejected=rejected,
         warned=warned,
@@ -77,7 +80,22 @@ def _normal(name: str, value: Any) -> Any:
     value = check(name, value)
     if name != "gpu" or value.upper() == "CPU":
         return value
-    return find_gpu(value).name
+    return _card(value)
+
+
+def _card(said: str) -> str:
+    """The card's name in the table, unless that loses what the user said (an A800 is no A100 to its owner)."""
+    try:
+        known = find_gpu(said).name
+    except ConfigError:
+        without_size = re.sub(r"\s*\d+\s?GB$", "", said, flags=re.IGNORECASE)
+        known = next((gpu.name for gpu in gpus() if gpu.name.lower().startswith(f"{said.lower()} ")), "")
+        if not known and without_size != said:
+            return find_gpu(without_size).name
+        if not known:
+            raise
+    words = re.findall(r"[a-z]+|\d+", said.lower())
+    return known if all(word in re.findall(r"[a-z]+|\d+", known.lower()) for word in words if word != "gb") else said
 
 
 def _merged(choices: dict[str, Any], good: dict[str, Any]) -> dict[str, Any]:
