@@ -55,9 +55,13 @@ class Format(BaseModel):
 
 
 class UnknownColumns(DatasetError):
-    """No known shape has these columns. `columns`: their names; `proposal`: a guess at a mapping, or None."""
+    """No known shape has these columns.
 
-    def __init__(self, columns: list[str], proposal: dict[str, str] | None) -> None:
+    columns: their names · proposal: a guess, {"prompt": column, "completion": column}, or None ·
+    examples: what three rows would be under that guess
+    """
+
+    def __init__(self, columns: list[str], proposal: dict[str, str] | None, rows: list[dict[str, Any]]) -> None:
         shown = ", ".join(f"`{name}`" for name in columns[:20])
         hint = "Tell me which column is the prompt and which the answer"
         if proposal:
@@ -65,6 +69,10 @@ class UnknownColumns(DatasetError):
             hint += f', for instance "use {prompt} as the prompt and {answer} as the answer"'
         super().__init__(f"I don't know what the columns {shown} mean.", hint + ".", ("dataset",))
         self.columns, self.proposal = columns, proposal
+        guess = (proposal or {}).items()
+        self.examples = [
+            {part: str(row.get(column, ""))[:100] for part, column in guess} for row in rows[:3] if proposal
+        ]
 
 
 def detect(rows: Iterable[Row]) -> Format:
@@ -80,7 +88,7 @@ def detect(rows: Iterable[Row]) -> Format:
     _refuse_media(columns, sample)
     found = next((fmt for rule in _SHAPE_RULES if (fmt := rule(columns, sample))), None)
     if not found:
-        raise UnknownColumns(list(columns.values()), _propose(columns, sample))
+        raise UnknownColumns(list(columns.values()), _propose(columns, sample), sample)
     return found
 
 

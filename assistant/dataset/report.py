@@ -84,6 +84,7 @@ class DatasetReport(BaseModel):
     lengths: Lengths = Lengths()
     preview: list[dict[str, str]]
     graded: list[Graded] = []
+    made_from: dict[str, Any] | None = None  # a mended file: source and sha256 of the original, and the repairs
     suggestions: list[Suggestion] = []
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import assistant.tools.conversation as talk
+import assistant.tools.data as data
 import assistant.tools.diagnose as diagnose
 import assistant.tools.explain as explain
 import assistant.tools.parameters as parameters
@@ -31,6 +32,9 @@ TOOLS: dict[str, Tool] = {
     for tool in (
         _tool(LookupModel, lookup_model),
         _tool(ValidateDataset, validate_dataset),
+        _tool(data.RepairDataset, data.repair_dataset),
+        _tool(data.MapColumns, data.map_columns),
+        _tool(data.ShowDataset, data.show_dataset),
         _tool(parameters.SetParameters, parameters.set_parameters),
         _tool(parameters.Unset, parameters.unset),
         _tool(templates.LoadTemplate, templates.load_template),

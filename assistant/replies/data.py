@@ -1,0 +1,130 @@
+"""What the dataset doctor says in the chat, as Markdown. Text from a file is shown as code, so that it stays inert."""
+
+from __future__ import annotations
+
+from assistant.dataset.graded import Graded
+from assistant.dataset.repair import Repaired
+from assistant.dataset.report import DatasetReport, Problem, Suggestion
+from trainer.config import TrainingConfig, show
+from trainer.formats import UnknownColumns
+
+BARS = 24  # characters of the longest bar
+_MARKS = {"stops": "⛔", "warns": "⚠️", "tells": "ℹ️"}
+_KINDS = {"trained": "✅ learned", "masked": "👁 read only", "cut": "✂️ cut off"}
+# The repair that mends what a check finds, and the sentence that asks for it.
+WAYS_OUT = {
+    "unreadable": "drop the unusable rows", "duplicate": "remove the duplicates", "conflict": "remove the conflicting answers",
+    "over length": "drop the long rows", "prompt fills the length": "drop the long rows", "role order": "fix the roles",
+    "last turn": "fix the roles", "template markers": "remove the markers", "html": "remove the HTML",
+    "broken characters": "fix the encoding", "control characters": "strip the rows", "padding": "strip the rows",
+    "secrets": "mask the personal data", "personal data": "mask the personal data",
+}  # fmt: skip
+
+
+def code(text: str) -> str:
+    """Any text as inline code."""
+    flat = text.replace("`", "ʼ").replace("\r", "").replace("\n", "⏎")
+    return f"`{flat}`" if flat.strip() else "(nothing)"
+
+
+def report(found: DatasetReport) -> str:
+    """One line: rows and tokens."""
+    about = "" if found.tokens_exact else "about "
+    left = f", {len(found.problems)} findings left" if found.problems else ", nothing left to complain about"
+    return f"**{found.name}**: {found.usable_rows:,} usable rows, {about}{found.tokens_total:,} tokens{left}."
+
+
+def problems(found: DatasetReport) -> str:
+    """Every finding with an example."""
+    if not found.problems:
+        return f"Nothing is wrong with **{found.name}** as far as I can see."
+    looked = (
+        "" if found.looked_at == found.usable_rows else f" (contents: {found.looked_at:,} rows spread over the file)"
+    )
+    return f"What I found in **{found.name}**{looked}:\n" + "\n".join(map(_problem, found.problems))
+
+
+def ways_out(found: DatasetReport) -> list[str]:
+    """Sentences that mend what was found, worst first."""
+    ordered = [WAYS_OUT[problem.check] for problem in found.problems if problem.check in WAYS_OUT]
+    return list(dict.fromkeys(ordered))[:3]
+
+
+def proposal(plan: Repaired) -> str:
+    """What a repair would do, with rows before and after, and the question."""
+    return f"This would leave {plan.kept:,} of {plan.rows:,} rows: {_counts(plan)}.\n{_samples(plan)}\nShall I write that to a new file?"
+
+
+def done(made: Repaired, name: str) -> str:
+    """What a repair did."""
+    return f"Done: {_counts(made)} of {name}, written to a new file (sha256 `{str(made.sha256)[:12]}…`)."
+
+
+def mapping(error: UnknownColumns) -> str:
+    """The question with the guessed mapping."""
+    guess = error.proposal or {}
+    shown = "".join(f"\n- {code(row.get('prompt', ''))} → {code(row.get('completion', ''))}" for row in error.examples)
+    return f"Is {code(guess.get('prompt', ''))} the prompt and {code(guess.get('completion', ''))} the answer?{shown}"
+
+
+def graded(views: list[Graded], found: DatasetReport) -> str:
+    """Rows as the model is graded on them."""
+    share = f" Of all tokens {found.trained_share:.0%} are learned." if found.trained_share is not None else ""
+    return f"What the model sees of **{found.name}**, and what it is graded on.{share}\n" + "\n".join(map(_view, views))
+
+
+def statistics(found: DatasetReport) -> str:
+    """Lengths as a histogram, percentiles, padding, and the values that follow."""
+    lengths = found.lengths
+    top = max((rows for _, rows in lengths.histogram), default=0) or 1
+    bars = "\n".join(
+        f"{edge:>7,} {'█' * max(1, round(BARS * rows / top))} {rows:,}" for edge, rows in lengths.histogram if rows
+    )
+    lines = [
+        f"**{found.name}**: {found.tokens_total:,} tokens{_interval(found)} in {found.usable_rows:,} rows.",
+        f"Half of the rows have up to {lengths.p50:,} tokens, 95 % up to {lengths.p95:,}, the longest {found.tokens_longest:,}.",
+        f"Without packing about {lengths.padding:.0%} of a batch is padding.",
+        f"```\n tokens  rows\n{bars}\n```",
+        *(f"- {suggested(one)}: {one.reason}" for one in found.suggestions),
+    ]
+    return "\n".join(lines)
+
+
+def suggested(one: Suggestion) -> str:
+    return f"{TrainingConfig.model_fields[one.field].title} {show(one.value)}"
+
+
+def _interval(found: DatasetReport) -> str:
+    if found.tokens_exact or found.tokens_low is None:
+        return "" if found.tokens_exact else " (about, counted from bytes)"
+    return f" ({found.tokens_low:,} to {found.tokens_high:,}, from a sample)"
+
+
+def _problem(problem: Problem) -> str:
+    rows = (
+        f" (rows {', '.join(map(str, problem.rows[:5]))}{', …' if problem.count > 5 else ''})" if problem.rows else ""
+    )
+    example = f" {code(problem.example[:100])}" if problem.example else ""
+    return f"- {_MARKS[problem.severity]} {problem.message}{rows}.{example} {problem.hint}".rstrip()
+
+
+def _counts(plan: Repaired) -> str:
+    parts = [(plan.changed, "changed"), (plan.dropped, "left out"), (plan.added, "added by splitting")]
+    return (
+        ", ".join(f"{count:,} {'row' if count == 1 else 'rows'} {what}" for count, what in parts if count)
+        or "nothing changed"
+    )
+
+
+def _samples(plan: Repaired) -> str:
+    lines = [
+        f"- row {number}: {code(before[:160])} → {code(after[:160]) if after else 'left out'}"
+        for number, before, after in plan.samples
+    ]
+    return "\n".join(lines)
+
+
+def _view(view: Graded) -> str:
+    cut = f", {view.cut:,} cut off" if view.cut else ""
+    pieces = "\n".join(f"> {_KINDS[kind]}: {code(text)}" for kind, text in view.pieces)
+    return f"\n**Row {view.row}**: {view.tokens:,} tokens, {view.trained:,} learned{cut}\n{pieces}"
