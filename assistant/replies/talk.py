@@ -59,7 +59,8 @@ def restarted() -> str:
 def declined(pending: Pending) -> str:
     if pending.kind == "launch":
         return "All right, nothing starts. Tell me what to change, or say *launch* when you are ready."
-    return "All right, I leave it as it is."
+    kept = next((label for label in pending.options if label.startswith("keep ")), "")
+    return f"All right, I {kept}." if kept else "All right, I leave it as it is."
 
 
 def not_understood(labels: list[str], again: bool) -> str:
