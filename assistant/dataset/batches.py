@@ -143,7 +143,7 @@ def _needs_reference(path: Path) -> bool:
     """Whether the header has a nameless column, or a quoted one that pyarrow would read differently."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         names = next(csv.reader(islice(file, 10), delimiter=delimiter_of(path)), [])
-    return any(not name or name != name.strip() for name in names)
+    return any(not name or name != name.strip() or "\ufffd" in name for name in names)
 
 
 def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
@@ -165,7 +165,7 @@ def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
         for table in reader:
             sizes = sum(pc.binary_length(column).to_numpy() for column in table.columns).tolist()
             yield Batch([], _Columns(table), sizes) if all(sizes) else None
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, UnicodeDecodeError):
         yield None
 
 
