@@ -13,7 +13,7 @@ from typing import Any
 from assistant.answers_job import about_job
 from assistant.plan import job_of, values_of
 from assistant.services import Services
-from assistant.state import ChatState, Pending
+from assistant.state import ChatState, Pending, ToolCall
 from trainer.config import TrainingConfig, show
 from trainer.presets import Job, origin
 
@@ -48,8 +48,21 @@ def answer(topics: list[str], question: str, supposed: Mapping[str, Any], state:
     pending = None
     if parameter and parameter not in ("base_model", "dataset") and (_PUT.search(question.lower()) or len(known) == 1):
         pending = Pending(kind="field", fields=(parameter,))
+    if parameter and (offered := _offer(parameter, supposed, values)):
+        return Answer("\n\n".join(paragraphs), (), tuple(offered.options), offered)
     asks = (parameter,) if pending and parameter else ()
     return Answer("\n\n".join(paragraphs), asks, (), pending)
+
+
+def _offer(name: str, supposed: Mapping[str, Any], values: Mapping[str, Any]) -> Pending | None:
+    """"Should I double the rank?": the value asked about, and the one there is, as two buttons."""
+    new, now = supposed.get(name), values.get(name)
+    if new is None or now is None or new == now or not isinstance(new, int | float | str | bool):
+        return None
+    title = str(TrainingConfig.model_fields[name].title).split(" (")[0].lower()
+    take = ToolCall(tool="set_parameters", args={name: new})
+    options = {f"take {title} {show(new)}": [take], f"keep {title} {show(now)}": [ToolCall(tool="decline")]}
+    return Pending(kind="offer", fields=(name,), options=options)
 
 
 def _paragraph(name: str, question: str, supposed: Mapping[str, Any], values: Mapping[str, Any], state: ChatState, job: Job, brief: bool) -> str:

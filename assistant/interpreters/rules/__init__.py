@@ -41,7 +41,7 @@ class RuleInterpreter:
             return bare
         if (chosen := answers_to.pending(plain, turn)) is not None:
             return chosen
-        reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields)
+        reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, answers_to.subject(turn))
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus)
         answers_to.bare_value(plain, reading, wishes, turn)
         calls = self._calls(turn, plain, reading, wishes)
@@ -59,7 +59,9 @@ class RuleInterpreter:
             calls += moves.anywhere(plain, turn.state, turn.run_active) if not wishes.sets else _shows(plain)
             calls += questions(plain, reading, wishes, turn)
             if not wishes.sets and not any(call.tool in ("explain", "estimate") for call in calls):
-                calls += vague.vague(plain, turn.values)
+                calls += vague.vague(plain, turn.values, reading.facts.get("rows"))
+        if wishes.sets and moves.chooses(plain):
+            calls.append(ToolCall(tool="you_choose", args={"fields": ["hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
             calls.append(ToolCall(tool="launch"))
         return calls or _rest(plain, turn)

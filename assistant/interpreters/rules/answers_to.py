@@ -24,6 +24,7 @@ _PICK = re.compile(
 )
 _APPLY = re.compile(r"^(?:ok(?:ay)?[\s,]+|yes[\s,]+|sure[\s,]+|please[\s,]+|let'?s[\s,]+)*(?:do|apply|try|fix|use|take|make)\s+(?:it|that|this|those|the (?:fix|change|remedy|suggestion)|what you (?:said|suggest(?:ed)?))(?: for me| then| please)?[\s.!]*$|^(?:fix it|please fix)[\s.!]*$")
 _BETTER = re.compile(r"\b(?:better|best|right|recommended|safer|faster|good|correct|sensible|proper) (?:one|choice|option|of (?:the two|them|both))\b|\bwhichever (?:is |works? )?(?:best|better)|\bwhat(?:ever)?'?s? (?:best|better)|更好的|合适的|den besseren|la mejor")
+_REPLACES = re.compile(r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i mean|sorry|use|try|take|just|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces)\W*$|改成|吧")
 _WORDS = 7
 
 
@@ -53,7 +54,7 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
 def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None:
     """Adds to `wishes` a number or a choice that answers the pending question and names no field of its own."""
     fields = turn.state.pending.fields
-    if not fields:
+    if not fields and not turn.state.topics:
         return
     if "precision" in fields and "precision" not in wishes.sets and _BETTER.search(plain):
         card = str(wishes.sets.get("gpu") or turn.values.get("gpu") or "")
@@ -61,9 +62,15 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
             wishes.sets["precision"] = "fp16" if BF16_LESS.search(card) else "bf16"
             wishes.asks.pop("precision", None)
         return
+    for calls in turn.state.pending.options.values():
+        if any(wishes.sets.get(name, ...) == value for call in calls for name, value in call.args.items() if name in fields):
+            wishes.sets.update({k: v for call in calls if call.tool == "set_parameters" for k, v in call.args.items() if k not in wishes.sets})
+            return
     if wishes.sets or wishes.asks or len(plain.split()) > _WORDS or any(part.kind == "what_if" for part in reading.parts):
         return
     name = next((field for field in fields if _numeric(field)), None)
+    if name is None and len(plain.split()) <= 5 and _REPLACES.search(plain):
+        name = subject(turn)
     if name and len(reading.loose) == 1:
         name = slots.warmup(reading.loose[0]) if name in ("warmup_ratio", "warmup_steps") else name
         wishes.sets[name] = slots.convert(name, reading.loose[0])
@@ -73,6 +80,16 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         _named(fields[0], turn.message, wishes)
     elif "experiment_tracker" in fields and re.match(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$", plain):
         wishes.sets["experiment_tracker"] = "none"
+
+
+def subject(turn: Turn) -> str | None:
+    """The numeric field a bare number or "double it" is about: the one asked for, else the one spoken of last."""
+    asked = next((name for name in turn.state.pending.fields if _numeric(name)), None)
+    spoken = next((name for name in reversed(turn.state.topics) if _numeric(_PLAIN.get(name, name))), None)
+    return asked or (_PLAIN.get(spoken, spoken) if spoken else None)
+
+
+_PLAIN = {"warmup": "warmup_ratio"}
 
 
 def _numeric(name: str) -> bool:

@@ -15,8 +15,8 @@ _VERBS = (
 _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
     r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is|can|por|qué|warum|wie)\b)"
-    rf"|\s(?=(?:and|but|so|then|also)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
-    rf"|\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
+    rf"|\s(?=(?:and|but|so|then)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
+    rf"|(?<!\bi)(?<!\bwe)\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
     r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)|\s(?=(?:reicht|passt|geht|alcanza|cabe)\b)"
     r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do|about|if|many|much|would|can)\b)"
 )
@@ -38,7 +38,7 @@ _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who|when|where|should|shall|would|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
     r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
-    r"|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
+    r"|\bat the same time\b|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
     r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
     r"|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b|\bshouldn't it\b|根据是啥|咋"
 )

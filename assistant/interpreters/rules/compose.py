@@ -107,6 +107,11 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     kind = topics.estimate_question(subject)
     named = _topics(subject, plain, turn, asking)
     compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))
+    cards = reading.generic and reading.generic[0][1]
+    if cards and not turn.state.choices.get("base_model") and not wishes.model:
+        named = [*named, *(["sharding"] if reading.generic[0][0] > 1 else []), "vram"]
+        ideas.pop("num_gpus", None)
+        return [_call("explain", topics=list(dict.fromkeys(named))[:3], question=turn.message[:500], values={**ideas, **_context(reading)})]
     if kind and not (compared and len(named) > 1 and kind == "fit"):
         return [_call("estimate", overrides=ideas, question=kind, gpus=_gpus(wishes, reading))]
     if ideas and any(part.kind == "what_if" for part in asking) and not _about_value(subject):

@@ -28,7 +28,7 @@ KEYS: dict[str, str] = {
     r"|预热(?:步数|比例)?|热身(?:步数|比例)?",
     "max_seq_length": r"(?:model[ _-]?)?max(?:imum)?[ _-]?(?:input[ _-]?)?(?:seq(?:uence)?[ _-]?)?(?:len(?:gth)?)|max[ _-]?seq(?:uence)?"
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off[ _-]?len(?:gth)?|context(?:[ _-]?(?:length|window|size|len))?|ctx|block[ _-]?size|seq"
-    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度",
+    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:row |max )?length|länge",
     "learning_rate": r"(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
     "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at|val(?:ue)?|threshold))?"
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",

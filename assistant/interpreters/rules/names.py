@@ -23,7 +23,7 @@ _KNOWN = re.compile(rf"(?<![\w/-])({'|'.join(map(re.escape, KNOWN_DATASETS))})(?
 _NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
 _RUN_NAME = re.compile(rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to| should be)?|name (?:of )?the run(?: as)?|the run is called|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a |als )?{_NAME}")
 _PROJECT = re.compile(rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫|名)?\s*{_NAME}")
-_TAGS_SET = re.compile(r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b|\by\b)\s*|\s{2,})?)+)")
+_TAGS_SET = re.compile(r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b|\by\b)\s*|\s{2,})?)+)")
 _TAG_ADD = re.compile(r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as |with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)")
 _TAG_DROP = re.compile(r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? |etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?")
 _OUTPUT = re.compile(r"\b(?:output(?:[ _-]?(?:dir(?:ectory)?|folder|path))?|(?:save|put|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
@@ -54,7 +54,7 @@ def titles(message: Message, tags: list[str]) -> list[Found]:
     found += _tags(message, tags)
     for field, pattern in (("run_name", _RUN_NAME), ("project_name", _PROJECT), ("output_dir", _OUTPUT)):
         for hit in message.each(pattern):
-            name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`.,")
+            name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`").rstrip(".,")
             if name.lower() in _STOP_WORDS or (field == "output_dir" and not re.search(r"[/\\]|dir|folder|=|:", hit[0]) and len(name) < 2):
                 continue
             found.append(Found(field, name, *hit.span()))

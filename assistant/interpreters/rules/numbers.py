@@ -25,7 +25,7 @@ _SCIENCE = (
     r"(?P<exponent>[-+]?\s?\d+|minus\s+\w+)"
 )
 _SPOKEN = rf"(?P<spoken>(?:{_WORD}|\d+(?:\.\d+)?)\s+e\s+(?:minus|negative|-)\s*(?:{_WORD}|\d+))"
-_PLAIN = r"(?P<plain>[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+[.,]\d+|\.\d+|\d+))(?P<scale>\s?(?:k|thousand|mil|tausend)(?![a-z])|万|千)?"
+_PLAIN = r"(?P<plain>[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|0 0\d{2,}(?!\d)|\d+[.,]\d+|\.\d+|\d+))(?P<scale>\s?(?:k|thousand|mil|tausend)(?![a-z])|万|千)?"
 NUMBER = re.compile(
     rf"(?<![a-z0-9_.^#])(?:{_SPOKEN}|{_SCIENCE}|{_PLAIN})(?![a-z0-9_])(?P<percent>\s?(?:%|percent(?![a-z])|prozent|por ciento))?"
     rf"|(?<![a-zäöüáéíóúñ-])(?P<word>{_WORD})(?![a-zäöüáéíóúñ-])(?P<wpercent>\s?(?:%|percent|prozent|por ciento))?"
@@ -89,7 +89,7 @@ def decimal(text: str) -> float:
     """`1,000` is a thousand, `0,001` and `2,5` are decimals, `1.000,5` is not read as one number."""
     if re.fullmatch(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+", text):
         return float(text.replace(",", ""))
-    return float(text.replace(",", "."))
+    return float(text.replace(",", ".").replace(" ", "."))
 
 
 def han(text: str) -> int:

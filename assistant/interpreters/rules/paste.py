@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from rapidfuzz.distance import OSA
+
 from trainer.config import TrainingConfig
 
 OURS = set(TrainingConfig.model_fields)
@@ -163,7 +165,10 @@ def _name(theirs: str) -> str | None:
     key = theirs.lower().replace("-", "_").strip("_")
     if key in OURS:
         return key
-    return NAMES.get(key)
+    if key in NAMES or len(key) < 6:
+        return NAMES.get(key)
+    near = next((name for name in (*OURS, *NAMES) if OSA.distance(key, name, score_cutoff=1) <= 1), None)
+    return near if near in OURS else NAMES.get(near or "")
 
 
 def _paste(raw: dict[str, Any], source: str, rest: str) -> Paste:

@@ -19,9 +19,13 @@ from assistant.interpreters.rules.numbers import Number
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import Message, normalise
+from trainer.config import TrainingConfig
 
+_ERROR_STRING = re.compile(
+    r"\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bsize mismatch for [^\n]{0,160}|\bcannot merge [^\n.]{0,80}"
+)
 _QUOTED_ERROR = re.compile(
-    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=[.,;](?:\s|$)|\s(?:when|while|on|at|with|for|after|in my|but|and)\s|\n|$)|\bsize mismatch for [^\n]{0,160}|\bdoesn't support bf16\S*|\bfp16 mixed precision requires[^\n.]*|\bcannot merge [^\n.]{0,80}|\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bfile \"[^\n]*|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
+    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=[.,;](?:\s|$)|\s(?:when|while|on|at|with|for|after|in my|but|and)\s|\n|$)|\bdoesn't support bf16\S*|\bfp16 mixed precision requires[^\n.]*|\bfile \"[^\n]*|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
 )
 _PATIENCE = re.compile(r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)")
@@ -31,6 +35,7 @@ _STEPS = re.compile(
     r"\b(?:for|run|runs|training|train|total(?: of)?|whole run is|run is|run has|stop (?:after|at)|only|just|do|use|with|of|is|about|around|durante|für|insgesamt|nur)\s+(?:about |around |only |just |roughly |a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
     r"|(?:训练|跑|共|总共)\s?(\d+)\s?步"
 )
+_UNNUMBERED = re.compile(r"\s*(?:=|:|to|is|of|at|should be|\s)*\s*(lots|many|tons|loads|infinite|infinity|plenty|a lot|a bunch|huge|gigantic|enormous|unlimited|everything|banana|viele|muchos|很多|无限)(?=\s*(?:$|[,.!;?]|please|of it|of them))")
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
 _TRACKER_NO = re.compile(r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t|not needed|not necessary|no thanks|unnecessary|anyway)\b")
 
@@ -55,10 +60,14 @@ class Reading:
         return at(self.parts, place).kind
 
 
-def read(raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending: tuple[str, ...]) -> Reading:
-    """The reading of message `raw`. `values`: the plan; `chosen`: the user's choices; `pending`: fields asked about."""
+def read(
+    raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending: tuple[str, ...], subject: str | None = None
+) -> Reading:
+    """The reading of message `raw`. `values`: the plan; `chosen`: the user's choices; `pending`: fields asked about;
+    `subject`: the numeric field spoken of last, which "make it 8" means."""
     message = Message(mend(normalise(raw)))
     reading = Reading(message.text, clauses(message.text))
+    message.take_all(_ERROR_STRING)
     message.take_all(_QUOTED_ERROR)
     tags = list(chosen.get("tags") or [])
     reading.found += names.titles(message, tags)
@@ -69,7 +78,7 @@ def read(raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending
     if dataset := names.dataset(message, data, repos, "dataset" in pending):
         reading.found.append(dataset)
     reading.found += names.modules(message)
-    reading.found += _phrases(message, values, pending)
+    reading.found += _phrases(message, values, subject)
     reading.facts = masks.facts_first(message)
     reading.limits = limits(message.text, reading.facts.pop("usd", None))
     reading.cards, reading.generic = gpus.cards(message, reading.parts)
@@ -79,7 +88,7 @@ def read(raw: str, values: Mapping[str, Any], chosen: Mapping[str, Any], pending
     if not any(one.field == "algorithm" for one in reading.found):
         reading.found += scripts[:1]
     reading.keeps_effective = relations.keeps_effective(message)
-    last = _last_key(message.free) or (pending[0] if pending else None)
+    last = _last_key(message.free) or subject
     reading.found += relations.related(message, values, last)
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
@@ -105,7 +114,7 @@ def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
     return left
 
 
-def _phrases(message: Message, values: Mapping[str, Any], pending: tuple[str, ...]) -> list[Found]:
+def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
     """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
     found = []
     if re.search(r"stop|improve|提升|下降|改善|patience", message.text):
@@ -117,12 +126,16 @@ def _phrases(message: Message, values: Mapping[str, Any], pending: tuple[str, ..
             found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
             message.take(*hit.span())
     for hit in message.each(_NORMALLY):
-        name = _last_key(message.text[: hit.start()]) or (pending[0] if pending else None)
+        name = _last_key(message.text[: hit.start()]) or subject
         usual = values.get(name) if name else None
         if name and isinstance(usual, int | float):
             factor = {"half": 0.5, "triple": 3}.get(hit[1], 2)
             found.append(Found(name, type(usual)(usual * factor), *hit.span()))
         message.take(*hit.span())
+    for key in list(KEY.finditer(message.free)):
+        if (word := _UNNUMBERED.match(message.free, key.end())) and field_of(key) in TrainingConfig.model_fields:
+            found.append(Found(field_of(key), word[1], key.start(), word.end()))
+            message.take(key.start(), word.end())
     for hit in message.each(_STEPS):
         if not re.search(r"warm|accum|eval|every|save|log|after|since|预热|累", message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0]):
             steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)

@@ -57,6 +57,8 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
         gap = message.free[left.end() : right.start()]
         tail = message.free[right.end() : right.end() + 14]
         factor = _gap_factor(gap, tail)
+        if re.match(r"\s*[=:]\s*\d", message.free[right.end() :]) and not _EQUAL.fullmatch(gap):
+            continue  # "batch=4 x accum=8" are two values
         if factor is None or {target, source} & {EFFECTIVE, WARMUP} or target == source:
             continue
         base = _stated(message, right) or values.get(source)

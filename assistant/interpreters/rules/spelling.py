@@ -23,6 +23,7 @@ KNOWN = tuple(
     memory-optimized number maximum minimum project called bfloat16 summary evaluate evaluation evals algorithm
     thanks thank hello answer answers cancel never mind whatever think usual normal running plain right nicer choose
     should double would could between wrong wanted range square root higher lower bigger smaller longer shorter cheap cheaper cheapest
+    percent aprendizaje lernrate epochen stapelgröße acumulación gradientes épocas validierung validación trainieren entrenar zusammenfassung
     parameters parameter hyperparameters value values stuck """.split()
 )
 # Ordinary words an edit away from one of ours.
@@ -54,7 +55,7 @@ ENGLISH = frozenset(
     directions directory director detector correction corrected corrects connect connected collect collected collection election
     selection section sections session sessions mission permission permissions position edition edited editor editors credit credits
     create created creates crated treated treat great greater grate gradient gradients ingredient patient patients patience parent parents
-    present presents prevent prevents percent present quick quickly quiz quite quiet quit wrong wrote strong string strings spring
+    minerals mineral mistrial minstrel mistake mistakes present presents prevent prevents percent present quick quickly quiz quite quiet quit wrong wrote strong string strings spring
     springs bring brings thing cancel cancels channel channels panel panels handle handled handles candle bundle kernel colonel
     enable enabled disabled able table tables tablet cable usable stable unstable unable label labels labelled
     budget gadget budgets machine machines teaching reaching each beach teach reach speech search searched research
@@ -66,7 +67,7 @@ SHORT_NAMES = frozenset("wandb qlora rslora pissa mistral mixtral llama gemma fa
 RARE = frozenset(
     """learning accumulation gradient dropout warmup scheduler quantization validation stopping patience threshold checkpointing sequence
     tracker dataset template finetune finetuning instruct adapter tinyllama codellama zephyr deepseek phoenix trackio epochs batch
-    precision algorithm alpaca optimizer parameters hyperparameters rslora bfloat16""".split()
+    precision algorithm alpaca aprendizaje acumulación zusammenfassung optimizer parameters hyperparameters rslora bfloat16""".split()
 )
 _WORD = re.compile(r"(?<![\w/.@\\'\"`-])[a-zäöüßáéíóúñ]{4,16}(?![\w/@\\'\"`]|\.\w|-[a-z]|_)", re.I)
 _BY_LENGTH: dict[int, list[str]] = {}
@@ -107,9 +108,10 @@ def _edits(word: str, known: str) -> int | None:
     """Edits between the two, or None when they are too far apart for their length."""
     if sorted(word) == sorted(known):
         distance = OSA.distance(word, known, score_cutoff=2)
-        return distance if distance <= (1 if len(word) < 7 else 2) else None
+        return distance if distance <= (1 if len(word) < 6 else 2) else None
     if known in SHORT_NAMES and word[0] == known[0] and len(word) > 4:
-        return 1 if OSA.distance(word, known) == 1 else None
+        distance = OSA.distance(word, known)
+        return distance if distance <= (2 if len(known) > 6 else 1) else None
     if known not in RARE or word[0] != known[0]:
         return None
     limit = 1 if len(known) < 9 else 2

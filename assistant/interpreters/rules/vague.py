@@ -23,10 +23,13 @@ _STEPS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "rank": ((2, 4), (0.5, 0.25)), "num_epochs": ((5 / 3, 4 / 3), (2 / 3, 1 / 3)), "learning_rate": ((2, 5), (0.5, 0.1)), "batch_size": ((2, 4), (0.5, 0.25)), "max_seq_length": ((2, 4), (0.5, 0.25)), "dropout": ((2, 3), (0.5, 0)), "alpha": ((2, 4), (0.5, 0.25)),
 }  # fmt: skip
 _GOOD = re.compile(r"\b(?:make|get|do|want|give me|needs? to be)\b.{0,20}\b(?:good|better|great|best|perfect|nice|amazing|awesome|smart|quality|well)\b(?! (?:one|for|on))|\b(?:best|good|high(?:est)?) (?:possible )?quality\b|^\s*(?:just )?make it work")
-_FAST = re.compile(r"\b(?:make|get|want|need)\b.{0,16}\b(?:fast|faster|quick|quicker|cheap|cheaper)\b")
+_START = re.compile(
+    r"\bwhere (?:do|should|would) (?:i|we) (?:even )?(?:start|begin)|\bhow (?:do|should|would) (?:i|we) (?:even )?(?:start|begin|get started)|\b(?:i|we)(?:'d like| want| need|'m looking for| would like)\s+(?:to (?:build|make|train|create|have|fine-?tune) )?(?:a|an|my own|our own) (?:\w+ ){0,3}(?:bot|chatbot|assistant|model|ai|llm|gpt)\b"
+    r"|\b(?:new to (?:this|all|fine)|total beginner|never done this|no idea (?:what|how|where)|first time)\b|(?:怎么|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an|ich möchte (?:einen|eine|ein) (?:\w+ )?(?:bot|chatbot|assistenten|modell)\b|quiero (?:un|crear un) (?:bot|asistente|modelo)"
+)
 
 
-def vague(text: str, values: Mapping[str, Any]) -> list[ToolCall]:
+def vague(text: str, values: Mapping[str, Any], rows: int | None = None) -> list[ToolCall]:
     """A `clarify` for each wish without a value, at most two."""
     calls = []
     for name, more, less in _WISHES:
@@ -34,8 +37,8 @@ def vague(text: str, values: Mapping[str, Any]) -> list[ToolCall]:
         down = None if up else re.search(less, text)
         if up or down:
             calls.append(_offer(name, bool(up), values))
-    if not calls and _GOOD.search(text):
-        calls.append(_what_first())
+    if not calls and (_GOOD.search(text) or _START.search(text)) and not values.get("base_model"):
+        calls.append(_what_first(rows))
     return calls[:2]
 
 
@@ -52,10 +55,11 @@ def _offer(name: str, up: bool, values: Mapping[str, Any]) -> ToolCall:
     return ToolCall(tool="clarify", args={"fields": [name], "reason": reason, "options": options})
 
 
-def _what_first() -> ToolCall:
+def _what_first(rows: int | None) -> ToolCall:
+    have = f"{rows:,} examples are {'a fair start' if rows >= 100 else 'few, but enough for a tone or a format'}. " if rows else ""
     reason = (
-        "Gladly. What makes it good is mostly the base model and the data, so let us start there: which model should it be "
-        "(a 7B model is the usual start), and which file or dataset holds your examples?"
+        f"Gladly. {have}What makes it good is mostly the base model and the data, so let us start there: which model should it be "
+        "(a 7B model such as Mistral 7B is the usual start), and which file or dataset holds your examples? You can drop it here."
     )
     return ToolCall(tool="clarify", args={"fields": ["base_model", "dataset"], "reason": reason, "options": []})
 

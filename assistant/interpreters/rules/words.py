@@ -99,7 +99,7 @@ def named(message: Message, chosen: dict[str, Any], card: str) -> list[Found]:
 
 def _read(field: str, value: str, hit: re.Match[str], message: Message, chosen: dict[str, Any], card: str) -> Iterator[Found]:
     before, after = message.text[max(0, hit.start() - 30) : hit.start()], message.text[hit.end() : hit.end() + 30]
-    negative = bool(_NO.search(before) or _NO_AFTER.match(after)) and value != "none"
+    negative = bool(_NO.search(before) or _NO_AFTER.match(after)) and value != "none" and not _YES_AFTER.match(after)
     if field in SWITCHES:
         on = not negative
         yield Found(field, on, *hit.span())
