@@ -79,7 +79,11 @@ def build_app(assistant: Assistant) -> Any:
         page.load(views.known, thread, thread, api_visibility="private").then(
             views.draw, thread, everything, api_visibility="private"
         )
-        box.submit(views.say, [box, thread], [box, thread, *everything], api_name="say", concurrency_limit=None)
+        sent = gr.State({})
+        # The box is emptied before the answer is made, so that what is typed meanwhile stays.
+        box.submit(lambda message: ({"text": "", "files": []}, message), box, [box, sent], api_visibility="private").then(
+            views.say, [sent, thread], [thread, *everything], api_name="say", concurrency_limit=None
+        )
         for button in quick:
             button.click(
                 views.press, [button, thread], [thread, *everything], api_visibility="private", concurrency_limit=None
@@ -110,7 +114,7 @@ class Views:
         text, files = message.get("text") or "", [Path(file) for file in message.get("files") or []]
         if text.strip() or files:
             self.assistant.say(thread, text, files)
-        return [{"text": "", "files": []}, thread, *self.draw(thread)]
+        return [thread, *self.draw(thread)]
 
     def press(self, label: str, thread: str) -> list[Any]:
         thread = self.known(thread)
@@ -188,7 +192,7 @@ def _quick(messages: list[Message]) -> list[Any]:
 
 def _run_html(run_id: str, title: str, now: RunProgress) -> str:
     share = 1.0 if now.status == "finished" else (now.step / now.total_steps if now.total_steps else 0.0)
-    facts = [now.stage or now.status, f"step {now.step:,} of {now.total_steps:,}" if now.total_steps else ""]
+    facts = [now.status if now.ended else now.stage or now.status, f"step {now.step:,} of {now.total_steps:,}" if now.total_steps else ""]
     facts += [f"loss {now.loss:.3f}" if now.loss is not None else ""]
     facts += [f"{now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s and not now.ended else ""]
     facts += [f"about {duration(now.eta_s)} left" if now.eta_s is not None and not now.ended else ""]

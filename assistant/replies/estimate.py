@@ -25,8 +25,11 @@ def memory_line(found: Estimated) -> str:
     listed = ", ".join(f"{name.replace('_', ' ')} {_gib(value)}" for name, value in parts if value >= 0.005)
     have = found.result.usable_gib
     verdict = "fits" if found.result.fits else "**does not fit**"
-    of = f"of {have:.0f} GiB on {found.card}: {verdict}" if have else f"on {found.card}: {verdict}"
-    return f"Memory: {_gib(memory.low_gib)} to {_gib(memory.high_gib)} GiB {of} ({listed} GiB)."
+    free = f"{_gib(memory.must_have_gib)} GiB must be free" + (f" of {have:.0f}" if have else "")
+    return (
+        f"Memory on {found.card}: {_gib(memory.low_gib)} to {_gib(memory.high_gib)} GiB at the peak ({listed}); "
+        f"with what the libraries take, {free}: {verdict}."
+    )
 
 
 def time_line(found: Estimated) -> str:

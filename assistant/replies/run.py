@@ -112,8 +112,16 @@ def _finished(event: Finished, run_id: str, now: RunProgress) -> str:
 
 
 def compared(event: Compared) -> str:
-    cells = [text.replace("|", "\\|").replace("\n", "<br>") or "*(nothing)*" for text in (event.base, event.tuned)]
+    """Base and tuned answers side by side."""
+    cells = [_cell(text) for text in (event.base, event.tuned)]
     return f"**{_short(event.prompt)}**\n\n| base | tuned |\n|---|---|\n| {cells[0]} | {cells[1]} |"
+
+
+def _cell(text: str) -> str:
+    """An answer as one cell of a table: a model's many short lines must not make a tower of it."""
+    lines = [line.strip() for line in text.replace("|", "\\|").splitlines() if line.strip()]
+    shown = "<br>".join(lines) if len(lines) <= 8 else " ⏎ ".join(lines)
+    return (shown if len(shown) <= 900 else shown[:899] + "…") or "*(nothing)*"
 
 
 def _losses(now: RunProgress) -> str:

@@ -26,15 +26,17 @@ class Chat:
         expect(self.box).to_be_visible(timeout=20_000)
 
     def say(self, text, wait=20_000):
-        before = self.answers().count()
+        mine = self.page.locator("#chat .message.user")
+        before = mine.count()
         self.box.fill(text)
         self.box.press("Enter")
-        expect(self.answers()).not_to_have_count(before, timeout=wait)
+        expect(mine).to_have_count(before + 1, timeout=wait)
+        expect(self.page.locator("#chat .pending")).to_have_count(0, timeout=wait)
         return self.answers().last.inner_text()
 
     def drop(self, path, text=""):
         self.page.locator("#box input[type=file]").set_input_files(str(path))
-        expect(self.page.locator("#box")).to_contain_text(path.name[:8], timeout=20_000)
+        expect(self.page.locator("#box").get_by_label("Remove file")).to_be_visible(timeout=20_000)
         return self.say(text, wait=30_000)
 
     def answers(self):
