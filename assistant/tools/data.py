@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from assistant.dataset import DatasetReport
+from assistant.dataset.convert import readable
 from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, grade
 from assistant.dataset.repair import Name, Repair, apply, propose
 from assistant.dataset.template import Kit, kit_for
@@ -68,7 +69,7 @@ def map_columns(args: MapColumns, state: ChatState, services: Services) -> Outco
     report = report_of(state)
     if not source:
         raise DatasetError("There is no file to map the columns of.", "Drop one first.", ("dataset",))
-    path = Path(report.source) if report and not args.source else find_dataset(source, services)
+    path = Path(report.source) if report and not args.source else _readable(find_dataset(source, services), services)
     prompt, completion = _columns(path, args.prompt, args.completion)
     kit, rate = _kit(state, services)
     mapping = Repair(name="map_columns", prompt=prompt, completion=completion)
@@ -113,6 +114,10 @@ def _report(state: ChatState) -> DatasetReport:
     if not Path(report.source).is_file():
         raise DatasetError(f"`{report.name}` is no longer there.", "Drop the file again.", ("dataset",))
     return report
+
+
+def _readable(path: Path, services: Services) -> Path:
+    return readable([path], services.settings.home / "unpacked")
 
 
 def _format(report: DatasetReport) -> Format:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from assistant.dataset import DatasetReport, allowed_path, inspect
+from assistant.dataset.convert import readable
 from assistant.plan import model_card
 from assistant.services import Services
 from assistant.state import ChatState
@@ -43,5 +44,6 @@ def report_on(path: Path, name: str, state: ChatState, services: Services) -> Da
     """The doctor's report, with the chosen model's tokenizer where it is at hand. Raises `DatasetError`."""
     card = model_card(state)
     tokenizer = services.hub.tokenizer_file(card) if card else None
+    path = readable([path], services.settings.home / "unpacked")
     report = inspect(path, card, tokenizer, state.choices.get("max_seq_length"))
     return report.model_copy(update={"name": name})
