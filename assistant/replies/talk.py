@@ -18,6 +18,7 @@ _TALK = {
     "tuned answers. Ask me about any parameter, or paste an error.",
     "chitchat": "Kind of you. Back to the plan:",
     "repeat": "In other words:",
+    "model_down": "(The language model does not answer, so I go by my own rules for now. Nothing is lost.)",
 }
 
 
