@@ -94,7 +94,7 @@ class Hub:
         self._cards.clear()
 
     def tokenizer_file(self, card: ModelCard) -> Path | None:
-        """The model's tokenizer.json if it is here or comes within a few seconds; None otherwise."""
+        """The model's tokenizer.json if it is here or comes within a few seconds, its chat template beside it; or None."""
         if card.source == "folder":
             path = Path(card.id) / "tokenizer.json"
             return path if path.is_file() else None
@@ -205,11 +205,16 @@ class Hub:
             size = int(head.headers.get("x-linked-size") or head.headers.get("content-length") or 0)
             if size > MAX_TOKENIZER:
                 raise ValueError(f"a tokenizer of {size:,} bytes")
-            return Path(
-                hf_hub_download(card.id, "tokenizer.json", revision=card.revision, endpoint=self._endpoint, token=token)
-            )
+            # The chat template lies beside it, in one of two places; the tokenizer comes last, as the sign that all is here.
+            for name in ("tokenizer_config.json", "chat_template.jinja"):
+                with suppress(EntryNotFoundError):
+                    self._download(card, name, token)
+            return self._download(card, "tokenizer.json", token)
 
         return _within(TIMEOUT, fetch)
+
+    def _download(self, card: ModelCard, name: str, token: str | bool) -> Path:
+        return Path(hf_hub_download(card.id, name, revision=card.revision, endpoint=self._endpoint, token=token))
 
 
 _MODEL, _DATA = ("base_model",), ("dataset",)

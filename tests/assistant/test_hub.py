@@ -158,10 +158,12 @@ def test_a_hub_that_takes_the_question_and_never_answers(stub, monkeypatch):
 
 
 def test_the_tokenizer_is_fetched_once_and_kept(stub):
-    stub.add_model("org/model", CONFIG, files={"tokenizer.json": b'{"model": {}}'})
+    files = {"tokenizer.json": b'{"model": {}}', "tokenizer_config.json": b'{"chat_template": "{{ messages }}"}'}
+    stub.add_model("org/model", CONFIG, files=files)
     hub = Hub(stub.url)
     card = hub.find_model("org/model")
     assert hub.tokenizer_file(card).read_text() == '{"model": {}}'
+    assert "messages" in hub.tokenizer_file(card).with_name("tokenizer_config.json").read_text()
     asked = len(stub.seen)
     assert hub.tokenizer_file(card).read_text() == '{"model": {}}'
     assert len(stub.seen) == asked
