@@ -148,7 +148,8 @@ class Views:
             [{"role": message.role, "content": message.content} for message in messages],
             *_quick(messages),
             _run_html(runs[0]["id"], runs[0]["title"], now) if now else "",
-            gr.LinePlot(_curves(points), visible=bool(points)),
+            # The plot fixes its colours by the first data it sees: the evaluation before training comes alone.
+            gr.LinePlot(_curves(points), visible=True) if _trained(points) else gr.LinePlot(visible=False),
             gr.Button(visible=training),
             self._plan(thread),
         ]
@@ -211,6 +212,10 @@ def _curves(points: list[dict[str, Any]]) -> pd.DataFrame:
         if point[key] is not None
     ]
     return pd.DataFrame(rows, columns=["step", "value", "curve"])
+
+
+def _trained(points: list[dict[str, Any]]) -> bool:
+    return any(point["loss"] is not None for point in points)
 
 
 def _cell(value: Any) -> str:
