@@ -69,21 +69,21 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
         def do_HEAD(self) -> None:
             self._note()
             if self.path == "/":
-                return self._send(200, b"", head=True)
-            return self._route(head=True)
+                return self._send(200, b"")
+            return self._route()
 
         def do_GET(self) -> None:
             self._note()
             time.sleep(hub.stall)
             if hub.status:
                 return self._send(hub.status, b'{"error": "scripted"}')
-            return self._route(head=False)
+            return self._route()
 
         def _note(self) -> None:
             token = self.headers.get("authorization")
             hub.seen.append(Seen(self.command, self.path, token.removeprefix("Bearer ") if token else None))
 
-        def _route(self, head: bool) -> None:
+        def _route(self) -> None:
             path = self.path.split("?")[0]
             if path.startswith("/api/whoami"):
                 return self._json({"name": "me", "type": "user", "auth": {"accessToken": {"role": "write"}}})
@@ -94,7 +94,7 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
                     prefix = "" if kind == "models" else "/datasets"
                     found = re.fullmatch(rf"{prefix}/{re.escape(name)}/resolve/[^/]+/(.+)", path)
                     if found:
-                        return self._file(repo, found[1], head)
+                        return self._file(repo, found[1])
             code = "RepoNotFound" if path.startswith("/api/") else "EntryNotFound"
             return self._send(401 if path.startswith("/api/") else 404, b'{"error": "not found"}', code=code)
 
@@ -119,12 +119,12 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
                 about["safetensors"] = {"parameters": {"BF16": repo.params}, "total": repo.params}
             return self._json(about)
 
-        def _file(self, repo: Repo, name: str, head: bool) -> None:
+        def _file(self, repo: Repo, name: str) -> None:
             if repo.gated and self._token() not in repo.allowed:
                 return self._send(401 if not self._token() else 403, b'{"error": "gated"}', code="GatedRepo")
             if name not in repo.files:
                 return self._send(404, b'{"error": "no such file"}', code="EntryNotFound")
-            return self._send(200, repo.files[name], head=head, etag=f'"{len(repo.files[name])}-{hash(name) & 0xFFFF}"')
+            return self._send(200, repo.files[name], etag=f'"{len(repo.files[name])}-{hash(name) & 0xFFFF}"')
 
         def _json(self, value: Any) -> None:
             self._send(200, json.dumps(value).encode(), kind="application/json")
@@ -146,7 +146,7 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
             for key, value in headers.items():
                 self.send_header(key, value)
             self.end_headers()
-            if not head:
+            if self.command != "HEAD":
                 self.wfile.write(body)
 
         def log_message(self, *args: object) -> None: ...
