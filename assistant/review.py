@@ -99,4 +99,4 @@ def checklist(state: ChatState, services: Services) -> str:
         (True, f"Tracking: {tracker}" + (" (the run's own log is always kept)" if tracker == "none" else "")),
         (True, "Output directory: " + (chosen.get("output_dir") or "a folder of the run's own")),
     ]
-    return "\n".join(f"- [{'x' if done else ' '}] {text}" for done, text in points)
+    return "\n".join(f"- {'✅' if done else '⬜'} {text}" for done, text in points)

@@ -34,7 +34,7 @@ def launch(args: Launch, state: ChatState, services: Services) -> Outcome:
     update = {"shown_plan": plan_hash(state, services)}
     pending = Pending(kind="launch", fields=("launch",))
     note = review_text(state, services)
-    return Outcome(update, note, asks=("launch",), suggestions=("yes, start", "change something"), pending=pending)
+    return Outcome(update, note, asks=("launch",), suggestions=("yes, start", "no, not yet"), pending=pending)
 
 
 class Confirm(BaseModel):

@@ -125,7 +125,7 @@ def test_review_says_who_chose_each_value(spoken):
     assert "| Epochs | 1 | you said |" in reply.text
     assert "| Dropout | 0.05 | default |" in reply.text
     assert "computed: there is no GPU" in reply.text
-    assert "- [x] Dataset read and validated" in reply.text
+    assert "- ✅ Dataset read and validated" in reply.text
     assert reply.asks == ("launch",)
 
 
