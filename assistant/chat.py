@@ -16,6 +16,7 @@ from typing import Any
 from trainer.compute.local import LocalProvider
 
 from assistant import replies
+from assistant.doctor.phrases import RunFirst
 from assistant.following import follow
 from assistant.graph.build import build_graph
 from assistant.hub import Hub
@@ -54,7 +55,7 @@ class Assistant:
             folders=self.settings.data_folders,
         )
         self.services = Services(self.settings, self.store, hub, {"local": LocalProvider(self.settings.home / "runs")})
-        self._graph = build_graph(interpreter or RuleInterpreter(), self.settings.home / "conversations.db")
+        self._graph = build_graph(interpreter or RunFirst(RuleInterpreter()), self.settings.home / "conversations.db")
         # A turn and a poll of one conversation may arrive together; the second waits for the first.
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._locks_guard = threading.Lock()

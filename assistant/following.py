@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from assistant.doctor.rounds import examine, silence
 from assistant.progress import RunProgress, RunReport, fold
 from assistant.replies.run import live, milestone
 from assistant.services import Services
@@ -18,6 +20,9 @@ def follow(thread: str, services: Services) -> RunReport | None:
         fresh = services.providers[row["provider"]].events(row["run"], after=row["progress"].seen)
         if fresh:
             newest, said = _advance(row, fresh, services)
+            lines += said
+        elif said := silence(row, services.store):
+            newest = row["progress"]
             lines += said
     if newest is None:
         return None
@@ -36,14 +41,19 @@ def _advance(row: dict[str, Any], fresh: list[TrainEvent], services: Services) -
         if point := _point(event, now.seen):
             points.append(point)
     services.store.advance(row, now, points, lines, None if now.ended else live(now))
+    if points or now.ended:
+        lines += examine(row, now, fresh, services.store)
     return now, lines
 
 
 def _point(event: TrainEvent, seq: int) -> dict[str, Any] | None:
+    names = ("loss", "learning_rate", "grad_norm", "tokens_per_s", "memory_gib")
+    common = {"seq": seq, "at": event.time, "eval_loss": None, "non_finite": 0, "details": None}
     if isinstance(event, Progress):
-        names = ("step", "loss", "learning_rate", "grad_norm", "tokens_per_s", "memory_gib")
-        return {"seq": seq, "eval_loss": None} | {name: getattr(event, name) for name in names}
+        measured = {name: getattr(event, name) for name in names}
+        details = {"details": json.dumps(event.details), "non_finite": int(event.non_finite)}
+        return common | {"step": event.step} | measured | details
     if isinstance(event, Evaluated):
-        empty = dict.fromkeys(("loss", "learning_rate", "grad_norm", "tokens_per_s", "memory_gib"))
-        return {"seq": seq, "step": event.step, "eval_loss": event.eval_loss} | empty
+        lost = {"non_finite": int(event.eval_loss is None)}
+        return common | {"step": event.step, **dict.fromkeys(names)} | lost | {"eval_loss": event.eval_loss}
     return None

@@ -44,6 +44,9 @@ class RunProgress(BaseModel):
     output_dir: str | None = None
     symptom: str | None = None
     message: str = ""
+    facts: dict[str, Any] = {}  # what the run said about itself when it started
+    checkpoints: list[tuple[int, str]] = []  # (step, folder), oldest first
+    said: list[str] = []  # what it noticed by itself
     started_at: float | None = None
     updated_at: float | None = None
 
@@ -75,17 +78,19 @@ def fold(progress: RunProgress, events: Iterable[TrainEvent]) -> RunProgress:
 def _change(now: RunProgress, event: TrainEvent) -> dict[str, Any]:
     match event:
         case Stage(name=name):
-            return {"stage": name}
+            return {} if now.ended else {"stage": name}
         case Started(total_steps=total, step=step):
-            return {"status": "training", "total_steps": total, "step": step, "stage": ""}
+            told = ("trainable_params", "train_rows", "eval_rows", "device")
+            facts = {name: getattr(event, name) for name in told} | event.details
+            return {"status": "training", "total_steps": total, "step": step, "stage": "", "facts": facts}
         case Progress():
             names = ("step", "loss", "learning_rate", "tokens_per_s", "memory_gib", "eta_s")
             return {name: getattr(event, name) for name in names} | {"status": "training", "stage": ""}
         case Evaluated(eval_loss=loss):
             best = loss if now.best_eval_loss is None else min(now.best_eval_loss, loss or now.best_eval_loss)
             return {"eval_loss": loss, "best_eval_loss": best} | ({"eval_loss_before": loss} if event.step == 0 else {})
-        case Saved(path=path):
-            return {"checkpoint": path}
+        case Saved(step=step, path=path):
+            return {"checkpoint": path, "checkpoints": [*now.checkpoints, (step, path)][-100:]}
         case Finished():
             after = event.eval_loss_after if event.eval_loss_after is not None else now.eval_loss
             before = event.eval_loss_before if event.eval_loss_before is not None else now.eval_loss_before
@@ -99,6 +104,6 @@ def _change(now: RunProgress, event: TrainEvent) -> dict[str, Any]:
             return {"status": "failed", "symptom": event.symptom, "message": f"{event.message} {event.hint}".strip()}
         case Cancelled(message=message):
             return {"status": "cancelled", "message": message}
-        case Finding(symptom=symptom):
-            return {"symptom": symptom}
+        case Finding(symptom=symptom, evidence=evidence):
+            return {"symptom": symptom, "said": [*now.said, evidence][-20:]}
     return {}

@@ -60,6 +60,7 @@ class ChatState(BaseModel):
     versions: int = 0  # the highest number given so far
     pending: Pending = Pending()
     shown_plan: str | None = None  # hash of the plan as last reviewed; a yes counts only for that one
+    shown_change: str | None = None  # fingerprint of the change of a run as last shown; a yes counts only for that one
     run_id: str | None = None
     diagnosis: str | None = None
     remedies: list[str] = []  # as last proposed, best first: "do the first one"

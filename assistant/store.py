@@ -14,6 +14,7 @@ from sqlite_utils import Database, Migrations
 
 from assistant.progress import RunProgress
 from assistant.state import Message
+from assistant.thinning import thin, thinned
 from trainer.compute import Run
 
 migrations = Migrations("assistant")
@@ -39,6 +40,19 @@ def create_tables(db: Database) -> None:
         pk=("run", "seq"),
     )  # fmt: skip
     db.table("uploads").create({"id": str, "conversation": str, "name": str, "path": str, "at": float}, pk="id")
+
+
+@migrations()
+def doctor_tables(db: Database) -> None:
+    points = db.table("points")
+    for name, kind in (("at", float), ("level", int), ("non_finite", int), ("details", str)):
+        points.add_column(name, kind)
+    db.execute("create index points_level on points (run, level, seq)")
+    db.execute("create index points_step on points (run, step)")
+    db.table("findings").create(
+        {"run": str, "name": str, "symptom": str, "step": int, "text": str, "at": float}, pk=("run", "name")
+    )
+    db.table("visits").create({"conversation": str, "at": float, "seen": str}, pk="conversation")
 
 
 class Store:
@@ -124,15 +138,16 @@ class Store:
         return _run_row(rows[0]) if rows else None
 
     def advance(
-        self, row: Row, progress: RunProgress, points: Iterable[Row], lines: Iterable[str], live: str | None
+        self, row: Row, progress: RunProgress, points: Iterable[Row], lines: Iterable[str | Message], live: str | None
     ) -> None:
         """What a run reported, all of it or nothing: its progress, its points, its lines in the conversation."""
         run_id, conversation = row["id"], row["conversation"]
         with self._lock, self.db.atomic():
             self.db.execute("update runs set progress = ? where id = ?", [progress.model_dump_json(), run_id])
             self.db.table("points").upsert_all([{"run": run_id, **point} for point in points], pk=("run", "seq"))
+            thin(self.db, run_id, row["progress"].seen, progress.seen)
             for line in lines:
-                self._insert(conversation, Message(role="assistant", content=line))
+                self._insert(conversation, Message(role="assistant", content=line) if isinstance(line, str) else line)
             self.db.execute("delete from messages where conversation = ? and live = 1", [conversation])
             if live is not None:
                 self._insert(conversation, Message(role="assistant", content=live, live=True))
@@ -140,6 +155,41 @@ class Store:
     def points(self, run_id: str) -> list[Row]:
         """Measured points of a run in the order they were made: step, loss or eval_loss, learning_rate, ..."""
         return self._rows("select * from points where run = ? order by seq", [run_id])
+
+    def curve(self, run_id: str) -> list[Row]:
+        """The points of a run, thinned when there are many; spikes, evaluations and the newest points always stay."""
+        with self._lock:
+            rows = thinned(self.db, run_id)
+        return [{**row, "details": json.loads(row["details"] or "{}")} for row in rows]
+
+    def around(self, run_id: str, step: int, most: int = 9) -> list[Row]:
+        """The measured points nearest to a step, in order."""
+        query = """select * from (select * from points where run = ? and step <= ? and loss is not null order by step desc limit ?)
+                   union select * from (select * from points where run = ? and step > ? and loss is not null order by step limit ?)
+                   order by step"""
+        rows = self._rows(query, [run_id, step, most // 2 + 1, run_id, step, most // 2])
+        return [{**row, "details": json.loads(row["details"] or "{}")} for row in rows]
+
+    # the doctor's findings, and who was here when
+
+    def add_findings(self, run_id: str, findings: Iterable[Row]) -> list[Row]:
+        """Remember these; returns those that are new for this run."""
+        known = {row["name"] for row in self.findings(run_id)}
+        fresh = [{"run": run_id, "at": time.time(), **row} for row in findings if row["name"] not in known]
+        with self._lock, self.db.atomic():
+            self.db.table("findings").upsert_all(fresh, pk=("run", "name"))
+        return fresh
+
+    def findings(self, run_id: str) -> list[Row]:
+        return self._rows("select * from findings where run = ? order by at", [run_id])
+
+    def visit(self, conversation: str, seen: Row) -> Row | None:
+        """Note that the user is here and has seen this; returns the visit before: {at, seen}."""
+        rows = self._rows("select at, seen from visits where conversation = ?", [conversation])
+        with self._lock, self.db.atomic():
+            row = {"conversation": conversation, "at": time.time(), "seen": json.dumps(seen)}
+            self.db.table("visits").upsert(row, pk="conversation")
+        return {"at": rows[0]["at"], "seen": json.loads(rows[0]["seen"])} if rows else None
 
     def _rows(self, query: str, arguments: list[Any]) -> list[Row]:
         with self._lock:

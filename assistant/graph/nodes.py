@@ -16,7 +16,7 @@ from assistant.services import Services
 from assistant.state import ChatState, Pending, Reply, ToolCall
 from assistant.tools import TOOLS
 from assistant.tools.base import Outcome
-from assistant.tools.runs import Launch, launch
+from assistant.tools.runs import Launch, active_run, launch
 from trainer.errors import StudioError
 
 log = logging.getLogger("assistant")
@@ -42,7 +42,7 @@ def interpret(state: TurnState, runtime: Runtime[Services], interpreter: Interpr
         files=tuple(state["files"]),
         values=values_of(chat, services),
         gpus=tuple(gpu.name for gpu in services.machine().gpus),
-        run_active=any(not row["progress"].ended for row in services.store.runs(services.thread)),
+        run_active=active_run(services) is not None,
     )
     return {"calls": [call.model_dump() for call in interpreter.interpret(turn)]}
 
@@ -121,6 +121,8 @@ def ask(state: TurnState, runtime: Runtime[Services]) -> TurnState:
 def review(state: TurnState, runtime: Runtime[Services]) -> TurnState:
     """All seven are answered: show the plan, once for each version of it."""
     chat, merged, services = ChatState.model_validate(state["chat"]), state["outcomes"], runtime.context
+    if active_run(services) is not None:
+        return answer(state, runtime)  # the plan is being trained: nothing to ask
     if chat.shown_plan and chat.shown_plan == plan_hash(chat, services):
         pending = Pending(kind="launch", fields=("launch",))
         return _finish(

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 import assistant.tools.conversation as talk
 import assistant.tools.data as data
 import assistant.tools.diagnose as diagnose
+import assistant.tools.doctor as doctor
 import assistant.tools.explain as explain
 import assistant.tools.parameters as parameters
 import assistant.tools.runs as runs
@@ -56,6 +57,10 @@ TOOLS: dict[str, Tool] = {
         _tool(runs.RunStatus, runs.run_status),
         _tool(runs.StopRun, runs.stop_run),
         _tool(runs.CompareOutputs, runs.compare_outputs),
+        _tool(doctor.AskRun, doctor.ask_run),
+        _tool(doctor.OrderRun, doctor.order_run),
+        _tool(doctor.ChangeRun, doctor.change_run),
+        _tool(doctor.ApplyChange, doctor.apply_change),
         _tool(talk.SmallTalk, talk.small_talk),
         _tool(talk.Clarify, talk.clarify),
         _tool(talk.NotUnderstood, talk.not_understood),

@@ -1,0 +1,61 @@
+"""The last word on a run: what happened, by which numbers, what was promised, and what to try next."""
+
+from __future__ import annotations
+
+from assistant.doctor.answers import explained
+from assistant.doctor.evidence import Evidence
+from assistant.doctor.findings import find
+from assistant.doctor.kinds import Finding
+from assistant.doctor.outcomes import promised
+from assistant.state import Message
+from trainer.events import Finished, TrainEvent
+
+RELAUNCH = "relaunch with the fix"
+
+
+def postmortem(e: Evidence, event: TrainEvent) -> Message | None:
+    """A message after a run that ended; None when there is nothing to add to its own last line."""
+    findings = find(e)
+    if isinstance(event, Finished):
+        return Message(
+            role="assistant", content=_good(e, event, findings), suggestions=_next(findings, ended_well=True)
+        )
+    if not findings or e.progress.status == "cancelled":
+        return None
+    parts = ["**What happened.** " + explained(findings[0], e)]
+    if e.progress.checkpoints:
+        parts.append(
+            f"The last checkpoint is of step {e.progress.checkpoints[-1][0]:,}: `{e.progress.checkpoints[-1][1]}`."
+        )
+    return Message(role="assistant", content="\n\n".join(parts), suggestions=_next(findings, ended_well=False))
+
+
+def _good(e: Evidence, event: Finished, findings: list[Finding]) -> str:
+    lines = ["**Looking back.**"]
+    lines += [f"- {text}" for text, _ in promised(e)]
+    changed = next((s for s in event.samples if s.get("before") != s.get("after")), None)
+    if changed:
+        lines.append(f"- before: “{_short(changed['before'])}” · after: “{_short(changed['after'])}”")
+    lines += [
+        f"- {finding.text} Next time: {finding.remedies[0].label}." for finding in findings[:2] if finding.remedies
+    ]
+    if not findings:
+        lines.append(f"- {_ahead(e)}")
+    return "\n".join(lines)
+
+
+def _ahead(e: Evidence) -> str:
+    """What to try next after a run without findings."""
+    if len(e.evals) >= 3 and e.evals[-1][1] < e.evals[-2][1] * 0.97:
+        return "The evaluation loss was still falling at the end: more epochs may help."
+    return "The curves have flattened without overfitting: more or more varied rows would help more than more epochs."
+
+
+def _next(findings: list[Finding], *, ended_well: bool) -> list[str]:
+    fixable = any(remedy.changes for finding in findings for remedy in finding.remedies)
+    return [*([RELAUNCH] if fixable else []), "show the plan" if ended_well else "what went wrong?"]
+
+
+def _short(text: str, most: int = 160) -> str:
+    flat = " ".join(text.split()) or "(nothing)"
+    return flat if len(flat) <= most else flat[: most - 1] + "…"

@@ -1,0 +1,150 @@
+"""Doing something about a run: orders to a living trainer, and a new run linked to the old one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from assistant.doctor.evidence import process_state, read_config
+from assistant.replies.run import duration
+from assistant.services import Services
+from assistant.store import Row
+from trainer.checks import contradictions
+from trainer.compute import Run
+from trainer.config import TrainingConfig, check, show
+from trainer.errors import ComputeError, ConfigError, StudioError
+from trainer.rows import read
+
+_SAID = {
+    "pause": "It pauses at the end of this step and keeps everything in memory; say *resume* to go on.",
+    "resume": "It goes on.",
+    "evaluate": "It evaluates at the end of this step; the loss comes here.",
+    "save": "It saves a checkpoint at the end of this step.",
+    "sample": "It answers at the end of this step.",
+    "learning_rate": "It saves a checkpoint and changes the learning rate at the end of this step.",
+}
+STOP_WAIT_S = 20.0  # a trainer stops at the end of its step
+REPEATS = "without repeated rows"
+
+
+def order(row: Row, do: str, extra: dict[str, Any]) -> str:
+    """Give a running training an order; returns what is said about it. Raises `ComputeError` when it cannot hear."""
+    if do == "continue":
+        return _wake(row)
+    line = json.dumps({"id": uuid.uuid4().hex[:8], "do": do, **extra})
+    with (Path(row["folder"]) / "control.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    return _SAID[do]
+
+
+def diff_text(row: Row, changes: dict[str, Any], factor: float | None) -> str:
+    """The change as a table, with what it keeps, what it costs and where it starts."""
+    config, now = read_config(Path(row["folder"])), row["progress"]
+    if factor is not None:
+        rate = now.learning_rate or config.learning_rate
+        return (
+            f"| | now | then |\n|---|---|---|\n| learning rate | {rate:.3g} | {rate * factor:.3g} |\n\n"
+            f"From the end of this step (now {now.step:,} of {now.total_steps:,}) on. A checkpoint is saved first; nothing is lost, "
+            "no time is added, and it can be taken back. **Do it?**"
+        )
+    changed(config, changes)  # refuses what cannot be before it is shown
+    lines = ["| | now | then |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {show(getattr(config, name, None))} | {show(value)} |"
+        for name, value in changes.items()
+        if name != "dataset"
+    ]
+    lines += [f"| data | {Path(config.dataset or '').name} | {changes['dataset']} |"] if "dataset" in changes else []
+    spent = duration((now.updated_at or 0) - (now.started_at or 0)) if now.started_at else "some time"
+    ends = "" if now.ended else f" The running one is cancelled at step {now.step:,}; its checkpoints and log stay."
+    return (
+        "\n".join(lines)
+        + f"\n\nA new run from step 0, linked to `{row['id']}`; it costs about what that one took ({spent} so far).{ends} **Start it?**"
+    )
+
+
+def changed(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    """The configuration with these changes. Raises `ConfigError` for a value that cannot be."""
+    values = config.model_dump() | {name: check(name, value) for name, value in changes.items() if name != "dataset"}
+    for problem in contradictions(values):
+        raise ConfigError(problem.message, problem.way_out, problem.fields)
+    return TrainingConfig.model_validate(values)
+
+
+def relaunch(row: Row, changes: dict[str, Any], services: Services) -> Run:
+    """Start the changed run in place of this one. Raises `StudioError` when it cannot be started."""
+    old = Path(row["folder"])
+    config = changed(read_config(old), changes)
+    _make_room(row, services)
+    attempt = sum(other["plan"].startswith(row["plan"][:40]) for other in services.store.runs(services.thread))
+    key = json.dumps([row["id"], changes, attempt], sort_keys=True)
+    run_id = hashlib.sha256(key.encode()).hexdigest()[:10]
+    folder = services.runs / run_id
+    folder.mkdir(parents=True)
+    final = config.model_copy(update={"dataset": _data(config, changes, folder), "output_dir": str(folder / "adapter")})
+    (folder / "config.json").write_text(final.model_dump_json(indent=2), encoding="utf-8")
+    _link(old, folder, row["id"], changes)
+    provider = services.providers[row["provider"]]
+    run = Run(id=run_id, provider=provider.name, folder=str(folder), job="")
+    services.store.add_run(
+        services.thread, run, plan=f"{row['plan'][:40]}/{run_id}", title=row["title"], estimate=row["estimate"]
+    )
+    try:
+        run = provider.submit(run_id, folder)
+    except StudioError:
+        services.store.drop_run(run_id)
+        raise
+    services.store.set_job(run)
+    return run
+
+
+def _make_room(row: Row, services: Services) -> None:
+    """End the old run first: two trainings on one machine slow each other down."""
+    provider = services.providers[row["provider"]]
+    if row["progress"].ended or not provider.alive(row["run"]):
+        return
+    provider.stop(row["run"], keep=False)
+    deadline = time.monotonic() + STOP_WAIT_S
+    while provider.alive(row["run"]):
+        if time.monotonic() > deadline:
+            raise ComputeError(f"Run {row['id']} has not ended yet.", "Wait for the end of its step and say it again.")
+        time.sleep(0.1)
+
+
+def _link(old: Path, new: Path, parent: str, changes: dict[str, Any]) -> None:
+    try:
+        context = json.loads((old / "context.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        context = {}
+    record = {**context, "parent": parent, "changes": changes}
+    (new / "context.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+
+def _data(config: TrainingConfig, changes: dict[str, Any], folder: Path) -> str:
+    """The data of the changed run: the same file, or a copy of it in the run's folder with each row once."""
+    source = config.dataset or ""
+    if changes.get("dataset") != REPEATS or not Path(source).is_file():
+        return source
+    seen: set[str] = set()
+    kept = folder / "rows.jsonl"
+    with kept.open("w", encoding="utf-8") as file:
+        for row in read(Path(source)):
+            line = json.dumps(row.data, sort_keys=True, ensure_ascii=False)
+            if row.error is None and line not in seen:
+                seen.add(line)
+                file.write(line + "\n")
+    return str(kept)
+
+
+def _wake(row: Row) -> str:
+    pid = str(row["job"]).partition(":")[0]
+    if process_state(row) != "T" or not pid.isdigit():
+        raise ComputeError("This run is not suspended.", "Ask how it is going.")
+    os.killpg(int(pid), signal.SIGCONT)
+    return "It goes on where it was; no step is lost."

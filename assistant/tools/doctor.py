@@ -1,0 +1,152 @@
+"""Asking about a run, giving it orders, and changing it: as a reversible step, shown first, done after a plain yes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from assistant.doctor.answers import Question, answer
+from assistant.doctor.evidence import gather
+from assistant.doctor.findings import find
+from assistant.doctor.kinds import Remedy
+from assistant.doctor.relaunch import diff_text, order, relaunch
+from assistant.replies import no_run
+from assistant.services import Services
+from assistant.state import ChatState, Pending, ToolCall
+from assistant.store import Row
+from assistant.tools.base import Outcome
+from trainer.errors import ComputeError
+
+MOST_BUTTONS = 3
+
+
+class AskRun(BaseModel):
+    """A question about the training that runs, or ran last: is it going well, why did the loss jump, is it slow, step 340, ..."""
+
+    question: Question = "health"
+    step: int | None = Field(None, ge=0)
+    text: str = ""
+
+
+def ask_run(args: AskRun, state: ChatState, services: Services) -> Outcome:
+    row = _row(state, services)
+    if row is None:
+        return Outcome(note=no_run())
+    evidence = gather(services.store, row)
+    around = services.store.around(row["id"], args.step) if args.step is not None else []
+    earlier = services.store.runs() if args.question == "normal" else []
+    found = answer(args.question, evidence, around, earlier, args.step)
+    options = {remedy.label: [_call(row["id"], remedy)] for remedy in found.remedies if remedy.changes or remedy.order}
+    labels = tuple(options)[:MOST_BUTTONS]
+    if found.finding is not None and not row["progress"].ended and found.finding.severity != "tells":
+        options |= {"stop and keep": [ToolCall(tool="stop_run", args={"keep": True})]}
+        labels = (*labels[: MOST_BUTTONS - 1], "stop and keep")
+    pending = Pending(kind="choice", fields=("run",), options=options) if options else None
+    return Outcome(
+        note=found.text,
+        diagnosis=found.finding.symptom if found.finding else None,
+        remedies=tuple(remedy.id for remedy in found.remedies),
+        suggestions=labels, pending=pending, quiet=True,
+    )  # fmt: skip
+
+
+class OrderRun(BaseModel):
+    """An order to the running training: pause, resume, evaluate now, save now, sample an answer, or continue a stopped process."""
+
+    do: Literal["pause", "resume", "evaluate", "save", "sample", "continue"]
+    prompt: str = Field("", max_length=4000)
+
+
+def order_run(args: OrderRun, state: ChatState, services: Services) -> Outcome:
+    row = _active(services)
+    if row is None:
+        return Outcome(note=no_run())
+    return Outcome(note=order(row, args.do, {"prompt": args.prompt} if args.prompt else {}), quiet=True)
+
+
+class ChangeRun(BaseModel):
+    """Change the training: `factor` scales its learning rate from here on; `changes` make a new run linked to this one."""
+
+    changes: dict[str, Any] = {}
+    factor: float | None = Field(None, ge=0.01, le=10.0)
+    run: str | None = None
+
+
+def change_run(args: ChangeRun, state: ChatState, services: Services) -> Outcome:
+    """Shows what would change, what is kept and what it costs. Nothing happens before a plain yes."""
+    row = _row(state, services, args.run)
+    if row is None or (args.factor is not None and row["progress"].ended):
+        return Outcome(note=no_run())
+    if not args.changes and args.factor is None:
+        args = args.model_copy(update={"changes": _best_fix(row, services)})
+    if not args.changes and args.factor is None:
+        return Outcome(note="I know of nothing that needs a change in this run.", quiet=True)
+    call = ToolCall(tool="apply_change", args={**args.model_dump(exclude_none=True), "run": row["id"]})
+    pending = Pending(
+        kind="offer", fields=("change_run",), options={"yes, do it": [call], "no": [ToolCall(tool="decline")]}
+    )
+    text = diff_text(row, args.changes, args.factor)
+    update = {"shown_change": _fingerprint(row["id"], args)}
+    return Outcome(update, text, asks=("change_run",), suggestions=("yes, do it", "no"), pending=pending)
+
+
+class ApplyChange(ChangeRun):
+    """The plain yes to the change just shown."""
+
+
+def apply_change(args: ApplyChange, state: ChatState, services: Services) -> Outcome:
+    """Refuses unless this very change was shown in the turn before, so that no interpreter can get round the question."""
+    row = _row(state, services, args.run)
+    if row is None:
+        return Outcome(note=no_run())
+    if state.shown_change != _fingerprint(row["id"], args) or state.pending.fields != ("change_run",):
+        return change_run(args, state, services)
+    if args.factor is not None:
+        note = order(row, "learning_rate", {"factor": args.factor})
+        undo = ToolCall(tool="change_run", args={"factor": round(1 / args.factor, 4), "run": row["id"]})
+        offer = Pending(kind="choice", fields=("run",), options={"undo that": [undo]})
+        return Outcome({"shown_change": None}, note, suggestions=("undo that",), pending=offer, quiet=True)
+    fresh = relaunch(row, args.changes, services)
+    note = f"🚀 Run `{fresh.id}` is starting, in place of `{row['id']}`: {_named(args.changes)}. The old run's files stay where they are."
+    return Outcome({"shown_change": None, "run_id": fresh.id}, note, quiet=True)
+
+
+def _best_fix(row: Row, services: Services) -> dict[str, Any]:
+    """The changes of the first remedy that has any, of the worst finding first."""
+    findings = find(gather(services.store, row))
+    return next((remedy.changes for finding in findings for remedy in finding.remedies if remedy.changes), {})
+
+
+def _call(run_id: str, remedy: Remedy) -> ToolCall:
+    if remedy.order:
+        return ToolCall(tool="order_run", args={"do": remedy.order})
+    return ToolCall(tool="change_run", args={"changes": remedy.changes, "run": run_id})
+
+
+def _row(state: ChatState, services: Services, run_id: str | None = None) -> Row | None:
+    """The run meant: the one named, the running one, else the newest; only runs of this conversation."""
+    rows = services.store.runs(services.thread)
+    if run_id is not None:
+        found = next((row for row in rows if row["id"] == run_id), None)
+        if found is None:
+            raise ComputeError(
+                f"There is no run {run_id} in this conversation.", "Ask how it is going to see its runs."
+            )
+        return found
+    return next((row for row in rows if not row["progress"].ended), rows[0] if rows else None)
+
+
+def _active(services: Services) -> Row | None:
+    return next((row for row in services.store.runs(services.thread) if not row["progress"].ended), None)
+
+
+def _fingerprint(run_id: str, args: ChangeRun) -> str:
+    shown = json.dumps([run_id, args.changes, args.factor], sort_keys=True)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def _named(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in changes.items())
