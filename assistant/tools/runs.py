@@ -25,7 +25,7 @@ class Launch(BaseModel):
 
 
 def launch(args: Launch, state: ChatState, services: Services) -> Outcome:
-    if (run := _active(services)) is not None:
+    if (run := active_run(services)) is not None:
         return Outcome(note=replies.already_running(run["id"]), quiet=True)
     stop = blockers(state, services)
     if stop:
@@ -43,7 +43,7 @@ class Confirm(BaseModel):
 
 def confirm(args: Confirm, state: ChatState, services: Services) -> Outcome:
     """Starts the run. Refuses unless this very plan was shown, so that no interpreter can get round the review."""
-    if (run := _active(services)) is not None:
+    if (run := active_run(services)) is not None:
         return Outcome(note=replies.already_running(run["id"]), quiet=True)
     stop = blockers(state, services)
     if state.shown_plan is None or state.shown_plan != plan_hash(state, services) or stop:
@@ -53,7 +53,8 @@ def confirm(args: Confirm, state: ChatState, services: Services) -> Outcome:
     return Outcome({"run_id": handle.id, "shown_plan": None}, replies.launched(handle.id), quiet=True)
 
 
-def _active(services: Services) -> dict[str, Any] | None:
+def active_run(services: Services) -> dict[str, Any] | None:
+    """The run of this conversation that has not ended, or None."""
     return next((row for row in services.store.runs(services.thread) if not row["progress"].ended), None)
 
 
@@ -129,7 +130,7 @@ class StopRun(BaseModel):
 
 
 def stop_run(args: StopRun, state: ChatState, services: Services) -> Outcome:
-    row = _active(services)
+    row = active_run(services)
     if row is None:
         return Outcome(note=replies.no_run())
     services.providers[row["provider"]].stop(row["run"], keep=args.keep)
