@@ -44,6 +44,12 @@ def report_on(path: Path, name: str, state: ChatState, services: Services) -> Da
     """The doctor's report, with the chosen model's tokenizer where it is at hand. Raises `DatasetError`."""
     card = model_card(state)
     tokenizer = services.hub.tokenizer_file(card) if card else None
-    path = readable([path], services.settings.home / "unpacked")
-    report = inspect(path, card, tokenizer, state.choices.get("max_seq_length"))
+    kept_as = path.name
+    try:
+        path = readable([path], services.settings.home / "unpacked")
+        report = inspect(path, card, tokenizer, state.choices.get("max_seq_length"))
+    except DatasetError as error:
+        # The user knows the file by its own name, not by the one it is kept under.
+        error.message, error.hint = (text.replace(kept_as, name) for text in (error.message, error.hint))
+        raise
     return report.model_copy(update={"name": name})
