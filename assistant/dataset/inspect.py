@@ -10,6 +10,7 @@ from pathlib import Path
 
 from assistant.cards import ModelCard
 from assistant.dataset import suggest
+from assistant.dataset.batches import first_batches
 from assistant.dataset.closer import closer_look
 from assistant.dataset.content import masked, parts
 from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, grade
@@ -22,6 +23,7 @@ from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, Format, detect
 from trainer.rows import read
 
+FIRST_BYTES, FIRST_ROWS = 1_000_000, 500
 GRADED = 200  # rows whose share of trained tokens is measured
 _ORDER = {"stops": 0, "warns": 1, "tells": 2}
 
@@ -46,6 +48,17 @@ def inspect(
         seen = scan(path, fmt)
         visit = _Visit(path, fmt, kit, rate, max_length, seen)
         return visit.report(digest.result())
+
+
+def first_look(path: Path | str) -> list[Problem]:
+    """What is wrong with the first megabyte: something to say at once while the whole file is read."""
+    path = Path(path)
+    seen = Scan(detect(islice(read(path), SAMPLE)))
+    for batch in first_batches(path):
+        seen.take(batch)
+        if seen.size > FIRST_BYTES or seen.rows >= FIRST_ROWS:
+            break
+    return list(_problems([*seen.findings.items(), *closer_look(seen).items()]))
 
 
 class _Visit:

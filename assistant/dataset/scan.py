@@ -23,7 +23,7 @@ from trainer.formats import Example, Format, to_example
 from trainer.rows import Row
 
 WHOLE_ROWS, WHOLE_BYTES = 8_000, 8_000_000  # a file up to this is looked at row by row, a larger one by a sample
-SAMPLED_ROWS, SAMPLED_BYTES = 2_000, 2_500_000
+SAMPLED_ROWS, SAMPLED_BYTES = 1_500, 1_500_000
 KEPT_LONGEST = 50
 BIN = 16  # bytes; lengths are kept as a histogram, so memory does not grow with the file
 BINS = 1 << 16

@@ -75,6 +75,11 @@ def test_json_lines(tmp_path, rows, changes):
     _same(path)
 
 
+@pytest.fixture(autouse=True)
+def _pyarrow_for_small_files_too(monkeypatch):
+    monkeypatch.setattr("assistant.dataset.batches.SMALL_CSV", 0)
+
+
 @USUAL
 @given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=6), changes=CHANGES)
 def test_csv(tmp_path, rows, changes):

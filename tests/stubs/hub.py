@@ -136,7 +136,6 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
             *,
             code: str = "",
             kind: str = "text/plain",
-            head: bool = False,
             etag: str = "",
         ) -> None:
             headers = {"Content-Type": kind, "Content-Length": str(len(body)), "X-Repo-Commit": COMMIT}

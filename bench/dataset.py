@@ -1,0 +1,114 @@
+"""Speed and memory of the dataset doctor, each file in a process of its own, against a bare `orjson.loads` loop.
+
+`python -m bench.dataset [MEGABYTES ...]`; 10, 100 and 1,000 without. Rates are per core, best of three.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import orjson
+
+TEXT = """the river carries small boats past old houses where people talk about prices weather music trains and food
+while children count apples oranges coins steps windows birds stars until evening comes with lamps tea letters maps"""
+WORDS = TEXT.split()
+SIZES = (10, 100, 1_000)  # MB
+
+
+def main() -> None:
+    sizes = [int(size) for size in sys.argv[1:] if size.isdigit()] or list(SIZES)
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            for kind in ("pairs.jsonl", "chats.jsonl", "pairs.csv"):
+                path = Path(folder) / f"{size}-{kind}"
+                _write(path, size * 1_000_000)
+                found = subprocess.run(
+                    [sys.executable, "-m", "bench.dataset", str(path)], capture_output=True, text=True, check=True
+                )
+                print(f"{size:>5} MB {kind:<12} {found.stdout.strip()}", flush=True)
+                path.unlink()
+
+
+def measure(path: Path) -> str:
+    """One line of figures. Peak memory is this process's: interpreter, libraries and all."""
+    from assistant.dataset import first_look, inspect
+    from assistant.dataset.scan import scan
+    from trainer.formats import SAMPLE, detect
+    from trainer.rows import read
+
+    fmt = detect(islice(read(path), SAMPLE))
+    first, whole = _timed(lambda: first_look(path)), _timed(lambda: inspect(path))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    size = path.stat().st_size / 1e9
+    pairs = [
+        (_cpu(lambda: scan(path, fmt)), _cpu(lambda: _bare(path))) for _ in range(3)
+    ]  # in turn: load disturbs both
+    checked, bare = (min(times) for times in zip(*pairs, strict=True))
+    line = f"parse and check {size / checked:.2f} GB/s"
+    if path.suffix == ".jsonl":
+        line += f" (bare orjson {size / bare:.2f}, ratio {checked / bare:.2f})"
+    return f"{line} · first finding {first * 1000:.0f} ms · whole report {whole:.2f} s · peak {peak:.0f} MB"
+
+
+def _bare(path: Path) -> None:
+    """The baseline: parse every line and forget it."""
+    with path.open("rb") as file:
+        for line in file:
+            if path.suffix == ".jsonl":
+                orjson.loads(line)
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    """Seconds of this thread on its core: the figures are per core, and other processes do not count."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _write(path: Path, size: int) -> None:
+    """Rows of English-looking words: questions of about 240 characters, answers of about 280, chats of six of both."""
+    pick = random.Random(1)
+    texts = [" ".join(pick.choices(WORDS, k=pick.randint(25, 75))) for _ in range(2_000)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if path.suffix == ".csv":
+            writer.writerow(["question", "answer"])
+        number = 0
+        while file.tell() < size:
+            for _ in range(500):
+                number += 1
+                asked, said = f"{number}: {pick.choice(texts)}", pick.choice(texts)
+                if path.suffix == ".csv":
+                    writer.writerow([asked, said])
+                elif "chats" in path.name:
+                    turns = [
+                        {"role": role, "content": f"{number} {pick.choice(texts)}"}
+                        for role in ("user", "assistant") * 6
+                    ]
+                    file.write(json.dumps({"messages": turns}) + "\n")
+                else:
+                    file.write(json.dumps({"question": asked, "answer": said}) + "\n")
+
+
+if __name__ == "__main__":
+    named = Path(sys.argv[1]) if len(sys.argv) == 2 else None
+    if named is not None and named.suffix:
+        print(measure(named))
+    else:
+        main()
