@@ -70,7 +70,7 @@ def diverged(e: Evidence) -> Finding | None:
     now = statistics.median(tail)
     evidence = [f"loss {start:.3g} at step {e.losses[0][0]:,}, peak {peak:.3g} at step {peak_step:,}, {now:.3g} now"]
     evidence += [f"learning rate at its highest: {rate:.2g} (adapters usually want 1e-4 to 3e-4)"]
-    tamed = rounded(max(USUAL_RATE, rate / 10)) if rate > limit("lora_rate_high") else rounded(rate / 5)
+    tamed = USUAL_RATE if rate > limit("lora_rate_high") else rounded(rate / 5)
     return Finding(
         "diverged", "loss_diverging", "stops",
         f"The loss has run away: from {start:.3g} it went up to {peak:.3g} (step {peak_step:,}) and is {now:.3g} now.",
@@ -168,7 +168,7 @@ def spike(e: Evidence) -> Finding | None:
     return Finding(
         "spike", "loss_diverging", "warns", f"The loss jumped from {usual:.3g} to {loss:.3g} at step {step:,}, {factor:.1f} times what it was.",
         step, tuple(evidence), ("rows in that batch that are unlike the rest or broken", "a learning rate that is too high"),
-        (Remedy("fix_dataset_format", f"look at the rows of step {step:,} and leave them out"), lower_rate(e, 3)),
+        (Remedy("fix_dataset_format", f"leave out the rows of step {step:,}", {"dataset": f"without the rows of step {step}"}, "those rows"), lower_rate(e, 3)),
     )  # fmt: skip
 
 

@@ -61,9 +61,8 @@ def _killed(e: Evidence, text: str) -> Finding:
     saved = (f"the last checkpoint is of step {kept:,}",) if kept else ()
     used = e.detail("memory_now_gib")
     seen = (f"it last used {used[-1][1]:.2f} GiB",) if used else ()
-    again = Remedy(
-        "load_adapter_on_resume", "start again", {"seed": e.config.seed}, "the steps since the last checkpoint"
-    )
+    often = max(1, e.progress.total_steps // 10)
+    again = change("save_steps", often, "load_adapter_on_resume", e, "the steps done so far; next time less is lost")
     return Finding(
         "killed", "oom", "stops", f"The trainer was killed (SIGKILL) after step {e.progress.step:,}; it could say nothing more.",
         e.progress.step, (text, *saved, *seen), ("the system ran out of memory and ended it", "someone ended it by hand"),

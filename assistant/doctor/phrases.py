@@ -51,9 +51,9 @@ SENTENCES: tuple[Sentence, ...] = (
 _COMPILED = [(re.compile(sentence.pattern, re.I), sentence) for sentence in SENTENCES]
 
 
-def about_run(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | None:
+def about_run(text: str, state: ChatState, run_active: bool, has_run: bool = False) -> list[ToolCall] | None:
     """The calls for a sentence about this conversation's training; None when it is about something else, or there is none."""
-    if not (run_active or state.run_id) or len(text) > 500:
+    if not (run_active or has_run or state.run_id) or len(text) > 500:
         return None
     if not run_active and len(text.split()) > LONG:
         return None
@@ -80,6 +80,10 @@ class RunFirst:
         answering = (
             turn.state.pending.kind in ("offer", "choice") and turn.message.strip() in turn.state.pending.options
         )
-        if not turn.files and not answering and (calls := about_run(turn.message, turn.state, turn.run_active)):
+        if (
+            not turn.files
+            and not answering
+            and (calls := about_run(turn.message, turn.state, turn.run_active, turn.has_run))
+        ):
             return calls
         return self._other.interpret(turn)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
-from assistant.doctor.evidence import process_state, read_config
+from assistant.doctor.evidence import process_state, read_config, rows_of_step
 from assistant.replies.run import duration
 from assistant.services import Services
 from assistant.store import Row
@@ -87,7 +88,9 @@ def relaunch(row: Row, changes: dict[str, Any], services: Services) -> Run:
     run_id = hashlib.sha256(key.encode()).hexdigest()[:10]
     folder = services.runs / run_id
     folder.mkdir(parents=True)
-    final = config.model_copy(update={"dataset": _data(config, changes, folder), "output_dir": str(folder / "adapter")})
+    final = config.model_copy(
+        update={"dataset": _data(config, changes, old, folder), "output_dir": str(folder / "adapter")}
+    )
     (folder / "config.json").write_text(final.model_dump_json(indent=2), encoding="utf-8")
     _link(old, folder, row["id"], changes)
     provider = services.providers[row["provider"]]
@@ -126,17 +129,19 @@ def _link(old: Path, new: Path, parent: str, changes: dict[str, Any]) -> None:
     (new / "context.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
-def _data(config: TrainingConfig, changes: dict[str, Any], folder: Path) -> str:
-    """The data of the changed run: the same file, or a copy of it in the run's folder with each row once."""
-    source = config.dataset or ""
-    if changes.get("dataset") != REPEATS or not Path(source).is_file():
+def _data(config: TrainingConfig, changes: dict[str, Any], old: Path, folder: Path) -> str:
+    """The data of the changed run: the same file, or a copy of what is left of it in the run's own folder."""
+    source, wanted = config.dataset or "", str(changes.get("dataset", ""))
+    if not wanted or not Path(source).is_file():
         return source
+    step = re.fullmatch(r"without the rows of step (\d+)", wanted)
+    left_out = set(rows_of_step(old, int(step[1])) or ()) if step else set()
     seen: set[str] = set()
     kept = folder / "rows.jsonl"
     with kept.open("w", encoding="utf-8") as file:
         for row in read(Path(source)):
             line = json.dumps(row.data, sort_keys=True, ensure_ascii=False)
-            if row.error is None and line not in seen:
+            if row.error is None and row.number not in left_out and not (wanted == REPEATS and line in seen):
                 seen.add(line)
                 file.write(line + "\n")
     return str(kept)

@@ -43,6 +43,7 @@ def interpret(state: TurnState, runtime: Runtime[Services], interpreter: Interpr
         values=values_of(chat, services),
         gpus=tuple(gpu.name for gpu in services.machine().gpus),
         run_active=active_run(services) is not None,
+        has_run=bool(services.store.runs(services.thread)),
     )
     return {"calls": [call.model_dump() for call in interpreter.interpret(turn)]}
 

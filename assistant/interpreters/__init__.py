@@ -19,6 +19,7 @@ class Turn:
     values: Mapping[str, Any] = field(default_factory=dict)  # the plan as it stands, defaults included, by field
     gpus: tuple[str, ...] = ()  # the cards of this machine, by name; () when it has none
     run_active: bool = False  # a training of this conversation is going on
+    has_run: bool = False  # one is, or was
 
 
 class Interpreter(Protocol):
