@@ -1,7 +1,9 @@
-"""Bytes a training step keeps between forward and backward, per token, from the modelling code.
+"""Bytes a training step keeps between forward and backward, from the modelling code of transformers 5.23 and peft 0.21.
 
-T = batch x length tokens. Frozen linear layers keep no input. Sources: what autograd saves in transformers 5.23 and
-peft 0.21, read off traces of real steps on fake tensors (tests/estimator compares both).
+Frozen linear layers keep no input; what is kept: the inputs of norms in 32 bits, queries, keys, values and output of the
+attention, both factors of the gated MLP, and what the adapters need. c: bytes of the computing format, a: of the adapter.
+Every term was read off traces of real steps on fake tensors; bench/estimator.py compares both on random configurations.
+All `*_bytes` functions give bytes per token of one layer unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -10,76 +12,125 @@ from estimator.layers import Linear
 from estimator.spec import ModelSpec
 from estimator.step import Step
 
-HEAD_CHUNK = 256  # tokens per chunk of TRL's fused head
-
-
-def held_bytes(step: Step, spec: ModelSpec) -> float:
-    """What all layers keep until the backward pass: every activation, or with checkpointing only each layer's input."""
-    residual = 2 if step.compute_bytes == 2 else 4
-    if step.checkpointing:
-        return step.tokens * (residual * spec.hidden * spec.layers + 4 * spec.hidden)
-    return step.tokens * (spec.layers * layer_bytes(step, spec) + 4 * spec.hidden)
-
-
-def recomputed_bytes(step: Step, spec: ModelSpec) -> float:
-    """The one layer in work during backward, beyond what is held."""
-    working = step.tokens * (4 * _widest(spec) + 6 * spec.hidden)
-    if step.checkpointing:
-        return step.tokens * layer_bytes(step, spec) + working
-    return 0.0
+TILE_TOKENS, TILE_WORDS = 4096, 32_768  # trl 1.16's fused head: tokens and words of the vocabulary at a time
+SHARED_WITH_ATTENTION = "attention_output"  # the attention keeps its own output anyway
 
 
 def layer_bytes(step: Step, spec: ModelSpec) -> float:
-    """Saved by one layer's forward, per token (Llama-like blocks: norms upcast to fp32, SDPA, gated MLP)."""
-    c = step.compute_bytes
-    norms = 4 * spec.norm_layers * spec.hidden
-    attention = 2 * c * spec.q_width + 2 * c * spec.q_width + 4 * spec.heads
-    per_token = norms + attention + _mlp_bytes(step, spec) + adapter_bytes(step, spec)
-    return per_token + (4 * (spec.q_width + spec.kv_width) if spec.qk_norm else 0)
+    """Kept by one layer's forward."""
+    return _norms(spec) + _attention(step, spec) + _mlp(step, spec) + _adapters(step, spec)
 
 
-def _mlp_bytes(step: Step, spec: ModelSpec) -> float:
-    c = step.compute_bytes
-    kept = 3 if spec.gated else 1
+def layer_input_bytes(step: Step, spec: ModelSpec) -> float:
+    """What checkpointing keeps of a layer: its input, and with int8 the inputs of all its linear layers.
+
+    bitsandbytes' int8 product keeps its input where checkpointing cannot see it (MatMul8bitLt, ctx.tensors).
+    """
+    kept = step.flow_bytes * spec.hidden
+    return kept + (step.flow_bytes * _distinct_inputs(spec.linears, spec) if step.quantization == "int8" else 0)
+
+
+def _norms(spec: ModelSpec) -> float:
+    total = spec.norm_layers * (4 * spec.hidden + 4)
+    if spec.qk_norm:
+        total += 4 * (spec.q_width + spec.kv_width) + 4 * (spec.heads + spec.kv_heads)
+    return float(total)
+
+
+def _attention(step: Step, spec: ModelSpec) -> float:
+    """Query, key, value, output, log-sum-exp. A padded batch has keys and values repeated for every head, and a mask."""
+    c = step.flow_bytes
+    keys = 2 * (spec.q_width if step.padded and spec.heads != spec.kv_heads else spec.kv_width)
+    return c * (2 * spec.q_width + keys) + 4 * spec.heads + (c * step.length if step.padded else 0)
+
+
+def _mlp(step: Step, spec: ModelSpec) -> float:
+    c = step.flow_bytes
+    factors = 3 if spec.gated else 1
     if not spec.routed.number:
-        return c * kept * spec.intermediate
-    routed = spec.routed.per_token * (c * kept * spec.routed.width + 2 * c * spec.hidden)
-    shared = sum(linear.outputs for linear in spec.linears if linear.reads.startswith("shared_expert_input"))
-    return routed * spec.routed.layers / spec.layers + c * 1.5 * shared
+        return float(c * factors * spec.intermediate)
+    each = c * factors * spec.routed.width + 2 * c * spec.hidden
+    dense = 1 - spec.routed.layers / spec.layers
+    shared = sum(linear.outputs for linear in spec.linears if linear.reads == "shared_expert_input")
+    routed = spec.routed.per_token * each * spec.routed.layers / spec.layers
+    return routed + dense * c * factors * spec.intermediate + 1.5 * c * shared
 
 
-def adapter_bytes(step: Step, spec: ModelSpec) -> float:
-    """Saved by the adapters of one layer, per token."""
-    return sum(_adapter(step, linear) * linear.copies for linear in step.targets) / spec.layers + _shared_inputs(
-        step, spec
-    )
+def _adapters(step: Step, spec: ModelSpec) -> float:
+    kept = sum(_adapter(step, linear) * linear.copies for linear in step.targets) / spec.layers
+    if step.quantization == "int8":
+        return kept + step.flow_bytes * _distinct_inputs(spec.linears, spec)
+    return kept + (step.flow_bytes * _distinct_inputs(step.targets, spec) if step.shares_inputs else 0)
 
 
 def _adapter(step: Step, linear: Linear) -> float:
-    own = step.adapter_bytes
-    dora = 6 * linear.outputs if step.dora else 0
-    inner = own * step.rank
-    if step.dropout:
-        return (own + 1) * linear.inputs + inner + dora
-    return (own * linear.inputs if own == 4 and step.compute_bytes == 2 else 0) + inner + dora
+    """One adapted layer: its own copy of the input where it cannot share one, the dropout mask, the inner product."""
+    inside = step.adapter_flow_bytes
+    own = 0 if step.shares_inputs else inside * linear.inputs
+    mask = linear.inputs if step.dropout else 0
+    both_results = (inside + (inside if step.dropout else step.flow_bytes)) * linear.outputs if step.dora else 0
+    return inside * step.rank + own + mask + both_results
 
 
-def _shared_inputs(step: Step, spec: ModelSpec) -> float:
-    """Adapters in the computing format, without dropout, keep one input for all that read it."""
-    if step.dropout or step.adapter_bytes != step.compute_bytes:
-        return 0.0
-    inputs = {linear.reads: linear.inputs * linear.copies / spec.layers for linear in step.targets}
-    return step.adapter_bytes * sum(inputs.values())
+def _distinct_inputs(linears: tuple[Linear, ...], spec: ModelSpec) -> float:
+    """Widths of the tensors these layers read, each once."""
+    inputs = {linear.reads: linear.inputs * linear.copies / spec.layers for linear in linears}
+    return sum(width for reads, width in inputs.items() if reads != SHARED_WITH_ATTENTION)
 
 
-def logits_bytes(step: Step, spec: ModelSpec) -> float:
-    """The loss. Materialised logits: log-probabilities, their gradient and the logits' gradient in fp32, 12 bytes a token and word
-    (transformers 5). Fused head: a copy of the head in fp32 and one chunk of 256 tokens, whatever T."""
-    if not step.fused_head:
-        return 12.0 * step.tokens * spec.vocab
-    copy = spec.vocab * spec.hidden * (4 + (2 if step.autocast else 0))
-    return copy + 12.0 * min(HEAD_CHUNK, step.tokens) * spec.vocab
+def layer_weights_bytes(step: Step, spec: ModelSpec) -> float:
+    """Whole matrices one layer keeps, in bytes (not per token): DoRA with dropout multiplies by the weight once more."""
+    adapters = sum(_size(linear, step.rank) for linear in step.targets) / spec.layers
+    copies = 2 * adapters if step.autocast and step.adapter_bytes == 4 else 0.0
+    if not (step.dora and step.dropout):
+        return copies
+    weights = sum(linear.inputs * linear.outputs * linear.copies for linear in step.targets) / spec.layers
+    return copies + step.adapter_flow_bytes * weights
 
 
-def _widest(spec: ModelSpec) -> int:
-    return max((linear.outputs for linear in spec.linears), default=spec.hidden)
+def _size(linear: Linear, rank: int) -> int:
+    return rank * (linear.inputs + linear.outputs) * linear.copies
+
+
+def transient_bytes(step: Step, spec: ModelSpec) -> float:
+    """Alive only while the widest adapted layer is computed: its input in the adapter's format, before and after dropout."""
+    narrow = 5 * step.flow_bytes * spec.hidden
+    if not step.targets:
+        return narrow
+    widest = max(linear.inputs for linear in step.targets)
+    if step.adapter_bytes == step.flow_bytes:
+        return narrow + (step.flow_bytes * widest if step.dropout else 0)
+    return narrow + step.flow_bytes * widest + 4 * widest * (2 if step.dropout else 1)
+
+
+def transient_weights(step: Step, spec: ModelSpec) -> float:
+    """Whole matrices alive for a moment, in bytes: a dequantized weight; DoRA's norm of weight plus update, by way of an identity."""
+    largest = max((linear.inputs * linear.outputs for linear in spec.linears), default=0)
+    dequantized = step.compute_bytes * largest if step.quantization else 0
+    if not step.dora:
+        return float(dequantized)
+    return max((_dora_moment(step, linear) for linear in step.targets), default=0.0)
+
+
+def _dora_moment(step: Step, linear: Linear) -> float:
+    """Identity, update, scaled update, sum, and the weight where it is not in the adapter's format already."""
+    square, matrix = linear.inputs**2, linear.inputs * linear.outputs
+    own, inside = step.adapter_bytes, step.adapter_flow_bytes
+    copied = step.quantization is not None or own != step.base_bytes
+    whole = (4 if copied else 3) * own * matrix + inside * square
+    return float(max(whole, (own + inside) * square if own != inside else 0))
+
+
+def head_bytes(step: Step, spec: ModelSpec) -> float:
+    """The last norm, the hidden states' gradient and the loss, in bytes of the whole batch.
+
+    Fused head: one tile of logits. Materialised: 16-bit logits, a 32-bit copy, a shifted one, log-probabilities: 14 bytes a
+    token and word (Granite gives the first up: 12).
+    """
+    c, tokens = step.flow_bytes, step.tokens
+    last = tokens * (4 if c == 2 else 0) * spec.hidden + tokens * c * spec.hidden
+    if step.fused_head:
+        gradient = tokens * (4 + (c if c == 2 else 0)) * spec.hidden
+        return last + gradient + min(tokens, TILE_TOKENS) * TILE_WORDS * step.compute_bytes
+    narrow = 0 if spec.model_type.startswith("granite") or step.compute_bytes == 4 else 2
+    return last + float(12 + narrow) * tokens * spec.vocab

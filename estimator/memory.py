@@ -1,6 +1,6 @@
 """Peak memory of one training step on one card, term by term, in closed form.
 
-total = base weights + adapter + gradients + optimizer + activations + logits
+total = base weights + adapter + optimizer + gradients + activations + logits + working memory
 
 All sizes in GiB (2**30 bytes). `total_gib` is what `torch.cuda.max_memory_allocated` would say; what the card must have
 and what nvidia-smi shows are kept apart, because the caching allocator and the CUDA context come on top.
@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from estimator.activations import held_bytes, logits_bytes, recomputed_bytes
+from estimator.activations import (
+    head_bytes,
+    layer_bytes,
+    layer_input_bytes,
+    layer_weights_bytes,
+    transient_bytes,
+    transient_weights,
+)
 from estimator.spec import ModelSpec
 from estimator.step import Step, adapter_params
 
@@ -59,24 +66,28 @@ def memory(step: Step, spec: ModelSpec, on_cpu: bool = False, cards: int = 1) ->
 
 def _parts(step: Step, spec: ModelSpec) -> dict[str, float]:
     trained = adapter_params(step)
+    fixed = {
+        "base weights": base_bytes(step, spec),
+        "adapter": trained * step.adapter_bytes / step.shards,
+        "optimizer": trained * step.optimizer_bytes / step.shards,
+    }
     gradients = trained * step.adapter_bytes / step.shards
-    held, logits, again = held_bytes(step, spec), logits_bytes(step, spec), recomputed_bytes(step, spec)
-    # The peak is at the loss, when the logits are there and gradients are not yet, or in the last layer's backward.
-    at_loss = logits + (gradients if step.accumulating else 0)
-    at_layer = again + gradients
-    working = max(at_loss, at_layer)
-    return (
-        {
-            "base weights": base_bytes(step, spec),
-            "adapter": trained * step.adapter_bytes / step.shards,
-            "gradients": gradients if at_layer >= at_loss or step.accumulating else 0.0,
-            "optimizer": trained * step.optimizer_bytes / step.shards,
-            "activations": held + (again if at_layer >= at_loss else 0),
-            "logits": logits if at_loss > at_layer else 0.0,
-        }
-        if working
-        else {}
-    )
+    return fixed | max(_moments(step, spec, gradients), key=lambda moment: sum(moment.values()))
+
+
+def _moments(step: Step, spec: ModelSpec, gradients: float) -> list[dict[str, float]]:
+    """What can be the peak: the loss, the last layer's and the first layer's backward, the optimizer's update."""
+    one = step.tokens * layer_bytes(step, spec) + layer_weights_bytes(step, spec)
+    moment = step.tokens * transient_bytes(step, spec) + transient_weights(step, spec)
+    kept = step.tokens * layer_input_bytes(step, spec) if step.checkpointing else one
+    held, before = spec.layers * kept, gradients if step.accumulating else 0.0
+    again = one if step.checkpointing else 0.0
+    return [
+        {"activations": held, "logits": head_bytes(step, spec), "gradients": before, "working memory": 0.0},
+        {"activations": held + again, "logits": 0.0, "gradients": before, "working memory": moment},
+        {"activations": kept + again, "logits": 0.0, "gradients": gradients, "working memory": moment},
+        {"activations": 0.0, "logits": 0.0, "gradients": gradients, "working memory": 0.0},
+    ]
 
 
 def base_bytes(step: Step, spec: ModelSpec) -> float:

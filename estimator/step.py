@@ -37,12 +37,28 @@ class Step(NamedTuple):
     accumulating: bool
     optimizer_bytes: float  # of one trained parameter
     fused_head: bool
-    packing: bool
+    padded: bool  # rows of different length share a batch
     shards: int  # cards the weights are spread over
+    wide_flow: bool  # trl 0.13 on a quantized base: 32-bit norms widen all that flows between layers
 
     @property
     def tokens(self) -> int:
         return self.batch * self.length
+
+    @property
+    def flow_bytes(self) -> int:
+        """Of one number between the layers."""
+        return 4 if self.wide_flow else self.compute_bytes
+
+    @property
+    def adapter_flow_bytes(self) -> int:
+        """Of one number inside an adapter: autocast narrows it to the computing format."""
+        return self.compute_bytes if self.autocast else self.adapter_bytes
+
+    @property
+    def shares_inputs(self) -> bool:
+        """Whether adapters of one input keep it once: not after their own dropout, nor after widening it to their format."""
+        return not self.dropout and self.adapter_bytes == self.flow_bytes
 
 
 def make_step(
@@ -57,9 +73,10 @@ def make_step(
     length = check_length(config, spec, longest)
     on_cpu = gpu is not None and gpu.is_cpu
     bits = _bits(config)
-    half = not (on_cpu or config.precision == "fp32") or config.precision in ("bf16", "fp16")
+    precision = config.precision or _precision(gpu)
+    plain = 4 if precision == "fp32" else 2
     # TRL casts the adapter to bf16 on a quantized base; PEFT keeps fp32 adapters otherwise (autocast_adapter_dtype)
-    narrow_adapter = bits is not None and half and stack == "ours"
+    narrow_adapter = bits is not None and precision == "bf16" and stack == "ours"
     return Step(
         batch=config.batch_size,
         length=length,
@@ -68,18 +85,26 @@ def make_step(
         dropout=config.dropout,
         dora=config.algorithm == "dora",
         quantization=bits,
-        weight_bytes=_weight_bytes(bits, bool(config.double_quantization), 2 if half else 4),
-        base_bytes=2 if half else 4,
+        weight_bytes=_weight_bytes(bits, config.double_quantization is not False, plain),
+        base_bytes=plain,
         adapter_bytes=2 if narrow_adapter else 4,
-        compute_bytes=2 if half else 4,
-        autocast=half and stack == "ours",
+        compute_bytes=plain,
+        autocast=plain == 2 and stack == "ours",
         checkpointing=checkpoints(config, on_cpu),
         accumulating=config.gradient_accumulation_steps > 1,
         optimizer_bytes=_optimizer_bytes(config.optim, 2 if narrow_adapter else 4),
         fused_head=stack == "ours",
-        packing=config.packing,
+        padded=config.batch_size > 1 and not (config.packing and stack == "transformers"),
         shards=config.num_gpus if sharded else 1,
+        wide_flow=bits is not None and stack == "transformers",
     )
+
+
+def _precision(gpu: Gpu | None) -> str:
+    """The number format trainer/presets.py computes for a card."""
+    if gpu is not None and gpu.is_cpu:
+        return "fp32"
+    return "bf16" if gpu is None or gpu.bf16 else "fp16"
 
 
 def check_length(config: TrainingConfig, spec: ModelSpec, longest: int | None = None) -> int:

@@ -67,13 +67,13 @@ def run_time(
 ) -> RunTime:
     """How long `rows` rows of `tokens_per_row` tokens on average (unknown: full sequences) take."""
     mean = min(float(step.length), tokens_per_row or float(step.length))
-    padded = step.length if config.packing else padded_length(mean, step)
+    padded = padded_length(mean, step) if step.padded else mean if step.batch == 1 else step.length
     micro = step_time(step._replace(length=max(1, round(padded))), spec, gpu, cores)
     if micro is None:
         raise ValueError(f"the speed of {gpu.name} is unknown")
     fast, slow = NOISE["cpu" if gpu.is_cpu else "gpu"]
     seconds = Range(low=micro.seconds * fast, expected=micro.seconds, high=micro.seconds * slow)
-    own_tokens = step.batch * (padded if config.packing else mean) * config.num_gpus
+    own_tokens = step.batch * (mean if step.padded else padded) * config.num_gpus
     update = seconds.map(lambda s: s * config.gradient_accumulation_steps)
     steps = _steps(config, rows, mean, step)
     startup = startup_time(config, spec, gpu)
@@ -91,7 +91,7 @@ def padded_length(mean: float, step: Step) -> float:
 def _steps(config: TrainingConfig, rows: int | None, mean: float, step: Step) -> int | None:
     if rows is None:
         return config.max_steps
-    if config.packing:
+    if not step.padded and step.batch > 1:
         rows = max(1, round(rows * mean / step.length))
     return total_steps(config, rows)
 

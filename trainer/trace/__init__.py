@@ -20,6 +20,7 @@ from trainer.trace.build import build, dequantizing, make_fake
 from trainer.trace.gpu_like import gpu_like, real_rows
 from trainer.trace.live import LiveBytes
 from trainer.trace.step import Batch, Stack, prepare, run
+from trainer.trace.work import Work
 
 NAMES = {"backward": "working memory"}
 
@@ -33,6 +34,7 @@ class Trace(BaseModel):
     parts: dict[str, int]
     holders: list[tuple[str, str, int]]  # what kind, made by which operator, bytes: largest first
     trainable_params: int
+    operators: list[tuple[int, int, int]]  # of one micro-step: FLOPs, bytes moved, how often
     seconds: float  # the tracing took
 
 
@@ -62,7 +64,8 @@ def trace(
     with mode:
         prepare_after = make_fake(model, config, mode)
         prepare(model, config, where, stack)
-        live = LiveBytes()
+        work = Work()
+        live = LiveBytes(work)
         _count_model(model, prepare_after, live)
         differ = config.batch_size > 1 if padded is None else padded
         batch = Batch(config.batch_size, length or config.max_seq_length, differ)
@@ -74,6 +77,7 @@ def trace(
         peak_bytes=live.peak,
         parts=parts,
         holders=live.holders,
+        operators=work.listed(),
         trainable_params=trained,
         seconds=round(time.monotonic() - began, 2),
     )

@@ -26,7 +26,7 @@ BLOCK, SCALE_BLOCK = 64, 256  # weights per 4-bit scale, scales per scale of sca
 
 
 def build(config: TrainingConfig, numbers: Mapping[str, Any], where: ours.Hardware) -> Any:
-    """The peft model of this run on the meta device. Raises `ModelError` when transformers does not know the architecture."""
+    """The peft model of this run on the meta device. Raises `ModelError` for an architecture transformers does not know."""
     with torch.device("meta"):
         base = _base(numbers, where.dtype)
         if config.quantization:
@@ -63,7 +63,9 @@ def _base(numbers: Mapping[str, Any], dtype: torch.dtype) -> PreTrainedModel:
     kind = str(numbers.get("model_type"))
     if kind not in CONFIG_MAPPING:
         raise ModelError(f"transformers does not know the architecture {kind!r}.", fields=("model_type",))
-    known = {key: value for key, value in numbers.items() if key not in ("model_type", "torch_dtype", "dtype", "auto_map")}
+    known = {
+        key: value for key, value in numbers.items() if key not in ("model_type", "torch_dtype", "dtype", "auto_map")
+    }
     settings = CONFIG_MAPPING[kind].from_dict(known)
     model: PreTrainedModel = AutoModelForCausalLM.from_config(settings, dtype=dtype, attn_implementation="sdpa")
     return model
@@ -153,7 +155,9 @@ class _FourBit:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         kept, bias = x.dtype, self.layer.bias
         x = x.to(self.state.dtype)
-        out = bnb.matmul_4bit(x, self.layer.weight, bias=None if bias is None else bias.to(x.dtype), quant_state=self.state)
+        out = bnb.matmul_4bit(
+            x, self.layer.weight, bias=None if bias is None else bias.to(x.dtype), quant_state=self.state
+        )
         return out.to(kept)
 
 

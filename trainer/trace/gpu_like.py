@@ -1,6 +1,7 @@
 """What fake tensors on a CPU do otherwise than real ones on a card, undone while tracing.
 
 * a fake position table might hold packed rows, so transformers builds a mask where a real run needs none;
+* layer norm: autocast widens it to 32 bits on a card, and leaves it narrow on a CPU;
 * dropout: the CPU's decomposition keeps a 32-bit mask, CUDA's kernel one byte an element;
 * TRL's fused head: its Triton kernels work in place, its CPU fallback allocates; on a card only labelled tokens are scored.
 """
@@ -30,6 +31,7 @@ def gpu_like() -> Iterator[None]:
     """Run the body as a card would allocate."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(functional, "dropout", _dropout))
+        stack.enter_context(patch.object(functional, "layer_norm", _layer_norm))
         stack.enter_context(patch.object(chunked_logprob, "_forward_tile", _in_place))
         stack.enter_context(patch.object(chunked_logprob, "_backward_tile", _in_place))
         stack.enter_context(patch.object(chunked_logprob, "_addmm_fp32", _accumulate))
@@ -40,6 +42,16 @@ def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace
     if not training or p == 0:
         return input
     return torch.ops.aten.native_dropout(input, p, True)[0]
+
+
+def _layer_norm(
+    input: torch.Tensor, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> torch.Tensor:
+    if not torch.is_autocast_enabled("cpu"):
+        return torch.layer_norm(input, shape, weight, bias, eps)
+    wide = [None if tensor is None else tensor.float() for tensor in (weight, bias)]
+    with torch.autocast("cpu", enabled=False):
+        return torch.layer_norm(input.float(), shape, *wide, eps)
 
 
 def _in_place(tile: torch.Tensor, *args: Any, **kwargs: Any) -> None:

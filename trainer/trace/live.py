@@ -9,6 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from trainer.trace.work import Work
+
 BLOCK = 512  # bytes the CUDA caching allocator rounds up to
 HOLDERS = 8  # how many of the largest groups at the peak are reported
 
@@ -19,8 +21,9 @@ class LiveBytes(TorchDispatchMode):
     `tag` names what is being made now; `retag` moves what turned out to be something else (a gradient).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work | None = None) -> None:
         super().__init__()
+        self.work = work  # counts operators too while it is set
         self.tag = "activations"
         self.now = 0
         self.peak = 0
@@ -68,6 +71,8 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
+        if self.work is not None:
+            self.work.note(func, args, kwargs, out)
         before = self.peak
         for leaf in tree_iter(out):
             if isinstance(leaf, torch.Tensor):

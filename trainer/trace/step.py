@@ -17,6 +17,15 @@ Stack = Literal["ours", "transformers"]
 STATE_BLOCK, SMALL = 256, 4096  # bitsandbytes' 8-bit optimizers: numbers a scale; smaller tensors stay in 32 bits
 
 
+def _norms_in_fp32(model: Any) -> None:
+    """What trl 0.13 did to a quantized base: everything that flows between the layers became 32 bits wide."""
+    for module in model.modules():
+        if "norm" in type(module).__name__.lower():
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    module._parameters[name] = torch.nn.Parameter(parameter.float(), requires_grad=False)
+
+
 class Batch(NamedTuple):
     """Rows and tokens a row; `padded` when rows differ in length, so that attention needs a mask."""
 
@@ -27,6 +36,8 @@ class Batch(NamedTuple):
 
 def prepare(model: Any, config: TrainingConfig, where: ours.Hardware, stack: Stack) -> None:
     """What SFTTrainer does to the model before the first step: the adapter's number format and the fused head."""
+    if config.quantization and stack == "transformers":
+        _norms_in_fp32(model)
     narrow = bool(config.quantization) and stack == "ours" and where.precision == "bf16"
     for module in model.modules():
         for name, parameter in module._parameters.items():
@@ -54,6 +65,7 @@ def run(
         for _ in range(min(2, config.gradient_accumulation_steps)):
             say(f"update {update + 1} of 2")
             _micro_step(model, where, stack, batch, live)
+            live.work = None  # one micro-step is enough
         live.tag = "optimizer"
         if config.max_grad_norm:
             torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
@@ -74,13 +86,25 @@ def _micro_step(model: Any, where: ours.Hardware, stack: Stack, batch: Batch, li
         with mixed:
             out = model(**rows, fused_lm_head=True)
         loss = (-out.log_probs).sum() / ids.numel()
+        del out
     else:
-        with nullcontext():
-            out = model(**rows, use_cache=False)
-        loss = out.loss
-    del out
+        loss = _loss_of_logits(model, rows)
     live.tag = "backward"
     loss.backward()
+
+
+def _loss_of_logits(model: Any, rows: dict[str, torch.Tensor]) -> torch.Tensor:
+    """transformers' loss up to 4.48: a 32-bit copy of the logits, a second one shifted by a token, log-probabilities.
+
+    Granite's forward gave its 16-bit logits up before; the others keep them beside.
+    """
+    labels = rows.pop("labels")
+    narrow = model(**rows, use_cache=False).logits
+    logits = narrow.float()
+    if model.config.model_type.startswith("granite"):
+        del narrow
+    shifted = logits[:, :-1].contiguous().view(-1, logits.shape[-1])
+    return torch.nn.functional.cross_entropy(shifted, labels[:, 1:].reshape(-1))
 
 
 def optimizer_state(parameter: torch.Tensor, optim: str) -> list[torch.Tensor]:
