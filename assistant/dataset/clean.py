@@ -64,14 +64,24 @@ def _chats(batch: Batch, fmt: Format) -> Look:
     role, content = ("role", "content") if fmt.name == "messages" else ("from", "value")
     chats = batch.column(fmt.columns["messages"])
     try:
-        roles = [tuple([turn[role] for turn in chat]) for chat in chats]
-        texts = [turn[content] for chat in chats for turn in chat]
-        good = {pattern for pattern in set(roles) if in_order(pattern)}
-        if good.issuperset(roles) and not _not_text(texts) and not ("tools" in fmt.columns or "system" in fmt.columns):
+        turns = [turn for chat in chats for turn in chat]
+        texts = [turn[content] for turn in turns]
+        plain = not _not_text(texts) and not ("tools" in fmt.columns or "system" in fmt.columns)
+        if plain and _alternating([turn[role] for turn in turns], chats):
+            return Look((), [hash(chat[0][content]) for chat in chats])
+        patterns = [tuple([turn[role] for turn in chat]) for chat in chats]
+        if plain and all(map(in_order, set(patterns))):
             return Look((), [hash(chat[len(chat) % 2][content]) for chat in chats])
     except (TypeError, KeyError, IndexError, AttributeError):
         pass
     return Look(range(len(chats)), [hash(repr(chat)) for chat in chats])
+
+
+def _alternating(roles: list[Any], chats: list[Any]) -> bool:
+    """Whether every chat is user, assistant, user, assistant, ..., told from all their roles in one list."""
+    even = not any(len(chat) % 2 or not chat for chat in chats)
+    asks, answers = set(roles[::2]), set(roles[1::2])
+    return even and (asks, answers) in (({"user"}, {"assistant"}), ({"human"}, {"gpt"}))
 
 
 def in_order(roles: Sequence[Any]) -> bool:
