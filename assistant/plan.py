@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +209,9 @@ def _place_blocks(state: ChatState, services: Services) -> list[str]:
     if provider not in services.providers:
         return [f"I can estimate and prepare a run for {PROVIDER_NAMES[provider]}, but I can't rent its machines from here yet. "
                 "Say *use this machine* to train here."]  # fmt: skip
+    if provider == "local" and find_spec("torch") is None:
+        return ["The training libraries are not installed where I run (a Space has none), so I can plan but not train here. "
+                "On a machine of yours, `make run` or `pip install -e '.[train]'` brings them."]  # fmt: skip
     wanted = int(state.choices.get("num_gpus", 1))
     if provider == "local" and gpu and gpu.upper() != "CPU" and not machine.gpus:
         return [
