@@ -51,7 +51,8 @@ class Format(BaseModel):
             return f"the whole `{self.columns['text']}` of each row"
         if self.name in ("messages", "sharegpt"):
             return f"what the assistant says in `{self.columns['messages']}`; everything else is read, not graded"
-        return f"`{self.columns['completion']}` only; `{self.columns['prompt']}` is read, not graded"
+        read = [f"`{self.columns[part]}`" for part in ("prompt", "input", "system", "history") if part in self.columns]
+        return f"`{self.columns['completion']}` only; {' and '.join(read)} {'is' if len(read) == 1 else 'are'} read, not graded"
 
 
 class UnknownColumns(DatasetError):
@@ -108,9 +109,7 @@ def to_example(row: Mapping[str, Any], fmt: Format) -> Example:
 
 def without_tool_fields(example: Example) -> Example:
     """The same example for a chat template that has no place for tool calls (see turns.in_words)."""
-    if "messages" not in example:
-        return example
-    return {"messages": in_words(example["messages"], example.get("tools", []))}
+    return {"messages": in_words(example["messages"], example.get("tools", []))} if "messages" in example else example
 
 
 # Recognising

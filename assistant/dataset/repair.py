@@ -25,13 +25,15 @@ from assistant.dataset.mending import (
     stripped,
     tags_removed,
 )
+from assistant.dataset.repeats import Nearness
 from assistant.dataset.template import Kit
 from assistant.dataset.tokens import lengths_of
 from trainer.errors import DatasetError
 from trainer.formats import Format, mapped, to_example
 
 Name = Literal[
-    "drop_unusable", "drop_duplicates", "drop_conflicts", "drop_long", "split_long", "fix_roles", "strip", "fix_encoding",
+    "drop_unusable", "drop_duplicates", "drop_near_duplicates", "drop_conflicts",
+    "drop_long", "split_long", "fix_roles", "strip", "fix_encoding",
     "remove_markers", "remove_html", "mask_personal", "map_columns",
 ]  # fmt: skip
 SHOWN = 3  # changed rows shown before and after
@@ -140,6 +142,7 @@ class _Mender:
         self.fmt, self.repairs, self.kit, self.rate = fmt, repairs, kit, rate
         self.seen: set[int] = set()
         self.asked: set[int] = set()
+        self.nearness = Nearness()
 
     def mend(self, row: Values) -> list[Values]:
         rows, fmt = [row], self.fmt
@@ -165,6 +168,8 @@ class _Mender:
             return []
         if repair.name in ("drop_duplicates", "drop_conflicts"):
             return [row] if self._new(repair.name, *parts(example)) else []
+        if repair.name == "drop_near_duplicates":
+            return [] if self.nearness.like_earlier(" ".join(parts(example))) else [row]
         if repair.name in ("drop_long", "split_long") and repair.limit:
             return self._short(repair, row, fmt)
         return [row]

@@ -20,6 +20,7 @@ COMPARED = 20_000  # rows with a repeated question that are compared in full
 SHINGLE = 3  # words
 LOOKED_AT = 600  # characters
 SKETCH = 4  # smallest shingle hashes by which similar rows meet
+BUCKET = 20  # texts remembered under one hash
 SIMILAR = 0.8  # share of shingles in common (Jaccard) from which rows count as nearly the same
 _WORD = re.compile(r"\w+")
 
@@ -30,8 +31,7 @@ def repetitions(path: Path, seen: Scan) -> dict[str, Finding]:
     numbers = _suspects(seen)
     if numbers:
         _compare(_examples(path, seen, numbers), found)
-    doubles = set(found["duplicate"].rows) if "duplicate" in found else set()
-    _near(seen, found, doubles)
+    _near(seen, found)
     return found
 
 
@@ -74,25 +74,39 @@ def _compare(examples: Iterable[tuple[int, Example]], found: dict[str, Finding])
             _note(found, "conflict", number, f"rows {earlier} and {number} ask the same: {prompt[:100]}")
 
 
-def _near(seen: Scan, found: dict[str, Finding], doubles: set[int]) -> None:
-    """Rows sharing most of their three-word pieces with an earlier one; candidates meet by their smallest hashes."""
-    buckets: defaultdict[int, list[int]] = defaultdict(list)
-    pieces: list[frozenset[int]] = []
-    wholes: set[int] = set()
-    for _, number, example in seen.sample:
-        text = " ".join(parts(example))
-        if hash(text) in wholes:
-            continue
-        wholes.add(hash(text))
+class Nearness:
+    """Remembers texts, and tells which share most of their three-word pieces with an earlier one.
+
+    Candidates meet by their smallest hashes (a bottom-k sketch: Broder 1997, On the resemblance of documents).
+    """
+
+    def __init__(self) -> None:
+        self._buckets: defaultdict[int, list[int]] = defaultdict(list)
+        self._pieces: list[frozenset[int]] = []
+
+    def like_earlier(self, text: str) -> bool:
+        """Whether an earlier text is nearly this one; remembers this one either way, up to 20,000."""
         mine = _shingles(text)
         sketch = heapq.nsmallest(SKETCH, mine)
-        near = _similar(mine, sketch, buckets, pieces)
-        if near is not None and number not in doubles:
+        near = any(_similar(mine, self._pieces[at]) for at in {at for key in sketch for at in self._buckets[key]})
+        if len(self._pieces) < COMPARED:
+            for key in sketch:
+                if len(self._buckets[key]) < BUCKET:
+                    self._buckets[key].append(len(self._pieces))
+            self._pieces.append(mine)
+        return near
+
+
+def _near(seen: Scan, found: dict[str, Finding]) -> None:
+    """Rows nearly the same as an earlier one, the very same ones left out."""
+    known, wholes = Nearness(), set()
+    for _, number, example in seen.sample:
+        text = " ".join(parts(example))
+        if text in wholes:
+            continue
+        wholes.add(text)
+        if known.like_earlier(text):
             _note(found, "near duplicate", number, text[:100], about=not seen.complete)
-        for key in sketch:
-            if len(buckets[key]) < 20:
-                buckets[key].append(len(pieces))
-        pieces.append(mine)
 
 
 def _shingles(text: str) -> frozenset[int]:
@@ -102,15 +116,9 @@ def _shingles(text: str) -> frozenset[int]:
     return frozenset(map(hash, zip(words, words[1:], words[2:], strict=False)))
 
 
-def _similar(
-    mine: frozenset[int], sketch: list[int], buckets: dict[int, list[int]], pieces: list[frozenset[int]]
-) -> int | None:
-    for at in {at for key in sketch for at in buckets.get(key, ())}:
-        other = pieces[at]
-        shared = len(mine & other)
-        if shared >= SIMILAR * (len(mine) + len(other) - shared):
-            return at
-    return None
+def _similar(mine: frozenset[int], other: frozenset[int]) -> bool:
+    shared = len(mine & other)
+    return shared >= SIMILAR * (len(mine) + len(other) - shared)
 
 
 def _note(found: dict[str, Finding], check: str, number: int, example: str, about: bool = False) -> None:
@@ -128,5 +136,8 @@ _WORDS = {
         "asking what an earlier row asks, with another answer",
         "Fine when several answers are right; otherwise keep the better one.",
     ),
-    "near duplicate": ("nearly the same as an earlier row", "Repeated rows weigh more. Say *remove near duplicates*."),
+    "near duplicate": (
+        "nearly the same as an earlier row",
+        "Repeated rows weigh more. Say *remove the near duplicates*.",
+    ),
 }

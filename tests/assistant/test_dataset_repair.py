@@ -43,6 +43,17 @@ def test_duplicates_are_dropped_and_the_first_stays(tmp_path):
     assert done.samples == [(3, json.dumps(_pair("a", "1"), separators=(",", ":")), "")]
 
 
+def test_near_duplicates_are_dropped(tmp_path):
+    said = "The old streets of Lisbon are quiet in the first week of the year, so you can walk them with a friend."
+    near = said.replace("friend", "cat")
+    rows, _ = _mend(
+        tmp_path,
+        [_pair("why", said), _pair("why", near), _pair("what", "Something else.")],
+        Repair(name="drop_near_duplicates"),
+    )
+    assert rows == [_pair("why", said), _pair("what", "Something else.")]
+
+
 def test_of_several_answers_the_first_stays(tmp_path):
     rows, _ = _mend(tmp_path, [_pair("a", "1"), _pair("a", "3"), _pair("b", "2")], Repair(name="drop_conflicts"))
     assert rows == [_pair("a", "1"), _pair("b", "2")]
