@@ -95,7 +95,8 @@ def _unexpected(error: Exception, log: Path) -> Failed:
     if "out of memory" in text.lower() or isinstance(error, MemoryError) or "can't allocate memory" in text:
         hint = "Lower batch_size (and raise gradient_accumulation_steps by as much), then max_seq_length; or use QLoRA."
         return Failed(symptom="oom", message=f"The memory ran out. {text.splitlines()[0]}", hint=hint)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    # torch and safetensors write in their own languages, and say it in their own words.
+    if getattr(error, "errno", 0) == errno.ENOSPC or any(word in text for word in ("No space left", "os error 28", "inline_container")):
         return Failed(symptom="disk_full", message="The disk is full.", hint="Free some space and start again.")
     return Failed(message=text.splitlines()[0], hint=f"This is a fault of the program. The traceback is in {log}.")
 

@@ -43,7 +43,7 @@ class Started(_Event):
 class Progress(_Event):
     kind: Literal["progress"] = "progress"
     step: int
-    loss: float | None
+    loss: float | None = None
     learning_rate: float | None = None
     grad_norm: float | None = None
     epoch: float | None = None
@@ -57,7 +57,7 @@ class Progress(_Event):
 class Evaluated(_Event):
     kind: Literal["evaluated"] = "evaluated"
     step: int
-    eval_loss: float | None
+    eval_loss: float | None = None
 
 
 class Saved(_Event):

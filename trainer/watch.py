@@ -153,8 +153,8 @@ def first_look(prepared: Prepared) -> dict[str, float]:
     facts: dict[str, float] = {}
     if prepared.evaluation is not None:
         facts["leaked"] = leaked(prepared.train["input_ids"], prepared.evaluation["input_ids"])
-    found = pairing(prepared.train[:_LOOKED_AT]["input_ids"], prepared.train[:_LOOKED_AT]["labels"])
-    return facts | ({"pairing": found} if found is not None else {})
+    head = prepared.train[:_LOOKED_AT]
+    return facts | pairing(head["input_ids"], head["labels"])
 
 
 def leaked(train: Sequence[Sequence[int]], evaluation: Sequence[Sequence[int]]) -> int:
@@ -163,11 +163,12 @@ def leaked(train: Sequence[Sequence[int]], evaluation: Sequence[Sequence[int]]) 
     return sum(tuple(row) in known for row in evaluation)
 
 
-def pairing(rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> float | None:
-    """How surely answers belong to their prompts: the paired z of shared tokens with the own prompt against a stranger's.
+def pairing(rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> dict[str, float]:
+    """How surely answers belong to their prompts: the share of an answer's tokens found in its own prompt, less in a stranger's.
 
-    Sound question/answer data share names and numbers (z far above 3); after a shuffle of the answers z is about 0.
-    None when it cannot tell: too few rows, or answers too short to share anything.
+    `pairing` is the paired z of that gain, `pairing_most` its upper bound (mean + 2 standard errors). Sound question/answer
+    data share names and numbers (z far above 3); after a shuffle of the answers both are about 0.
+    Empty when it cannot tell: too few rows, or answers too short to share anything.
     """
     pairs = [_parts(row, label) for row, label in zip(rows, labels, strict=True)]
     seen = Counter(token for prompt, answer in pairs for token in prompt | answer)
@@ -175,14 +176,14 @@ def pairing(rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> f
     pairs = [(prompt - common, answer - common) for prompt, answer in pairs]
     pairs = [(prompt, answer) for prompt, answer in pairs if prompt and answer]
     if len(pairs) < 20:
-        return None
+        return {}
     strangers = random.Random(0).sample(range(len(pairs)), len(pairs))
     gains = [
         (len(answer & prompt) - len(answer & pairs[other][0])) / len(answer)
         for (prompt, answer), other in zip(pairs, strangers, strict=True)
     ]
-    spread = statistics.stdev(gains)
-    return round(statistics.fmean(gains) / (spread / math.sqrt(len(gains))), 2) if spread else 0.0
+    mean, error = statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
+    return {"pairing": round(mean / error, 2) if error else 0.0, "pairing_most": round(mean + 2 * error, 4)}
 
 
 def _parts(row: Sequence[int], labels: Sequence[int]) -> tuple[set[int], set[int]]:

@@ -47,7 +47,8 @@ def answer(
     if question == "step" and step is not None:
         return Answer(_at_step(e, step, around))
     first = findings[0] if findings else None
-    if first is None or (question in _FIRST and first.symptom not in _FIRST[question]):
+    beside = first is not None and question in _FIRST and first.symptom not in _FIRST[question]
+    if first is None or (beside and question != "why_not_learning" and first.severity != "stops"):
         calm = _calm(question, e, earlier)
         also = [f"{_MARK[finding.severity]} {finding.text}" for finding in findings]
         return Answer("\n\n".join([calm, *also]), first, first.remedies if first else ())

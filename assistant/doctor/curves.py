@@ -218,8 +218,8 @@ def best_checkpoint(e: Evidence) -> str:
 
 def unpaired(e: Evidence) -> Finding | None:
     """The answers share no more with their own questions than with others', and unseen rows get no better."""
-    z = e.fact("pairing")
-    if z is None or z >= limit("pairing_z") or len(e.evals) < 3:
+    z, most = e.fact("pairing"), e.fact("pairing_most") or 0.0
+    if z is None or z >= limit("pairing_z") or most > limit("pairing_most") or len(e.evals) < 3:
         return None
     (_, early), (_, late) = e.evals[-3], e.evals[-1]
     train = _mean(e.losses[-width(e.losses) :]) if e.losses else late

@@ -48,7 +48,7 @@ def died(e: Evidence) -> Finding | None:
 
 
 def _masked(e: Evidence, text: str) -> Finding:
-    longer = min(e.config.max_seq_length * 4, 4096)
+    longer = max(e.config.max_seq_length * 4, 1024)
     return _ended(
         "all_masked", "nan_loss", e, "Nothing could be learned: every answer is masked or cut away.", text,
         (f"the prompts alone fill max_seq_length ({e.config.max_seq_length} tokens)", "the answers are empty"),

@@ -34,6 +34,7 @@ THRESHOLDS: dict[str, Threshold] = {
     "pairing_z": Threshold(
         3.0, "three standard errors: answers share no more with their own prompt than with another's"
     ),
+    "pairing_most": Threshold(0.05, f"{_OWN}: upper bound of the share of an answer that its own prompt explains"),
     "zero_loss": Threshold(1e-6, "trl#6668: a fully masked batch has a loss of exactly 0"),
     "gradient_vanished": Threshold(1e-7, "float32 rounding"),
     "gradient_exploding": Threshold(100.0, f"{_AXOLOTL}: above 100 is unstable, 0.1 to 10 healthy"),
