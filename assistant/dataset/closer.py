@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from assistant.dataset.content import faults, masked, parts
 from assistant.dataset.language import language_of
 from assistant.dataset.scan import Finding, Scan
+from trainer.formats import Example
 
 LABEL_CHARS = 40  # an answer up to this long may be a label
 LABELS = 20  # kinds of labels at most
@@ -28,6 +29,15 @@ def closer_look(seen: Scan) -> dict[str, Finding]:
             )
             finding.add(number, piece)
     return found | _languages(answers) | _labels(answers) | _few(seen)
+
+
+def look_at(number: int, example: Example, found: dict[str, Finding], about: bool = False) -> str:
+    """Notes what content.py finds in one row, and returns its answer."""
+    prompt, answer = parts(example)
+    for check, piece in faults(prompt, answer):
+        finding = found.setdefault(check.name, Finding(check.severity, check.message, check.hint, about=about))
+        finding.add(number, piece)
+    return answer
 
 
 def _languages(answers: list[tuple[int, str]]) -> dict[str, Finding]:
