@@ -83,7 +83,7 @@ def _quantize(model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> N
     model.config.quantization_config = quantization  # type: ignore[union-attr]
 
 
-def _quantized(layer: nn.Linear, config: TrainingConfig, dtype: torch.dtype) -> nn.Module:
+def _quantized(layer: nn.Linear, config: TrainingConfig, dtype: torch.dtype) -> Any:
     sizes = (layer.in_features, layer.out_features, layer.bias is not None)
     if config.quantization not in FOUR_BIT:
         return bnb.nn.Linear8bitLt(*sizes, has_fp16_weights=False, threshold=0.0, device="meta")
@@ -152,7 +152,7 @@ class _FourBit:
     def __init__(self, layer: Any, state: QuantState) -> None:
         self.layer, self.state = layer, state
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor) -> Any:
         kept, bias = x.dtype, self.layer.bias
         x = x.to(self.state.dtype)
         out = bnb.matmul_4bit(
@@ -177,6 +177,6 @@ class _Int8:
     def __init__(self, layer: Any) -> None:
         self.layer = layer
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor) -> Any:
         bias = self.layer.bias
         return bnb.matmul(x, self.layer.weight, bias=None if bias is None else bias.to(x.dtype), state=self.layer.state)

@@ -38,7 +38,7 @@ def gpu_like() -> Iterator[None]:
         yield
 
 
-def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     if not training or p == 0:
         return input
     return torch.ops.aten.native_dropout(input, p, True)[0]
@@ -49,9 +49,9 @@ def _layer_norm(
 ) -> torch.Tensor:
     if not torch.is_autocast_enabled("cpu"):
         return torch.layer_norm(input, shape, weight, bias, eps)
-    wide = [None if tensor is None else tensor.float() for tensor in (weight, bias)]
+    weight, bias = (None if tensor is None else tensor.float() for tensor in (weight, bias))
     with torch.autocast("cpu", enabled=False):
-        return torch.layer_norm(input.float(), shape, *wide, eps)
+        return torch.layer_norm(input.float(), shape, weight, bias, eps)
 
 
 def _in_place(tile: torch.Tensor, *args: Any, **kwargs: Any) -> None:

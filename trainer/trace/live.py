@@ -15,14 +15,14 @@ BLOCK = 512  # bytes the CUDA caching allocator rounds up to
 HOLDERS = 8  # how many of the largest groups at the peak are reported
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts storages from the operator that made them until they are freed. Works on real and on fake tensors.
 
     `tag` names what is being made now; `retag` moves what turned out to be something else (a gradient).
     """
 
     def __init__(self, work: Work | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.work = work  # counts operators too while it is set
         self.tag = "activations"
         self.now = 0

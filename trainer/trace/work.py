@@ -10,41 +10,12 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import flop_registry
 
 # Operators that only change how a tensor is looked at: no kernel runs.
-VIEWS = frozenset(
-    [
-        "view",
-        "transpose",
-        "t",
-        "permute",
-        "expand",
-        "reshape",
-        "_unsafe_view",
-        "unsqueeze",
-        "squeeze",
-        "slice",
-        "select",
-        "split",
-        "split_with_sizes",
-        "detach",
-        "alias",
-        "as_strided",
-        "unbind",
-        "chunk",
-        "empty",
-        "empty_like",
-        "empty_strided",
-        "new_empty",
-        "lift_fresh",
-        "narrow",
-        "_reshape_alias",
-        "is_same_size",
-        "sym_size",
-        "sym_stride",
-        "sym_numel",
-        "device",
-        "detach_",
-    ]
-)
+VIEWS = frozenset({
+    "view", "transpose", "t", "permute", "expand", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "slice",
+    "select", "split", "split_with_sizes", "detach", "alias", "as_strided", "unbind", "chunk", "empty", "empty_like",
+    "empty_strided", "new_empty", "lift_fresh", "narrow", "_reshape_alias", "is_same_size", "sym_size", "sym_stride",
+    "sym_numel", "device", "detach_",
+})  # fmt: skip
 
 
 class Work:

@@ -1,0 +1,87 @@
+"""One run traced: build its model, take its steps, see what they hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from trainer import model as ours
+from trainer.config import Precision, TrainingConfig
+from trainer.trace.build import build, dequantizing, make_fake
+from trainer.trace.gpu_like import gpu_like, real_rows
+from trainer.trace.live import LiveBytes
+from trainer.trace.step import Batch, Stack, prepare, run
+from trainer.trace.work import Work
+
+NAMES = {"backward": "working memory"}
+
+
+class Trace(BaseModel):
+    """What one step holds at its peak. Bytes; `parts` add up to `peak_bytes`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    peak_bytes: int
+    parts: dict[str, int]
+    holders: list[tuple[str, str, int]]  # what kind, made by which operator, bytes: largest first
+    trainable_params: int
+    operators: list[tuple[int, int, int]]  # of one micro-step: FLOPs, bytes moved, how often
+    seconds: float  # the tracing took
+
+
+def trace(
+    config: TrainingConfig,
+    numbers: Mapping[str, Any],
+    *,
+    stack: Stack = "ours",
+    length: int | None = None,
+    padded: bool | None = None,
+    on_cpu: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Trace:
+    """Trace one run of the model whose config.json is `numbers`.
+
+    length: tokens of the longest row (default: max_seq_length).
+    padded: rows differ in length (default: whenever there is more than one in a batch).
+    on_cpu: as a CPU run allocates, else as a card does.
+    Raises `ModelError` or `ConfigError` for what cannot be built.
+    """
+    began = time.monotonic()
+    default: Precision = "fp32" if on_cpu else "bf16"
+    where = ours.Hardware("cpu" if on_cpu else "cuda", config.precision or default)
+    say("building the model")
+    model = build(config, numbers, where)
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        prepare_after = make_fake(model, config, mode)
+        prepare(model, config, where, stack)
+        work = Work()
+        live = LiveBytes(work)
+        _count_model(model, prepare_after, live)
+        differ = config.batch_size > 1 if padded is None else padded
+        batch = Batch(config.batch_size, length or config.max_seq_length, differ)
+        with nullcontext() if on_cpu else gpu_like(), real_rows(), dequantizing(), live:
+            run(model, config, where, stack, batch, live, say)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    parts = {NAMES.get(name, name): size for name, size in live.at_peak.items() if size}
+    return Trace(
+        peak_bytes=live.peak,
+        parts=parts,
+        holders=live.holders,
+        operators=work.listed(),
+        trainable_params=trained,
+        seconds=round(time.monotonic() - began, 2),
+    )
+
+
+def _count_model(model: Any, beside: list[torch.Tensor], live: LiveBytes) -> None:
+    for parameter in model.parameters():
+        live.count(parameter, "adapter" if parameter.requires_grad else "base weights")
+    for tensor in (*beside, *model.buffers()):
+        live.count(tensor, "base weights")
