@@ -39,6 +39,8 @@ class RuleInterpreter:
     def _message(self, turn: Turn, plain: str, raw: str, accompanied: bool) -> list[ToolCall]:
         if not accompanied and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
             return bare
+        if (compared := moves.compares(raw, turn.state, turn.run_active)) is not None:
+            return compared
         if (chosen := answers_to.pending(plain, turn)) is not None:
             return chosen
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, answers_to.subject(turn))

@@ -69,8 +69,10 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
     if wishes.sets or wishes.asks or len(plain.split()) > _WORDS or any(part.kind == "what_if" for part in reading.parts):
         return
     name = next((field for field in fields if _numeric(field)), None)
-    if name is None and len(plain.split()) <= 5 and _REPLACES.search(plain):
-        name = subject(turn)
+    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain))
+    numeric = [field for field in fields if _numeric(field)]
+    if len(numeric) != 1 and len(plain.split()) <= 5 and (alone or _REPLACES.search(plain)):
+        name = next((one for one in reversed(turn.state.topics[-1:]) if _numeric(one)), name)
     if name and len(reading.loose) == 1:
         name = slots.warmup(reading.loose[0]) if name in ("warmup_ratio", "warmup_steps") else name
         wishes.sets[name] = slots.convert(name, reading.loose[0])

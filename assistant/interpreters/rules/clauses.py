@@ -45,7 +45,7 @@ _ASK = re.compile(
 _THEIRS = re.compile(
     r"\b(?:the|this|that|their|your|his|her|some|a|one|qlora|lora|original) (?:\w+ )?(?:paper|readme|docs?|documentation|guide|tutorial|blog|post|repo(?:sitory)?|authors?|code|example|script|"
     r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme|config|runs?)\b"
-    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b|\b(?:someone|somebody|people|folks|guy|friend|colleague|others|they)\b.{0,24}\b(?:use[ds]?|set|said|says?|recommends?|suggests?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
+    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b|\b(?:someone|somebody|people|folks|guy|friend|colleague|others|they)\b.{0,24}\b(?:use[ds]?|set|said|says?|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
     r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
 )
 _FRESH = re.compile(

@@ -7,7 +7,6 @@ from typing import Any
 
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import models, topics
-from assistant.interpreters.rules.clauses import Clause
 from assistant.interpreters.rules.decide import Wishes, label
 from assistant.interpreters.rules.reading import Reading
 from assistant.state import ToolCall
@@ -17,6 +16,8 @@ _TEMPLATE = re.compile(
 )
 _RESET_FIELD = re.compile(r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:the |my )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value)?[\s.!]*$|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to|at|back to|on)\s+)?(?:the |its )?default(?: value)?[\s.!]*$")
 _EXPLAINS = re.compile(r"\?|^\s*(?:what|why|how|which|explain|tell me|difference|compare|describe|is |are |do |does |should|can |could |would|when|where|who)\b|\bwhat(?:'s| is| does)\b|\bwhy\b|\bdifference\b|\bexplain|\bshould i\b|\bdo i need\b|什么|为什么|为啥|怎么|吗|呢|区别|如何|哪|¿|\bqué\b|\bpor qué\b|\bcómo\b|\bwas\b|\bwarum\b|\bwie\b|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b")
+
+_OFTEN = ("learning_rate", "rank", "alpha", "num_epochs", "batch_size", "gradient_accumulation_steps", "dropout", "max_seq_length")
 
 
 def compose(reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
@@ -105,7 +106,7 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     subject = text or plain
     ideas = {name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")}
     kind = topics.estimate_question(subject)
-    named = _topics(subject, plain, turn, asking)
+    named = _topics(subject, plain, turn, reading)
     compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))
     cards = reading.generic and reading.generic[0][1]
     if cards and not turn.state.choices.get("base_model") and not wishes.model:
@@ -122,8 +123,13 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     return []
 
 
-def _topics(subject: str, plain: str, turn: Turn, asking: list[Clause]) -> list[str]:
+def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]:
     named = topics.topics(subject)
+    if not named and reading.loose:
+        values = [number.share() for number in reading.loose]
+        known = {**turn.values, **turn.state.choices}
+        order = [*reversed(turn.state.topics), *turn.state.choices, *_OFTEN]
+        named = [name for name in dict.fromkeys(order) if known.get(name) in values and not isinstance(known.get(name), bool)][:1]
     if not named and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
         named = topics.topics(plain) or list(turn.state.topics[-1:])
     return named

@@ -21,6 +21,7 @@ _MOVED_ON = re.compile(
 _FAILED = re.compile(r"\b(?:oom|out of memory|crash\w*|fail\w*|nan|error|too (?:much|big|slow)|doesn'?t (?:work|run|fit)|explodes?|diverges?)\b|爆|报错|失败")
 _WORKED = re.compile(r"\b(?:works?|worked|runs?|fine|ok|okay|fits?|stable)\b|可以|能跑|正常")
 _MINE = re.compile(r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has)\b|手里|手上|我|tengo|mi\b|mein|ich habe|hab\b")
+_SWITCHED = re.compile(r"\bfrom\b|\bswitch|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→|\bvon\b|\bde\b.*\ba\b|从|改|换")
 _PLAIN_LORA = re.compile(r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora")
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
 
@@ -142,7 +143,7 @@ def _compares(text: str) -> bool:
 
 
 def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
-    for card in reading.cards:
+    for card in _current(reading):
         kind = reading.kind(card.start)
         if kind in ("state", "theirs") or (kind in ("fits", "ask") and fresh and card.card and not _compares(reading.text)):
             _card(card, reading, values, wishes, gpus)
@@ -158,6 +159,14 @@ def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tu
             wishes.ideas.setdefault("num_gpus", count)
         elif values.get("gpu") or gpus:
             wishes.sets.setdefault("num_gpus", count)
+
+
+def _current(reading: Reading) -> list[Cards]:
+    """The cards, the one that replaced another first: "switched from 4 V100 to 2 A100"."""
+    named = [card for card in reading.cards if card.card]
+    if len(named) > 1 and _SWITCHED.search(reading.text[max(0, named[0].start - 30) : named[-1].start]):
+        return [named[-1]]
+    return reading.cards
 
 
 def _is_state(reading: Reading, count: int) -> bool:

@@ -33,7 +33,7 @@ _HAN_COUNT = re.compile(rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块
 _GENERIC = re.compile(
     rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our)|[单双两四八])\s?(?:[x*×]\s?)?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia |local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|张卡|块卡|卡)(?![a-z])"
 )
-_TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.])")
+_TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.^]|\s?\*\*|\s?\^)")
 _TOTAL = re.compile(r"\s*(?:in total|together|combined|total|zusammen|en total|insgesamt|一共|总共)")
 _OF_USE = re.compile(r"(\d{1,3})\s?g(?:i?b)?\s?/\s?(\d{1,3})\s?g")
 _BARE = re.compile(r"^(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[56789]0)$")
@@ -41,7 +41,7 @@ _NOT_A_CARD = re.compile(r"^\s*(?:rows|steps|examples|samples|tokens|iterations|
 _OWNED_NUMBER = re.compile(r"(?:=|:|length|steps|seed|size|lr|rank|tokens?|max)\s*$")
 _INFERENCE = re.compile(r"\binference\b|推理|would be enough for it|serving")
 _UNUSABLE = re.compile(r"(?:can'?t|cannot|not|don'?t) (?:want to )?(?:use|touch|have) (?:those|that|them|it|these)")
-_ONE_OF = re.compile(r"\b(?:one|1|einer?|una?) (?:of|von|de) (?:my|the|our|meinen?|mis|los|las|those)\s+$")
+_ONE_OF = re.compile(r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our|meinen?|mis|los|las|those|these)\s+$")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
     memory = _gigabytes(hit["m1"] or hit["m2"])
     begin, count = hit.start(), count_of(said) if said and not fraction else None
     if one := _ONE_OF.search(message.text[max(0, begin - 20) : begin]) or _ONE_OF.search(message.text[max(0, start - 24) : start]):
-        count = 1
+        count = count_of(one[1]) or 1
         begin = min(begin, start - len(one[0]) if start - len(one[0]) >= 0 else begin)
     if fraction == "both":
         count, fraction = 2, ""

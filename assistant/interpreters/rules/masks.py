@@ -29,13 +29,13 @@ _MONEY = re.compile(
     r"(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?"
 )
 ROWS = re.compile(
-    rf"({_COUNT})\s?(?:\+\s?)?(?:or so |high[- ]quality |labell?ed |training |customer |support |short |long |chat |my |of my |own |good )*"
+    rf"(?<![a-z0-9.])({_COUNT})\s?(?:\+\s?)?(?:or so |high[- ]quality |labell?ed |training |customer |support |short |long |chat |my |of my |own |good )*"
     r"(?:rows?|examples?|samples?|records?|lines?|pairs?|emails?|mails?|conversations?|dialog(?:ue)?s?|documents?|docs|contracts?|questions?|tickets?|instructions?|data ?points?|messages?|texts?|articles?|sentences?|images?"
     r"|entries|q&as?|qas?|items|people|users|zeilen|beispiele|datens[äa]tze|mails|filas|ejemplos|registros|muestras|correos|líneas|条(?:数据|样本|记录|对话)?|样本|行(?:数据)?|个样本|个例子|份合同)(?![a-z])"
 )
-_ROWS_AFTER = re.compile(rf"(?:样本|数据(?:量|集)?|语料)(?:一共|总共|大概|只有|有|才|约|共)*\s?({_COUNT})\s?(?:个|条|行)?|({_COUNT})\s?for (?:training|train|validation|eval\w*|test\w*)\b|dataset (?:size )?(?:of|with|is|has) ({_COUNT})(?![\w%])")
+_ROWS_AFTER = re.compile(rf"(?:样本|数据(?:量|集)?|语料)(?:一共|总共|大概|只有|有|才|约|共)*\s?({_COUNT})\s?(?:个|条|行)?|(?<![a-z0-9])({_COUNT})\s?for (?:training|train|validation|eval\w*|test\w*)\b|dataset (?:size )?(?:of|with|is|has) ({_COUNT})(?![\w%])")
 _OBSERVED = re.compile(
-    rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl|accuracy|acc|grad[_ ]?norm|f1|bleu|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)(?![a-z])"
+    rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl|accuracy|(?<!grad )(?<!grad_)(?<!gradient )acc|(?<!max )(?<!max_)(?<!max gradient )grad[_ ]?norm|f1|bleu|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)(?![a-z])"
     rf"\s*(?:[=:~≈]|is|was|at|of|around|about|stays?|stuck|sits?|hovers?|stays? at|stuck at|goes?|went|falls?|fell|drops?|dropped|jumps?|jumped|rises?|rose|climbs?|from|to|then|and|up|down|back|still|bei|en|am|las?|先掉到|始终|能到|显示|为|是|到|又涨到|稳定在|卡在|降到|涨到|,|->|→|-|\s)*"
     rf"(?:\s*[=:~≈]?\s*(?:{_N}(?:e[-+]?\d+)?|0\.几|nan|inf))?(?:\s*(?:to|->|→|and|then|or so|up to|down to|between|-)\s*{_N})*"
 )
@@ -47,7 +47,8 @@ _MOMENT = re.compile(
 )
 _SIZE = re.compile(rf"{_N}\s?(?:gb|gib|g(?![a-z])|gigs?|gg|mb|mib|m(?=b?\s?(?:of\s)?(?:vram|ram|memory|data))|tb|kb|gigabytes?)(?:/{_N}\s?g(?:b|ib)?)?(?![a-z0-9])", re.I)
 _TOKENS = re.compile(rf"{_COUNT}\s?(?:new )?(?:tokens?|characters|chars|words|字|zeichen|wörter|palabras|caracteres)\b(?!\s*(?:max|limit|context|length|window))")
-_AGED = re.compile(rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times|x faster|x slower|tries|attempts|weeks|sizes|people|points|cores?|cpus?|threads|nodes|classes|labels|languages|kernel)\b|\btop {_N}|\b(?:between|range) {_N} (?:and|to) {_N}|\b\d{{1,3}} ?(?:fps|hz|km|w|watts?|ghz|mhz|°c)\b|\bm\d\.\d\b")
+_LENGTH = re.compile(r"(?:length|len|context|ctx|seq\w*|cut-?off\w*|rows? (?:to|of|at)|长度|länge|longitud)\W*(?:\w+ ){0,3}$")
+_AGED = re.compile(rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times|x faster|x slower|tries|attempts|weeks|sizes|people|points|cores?|cpus?|threads|nodes|classes|labels|languages|kernel)\b|\btop {_N}|\b(?:between|range) {_N} (?:and|to) {_N}|(?<![\w.-])\d{{1,3}} ?(?:fps|hz|km|w|watts?|ghz|mhz|°c)\b|\bm\d\.\d\b")
 
 
 def facts_first(message: Message) -> dict[str, Any]:
@@ -80,7 +81,9 @@ def sizes(message: Message) -> list[float]:
         if number and "g" in found[0].lower():
             seen.append(decimal(number[0]))
         message.take(*found.span())
-    message.take_all(_TOKENS)
+    for found in message.each(_TOKENS):
+        if not _LENGTH.search(message.free[max(0, found.start() - 30) : found.start()]):
+            message.take(*found.span())
     return seen
 
 

@@ -39,7 +39,7 @@ _LAUNCH = re.compile(
 _STATUS = re.compile(r"\bhow(?:'s| is| are)? (?:it|the (?:training|run|job)|things|we|my (?:run|training)) ?(?:going|doing|looking|coming along|progress\w*)?[\s?!.]*$|\b(?:status|progress)(?: of the (?:run|training))?\s*\??$|\b(?:is it|are we|are you) (?:done|finished|ready|still (?:running|training))|\bhow (?:far|much longer|long until|many steps)\b.{0,30}\b(?:is it|left|along|now|to go|done|remaining)|\bwhat(?:'s| is) (?:happening|the (?:loss|status|progress)(?: now| at)?)\b|\bany (?:news|progress)\b|\bwie (?:läuft|weit)\b|\bcómo va\b|\bstand\??$|训练.{0,4}(?:怎么样|进度|到哪|状态)|进度")
 _STOP_KEEP = re.compile(r"\b(?:stop|end|finish|halt)\b.{0,24}\b(?:keep|save|use what|with what)|\b(?:stop|end) (?:it |the (?:run|training) )?(?:now )?and (?:keep|save)\b|\bsave (?:and|then) stop|\bstop early (?:now|here)|\b(?:good|far) enough[\s,]*stop|停(?:下|止|掉)?.{0,10}(?:保留|保存|留着)|stopp\w*.{0,20}(?:behalt|speicher)|(?:para|detén).{0,20}(?:guarda|conserva)")
 _STOP = re.compile(r"\b(?:cancel|abort|kill|stop|halt|terminate|interrupt)\b(?: (?:the|this|my))?(?: (?:run|training|job|it|everything|now|that))*[\s.!]*(?:please|now)?[\s.!]*$|\b(?:abbrechen|stoppen?|halte? an)\b[\s.!]*$|\b(?:para|detén|cancela)(?: (?:el|todo|entrenamiento))*[\s.!]*$|^(?:停|停止|取消|停下)(?:训练)?[。.!]*$")
-_COMPARE = re.compile(r"^\s*(?:please |can you |now )*(?:compare|try(?: it)?(?: out)?|test(?: it)?)\s*(?:the )?(?:base and (?:the )?(?:tuned|fine-?tuned)(?: model)?|both(?: models)?|answers|outputs|models|before and after|it)?\s*(?:on|with|for|:)\s*(?:the prompt\s*)?:?\s*['\"]?(.{2,2000}?)['\"]?\s*$|^\s*(?:vergleiche?|compara|比较|对比)(?:一下)?\s*[:：on ]*\s*(.{2,2000})$", re.S)
+_COMPARE = re.compile(r"^\s*(?:please |can you |now )*(?:compare|try(?: it)?(?: out)?|test(?: it)?)\s*(?:the )?(?:base and (?:the )?(?:tuned|fine-?tuned)(?: model)?|both(?: models)?|answers|outputs|models|before and after|it)?\s*(?:on|with|for|:)\s*(?:the prompt\s*)?:?\s*['\"]?(.{2,2000}?)['\"]?\s*$|^\s*(?:vergleiche?|compara|比较|对比)(?:一下)?\s*[:：on ]*\s*(.{2,2000})$", re.S | re.I)
 _GREETING = re.compile(r"^\s*(?:hi+|hey+(?: there)?|hello+|hiya|howdy|yo+|good (?:morning|afternoon|evening|day)|greetings|sup|what'?s up|hallo|guten (?:tag|morgen|abend)|moin|servus|hola|buenas(?: (?:tardes|noches))?|buenos días|你好|您好|嗨|哈喽|早上好)(?:\s+(?:there|all|everyone|bot|assistant|friend))?[\s,!.👋🤙]*$")
 _THANKS = re.compile(r"^\s*(?:ok(?:ay)?[\s,]+|great[\s,]+|cool[\s,]+|perfect[\s,]+)*(?:thanks?(?: you)?(?: (?:a lot|so much|very much|a bunch))?|thx|ty|tysm|cheers|much appreciated|danke(?: schön| sehr)?|vielen dank|gracias|muchas gracias|谢谢|多谢|感谢)(?:[\s,!.]*(?:that (?:helps|helped).*|man|mate|bro|a lot|for .{0,40}|你|您|了|啦))?[\s!.🙏]*$")
 _BYE = re.compile(r"^\s*(?:bye+(?: bye)?|good ?bye|see (?:you|ya)(?: later)?|later|cya|ciao|tschüss|auf wiedersehen|adiós|hasta (?:luego|mañana)|再见|拜拜)[\s!.]*$")
@@ -120,10 +120,6 @@ def anywhere(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
     """Moves that may stand beside other things: show, undo, restart, launch, status, small talk."""
     if run_active and _STATUS.search(text):
         return [_call("run_status")]
-    if hit := _COMPARE.match(text):
-        prompt = (hit[1] or hit[2] or "").strip()
-        if state.run_id or run_active or ":" in text:
-            return [_call("compare_outputs", prompt=prompt)]
     if _RESTART.search(text):
         return [_call("restart")]
     if hit := _BACK_BEFORE.search(text):
@@ -143,6 +139,14 @@ def anywhere(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
     if _STATUS.search(text) and (state.run_id or re.search(r"train|run\b|job|训练", text)):
         return [_call("run_status")]
     return []
+
+
+def compares(message: str, state: ChatState, run_active: bool) -> list[ToolCall] | None:
+    """`compare on: PROMPT`, the prompt as the user wrote it."""
+    hit = _COMPARE.match(message)
+    if not hit or not (state.run_id or run_active or ":" in message):
+        return None
+    return [_call("compare_outputs", prompt=(hit[1] or hit[2] or "").strip())]
 
 
 def launches(text: str) -> bool:

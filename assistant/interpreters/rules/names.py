@@ -10,7 +10,7 @@ from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
 _DATA_FILE = re.compile(r"(?<![\w])((?:[a-z]:)?[~./\\]{0,3}[^\s\"'`<>|,;:()\[\]{}=]*\.(?:jsonl|json|csv|tsv|parquet))(?:\.gz)?(?![\w.]*\.\w)", re.I)
-_OTHER_FILE = re.compile(r"(?<![\w])[~./\\]{0,3}[\w./\\-]+\.(?:py|sh|ya?ml|md|ipynb|txt|log|pdf|docx?|xlsx?|safetensors|bin|gguf|toml|cfg|zip)\b|(?<![\w.~])(?:~|\.{1,2})?/(?:[\w.~-]+/)*[\w.~-]*", re.I)
+_OTHER_FILE = re.compile(r"(?<![\w])[~./\\]{0,3}[\w./\\-]+\.(?:py|sh|ya?ml|md|ipynb|txt|log|pdf|docx?|xlsx?|safetensors|bin|gguf|toml|cfg|zip)\b|(?<![\w.~:/])(?:~|\.{1,2})?/(?!/)(?:[\w.~-]+/)*[\w.~-]*", re.I)
 _DATASET_IS = re.compile(
     r"\b(?:(?:hub |hf |hugging ?face )?(?:dataset|data(?!\s?set)|training data|corpus|datos|daten(?:satz)?)|数据集?)\s*(?:name |file |path |set )?(?:is|are|at|in|from|under|:|=|called|named|lives (?:in|at)|est[aá]n? en|ist|son|liegt in|是|在|用)\s*(?:at |in |a file called |the |/hf |hf )?['\"`]?([\w~./\\-]+[\w/])['\"`]?"
 )
@@ -21,12 +21,12 @@ KNOWN_DATASETS = {
 }  # fmt: skip
 _KNOWN = re.compile(rf"(?<![\w/-])({'|'.join(map(re.escape, KNOWN_DATASETS))})(?![\w/-]|\s?-?lora)(?:\s+(?:\d+k))?(?P<word>\s+(?:data\s?set|data|datensatz)|\s*数据集)?(?!\s*(?:format|style|格式|template|model|paper|like))")
 _NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
-_RUN_NAME = re.compile(rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to| should be)?|name (?:of )?the run(?: as)?|the run is called|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a |als )?{_NAME}")
+_RUN_NAME = re.compile(rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to| should be)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a |als )?{_NAME}")
 _PROJECT = re.compile(rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫|名)?\s*{_NAME}")
 _TAGS_SET = re.compile(r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b|\by\b)\s*|\s{2,})?)+)")
 _TAG_ADD = re.compile(r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as |with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)")
 _TAG_DROP = re.compile(r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? |etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?")
-_OUTPUT = re.compile(r"\b(?:output(?:[ _-]?(?:dir(?:ectory)?|folder|path))?|(?:save|put|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
+_OUTPUT = re.compile(r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to)\s)|(?:save|put|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj", "gate_up_proj",
            "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
 _MODULE = re.compile(r"(?<![\w])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![\w])")

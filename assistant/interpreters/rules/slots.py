@@ -39,6 +39,7 @@ _INSTEAD = re.compile(r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|an
 _NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
 _OR = re.compile(r"^\s*(?:,|/|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$")
 _NEGATED = re.compile(r"(?:\bnot\b|\bno\b|\bnever\b|\bwithout\b|\bdon'?t\b|\bkeine?\b|\bnicht\b|\bsin\b|不要|别|不是)\s*(?:use\s|set\s|the\s|an?\s)?$")
+_OLD = re.compile(r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an |of )?$")
 _LINK = {
     "=", ":", ":=", "is", "are", "was", "to", "of", "at", "as", "be", "by", "for", "the", "a", "an", "about", "around", "roughly", "say", "only", "just", "set", "size", "equals", "gets", "with",
     "=>", "->", "should", "must", "value", "please", "like", "~", "≈", "von", "auf", "de", "a", "en", "es", "ist", "sind", "sei", "gleich", "mit", "con", "la", "el", "int", "float", "(", ")", "-", "me", "this", "that", "goes",
@@ -78,9 +79,12 @@ def bind(message: Message, parts: list[Clause]) -> tuple[list[Found], list[Numbe
     for group in _groups(items, parts):
         pairs += _match(group, message.free)
         pairs += _shared(group, pairs, message.free)
-    found = [_found(key, number) for key, number in pairs if not _negated(key, number, message.free)]
+    replaced = [(key, number) for key, number in pairs if _replaced(key, number, message.free)]
+    good = [pair for pair in pairs if pair not in replaced and not _negated(*pair, message.free)]
+    found = [_found(key, number) for key, number in good]
     used = {number.start for _, number in pairs}
     loose = [item for item in items if item.number and item.start not in used]
+    found, loose = _instead(replaced, found, loose)
     found, loose = _rebind(found, loose, message.text)
     for key, number in pairs:
         for item in (key, number):
@@ -120,7 +124,8 @@ def _join(left: _Item, right: _Item, keys: list[_Item], text: str) -> _Item | No
         return replace(wide, start=right.start, number=right.number, change=True)
     follows = next((key for key in keys if key.start >= right.end), None)
     owned = follows is not None and not text[right.end : follows.start].strip() and "or" not in gap
-    if _OR.match(gap) and not owned and not (TAKEN in gap):
+    old = re.search(r"(?:instead of|rather than|statt|anstatt|en vez de)\s+(?:the )?[\w ]{1,24}$", text[max(0, left.start - 44) : left.start])
+    if _OR.match(gap) and not old and not owned and not (TAKEN in gap):
         before = left.options or ((left.number,) if left.number else ())
         return replace(wide, options=(*before, right.number)) if right.number else None
     return None
@@ -203,6 +208,21 @@ def _negated(key: _Item, number: _Item, text: str) -> bool:
     first = min(key.start, number.start)
     between = text[min(key.end, number.end) : max(key.start, number.start)]
     return bool(_NEGATED.search(text[max(0, first - 14) : first]) or re.search(r"\bnot\b|\bno\b|\bnicht\b", between))
+
+
+def _replaced(key: _Item, number: _Item, text: str) -> bool:
+    first = min(key.start, number.start)
+    return bool(_OLD.search(text[max(0, first - 20) : first]))
+
+
+def _instead(replaced: list[tuple[_Item, _Item]], found: list[Found], loose: list[_Item]) -> tuple[list[Found], list[_Item]]:
+    """"instead of 3 epochs I'd go for 1": the next number without an owner is the new value."""
+    for key, old in replaced:
+        new = next((item for item in loose if item.start > old.end), None)
+        if new is not None:
+            found = [*found, replace(_found(key, new), change=True)]
+            loose = [item for item in loose if item is not new]
+    return found, loose
 
 
 def _rebind(found: list[Found], loose: list[_Item], text: str) -> tuple[list[Found], list[_Item]]:

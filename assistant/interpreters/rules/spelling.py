@@ -40,7 +40,7 @@ ENGLISH = frozenset(
     weight weights height eight write written read ready reads really rally early yearly nearly clearly pearly there where were here
     these those three their them then than that this thank thanks tank plain plan plane plans place places palace please pleased
     pieces price prices precise precisely decision revision division version versions person persons reason reasons season
-    cores scores scored stores storage store stored story stick struck stack stock stuck truck trick track tracks tracked
+    cores scores scored stores storage store stored story stick struck stack stock united untied causal casual stuck truck trick track tracks tracked
     project projects object objects subject rejects range ranges rage rages orange change changed changes chance chances chang
     double doubled doubles trouble troubles couple couples number numbers member members memory memories lamb lambs lambda
     phoenix comet mean means meant meanwhile model nodes modes coded codes code better letter letters butter bitter batter matter
@@ -98,10 +98,43 @@ def _closest(word: str) -> str | None:
         if (distance := _edits(word, known)) is not None
     ]
     if not near:
-        return None
+        return _swapped(word)
     near.sort()
     best = [known for distance, known in near if distance == near[0][0]]
     return best[0] if len(best) == 1 else None
+
+
+def _swapped(word: str) -> str | None:
+    """`word` with two neighbouring letters changed back, if that makes a word of the grammar."""
+    if len(word) < 6:
+        return None
+    known = _grammar()
+    made = [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)]
+    return next((one for one in made if one in known), None)
+
+
+@lru_cache(maxsize=1)
+def _grammar() -> frozenset[str]:
+    """Every longer word that one of the grammar's patterns spells out."""
+    from assistant.interpreters.rules import clauses, gpus, lexicon, limits, masks, moves, names, relations, slots, topics, trouble, vague, words
+
+    sources: list[str] = []
+    for module in (clauses, gpus, lexicon, limits, masks, moves, names, relations, slots, topics, trouble, vague, words):
+        for value in vars(module).values():
+            sources += _patterns(value)
+    return frozenset(re.findall(r"(?<![a-z\\])[a-zäöüßáéíóúñ]{6,}(?![a-z]|\\w|\[)", " ".join(sources))) - ENGLISH
+
+
+def _patterns(value: object) -> list[str]:
+    if isinstance(value, re.Pattern):
+        return [str(value.pattern)]
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in (*value, *value.values()) for text in _patterns(item)]
+    if isinstance(value, tuple | list):
+        return [text for item in value for text in _patterns(item)]
+    return []
 
 
 def _edits(word: str, known: str) -> int | None:

@@ -64,7 +64,7 @@ TRACKER = {
     "tensorboard": r"\btensor-?board\b",
     "mlflow": r"\bml-?flow\b",
     "neptune": r"\bneptune(?:\.?ai)?\b",
-    "none": r"\b(?:no|without(?: any)?|skip|disable|turn off|ohne|kein(?:en)?|sin) (?:the |experiment |any |metrics? )?(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不要?(?:跟踪|追踪|记录)",
+    "none": r"\b(?:no|without(?: any)?|skip|disable|turn off|ohne|kein(?:en)?|sin) (?:the |experiment |any |metrics? )?(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不(?:要|用|需要)?(?:跟踪|追踪|记录)",
 }
 OPTIM = {
     "paged_adamw_8bit": r"\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit": r"\bpaged[ _-]?adamw?(?:[ _-]?32-?bit)?\b",

@@ -1,0 +1,46 @@
+"""The gates of understanding, on messages after real threads and on scripted conversations."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.score import HERE, score
+
+SETS = {
+    "threads": ("threads.jsonl", "scripts.jsonl"),
+    "held out": ("utterances.jsonl", "dialogues.jsonl"),
+    "held out, second": ("utterances2.jsonl", "dialogues2.jsonl"),
+}
+
+
+@pytest.fixture(scope="module", params=["threads", *(pytest.param(name, marks=pytest.mark.slow) for name in SETS if name != "threads")])
+def board(request):
+    utterances, dialogues = SETS[request.param]
+    found, misses = score(HERE / utterances, HERE / dialogues)
+    print("\n".join(misses))
+    return found
+
+
+def test_values_are_understood(board):
+    assert all(board[kind]["f1"] is None or board[kind]["f1"] >= 0.95 for kind in ("configure", "troubleshoot"))
+    assert board["configure"]["joint"] >= 0.80
+
+
+def test_questions_change_nothing(board):
+    assert board["question"]["unchanged"] >= 0.99
+
+
+def test_trouble_is_named_and_remedies_help_and_none_harms(board):
+    trouble = board["troubleshoot"]
+    assert trouble["diagnosis"] >= 0.90
+    assert trouble["recall3"] >= 0.80
+    assert trouble["harm"] <= 0.01
+
+
+def test_conversations_end_in_the_right_plan_also_when_said_carelessly(board):
+    assert board["dialogues"]["exact"] >= 0.85
+    assert board["dialogues"]["pass4"] >= 0.75
+
+
+def test_replies_mention_what_they_must(board):
+    assert board["dialogues"]["mention"] >= 0.9
