@@ -150,14 +150,10 @@ def spike(e: Evidence) -> Finding | None:
     worst: tuple[float, int, float, float] | None = None
     for at in range(5, len(values)):
         before = [loss for _, loss in values[max(0, at - size) : at]]
-        usual, spread = statistics.median(before), max(deviation(before), 1e-3)
-        step, loss = values[at]
-        far = (loss - usual) / (1.4826 * spread)
-        if (
-            loss > usual * limit("spike_factor")
-            and far > limit("spike_deviations")
-            and (worst is None or loss / usual > worst[0])
-        ):
+        usual, (step, loss) = statistics.median(before), values[at]
+        if loss <= usual * limit("spike_factor") or (worst is not None and loss / usual <= worst[0]):
+            continue
+        if (loss - usual) / (1.4826 * max(deviation(before), 1e-3)) > limit("spike_deviations"):
             worst = (loss / usual, step, loss, usual)
     if worst is None:
         return None

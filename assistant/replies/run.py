@@ -8,11 +8,13 @@ from typing import Any
 from assistant.progress import RunProgress
 from trainer.events import (
     Cancelled,
+    Changed,
     Compared,
     Evaluated,
     Failed,
     Finding,
     Finished,
+    Sampled,
     Saved,
     Started,
     TrainEvent,
@@ -93,6 +95,10 @@ def milestone(event: TrainEvent, run_id: str, now: RunProgress) -> str | None:
             return f"🛑 Run `{run_id}` is cancelled at step {now.step:,}. {event.message}".strip()
         case Compared():
             return compared(event)
+        case Changed(step=step, name=name, before=before, after=after):
+            return f"🔧 From step {step:,} on: {name.replace('_', ' ')} {before:.3g} → {after:.3g}."
+        case Sampled(step=step, prompt=prompt, text=text):
+            return f"💬 At step {step:,}, to “{_short(prompt)}”: “{_short(text)}”"
     return None
 
 

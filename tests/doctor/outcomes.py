@@ -1,4 +1,4 @@
-"""What the faults' tests found, collected into a table when PEFT_STUDIO_CATCHES names a file to write."""
+"""What the faults' tests found, collected for docs/catches.md when PEFT_STUDIO_CATCHES names a file to add to."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from pathlib import Path
 
 
 def note(fault, named: str, text: str, remedy: str) -> None:
+    told(fault.name, fault.planted, fault.asks, named, text, remedy)
+
+
+def told(name: str, planted: str, asks: str, named: str, text: str, remedy: str = "done as proposed") -> None:
     target = os.environ.get("PEFT_STUDIO_CATCHES")
-    if target:
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write(
-                json.dumps(
-                    {
-                        "name": fault.name,
-                        "planted": fault.planted,
-                        "asks": fault.asks,
-                        "named": named,
-                        "said": text.splitlines()[0],
-                        "remedy": remedy,
-                    }
-                )
-                + "\n"
-            )
+    if not target:
+        return
+    first = text.splitlines()[0]
+    row = {"name": name, "planted": planted, "asks": asks, "named": named, "said": first, "remedy": remedy}
+    with Path(target).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
