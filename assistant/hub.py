@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (  # type: ignore[attr-defined]
@@ -27,8 +26,9 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # type: ignore[attr-defined]
 
 from assistant.cards import ModelCard, embedded_card, folder_card, known_card, refuse_other_kinds
-from assistant.hub_cards import DatasetCard, card_from, dataset_card, no_safe_weights, refuse_files
+from assistant.hub_cards import DatasetCard, card_from, dataset_card, no_safe_weights, refuse_files, training_files
 from assistant.knowledge.models import STUDIO_TINY, by_id
+from assistant.patience import within
 from trainer.errors import DatasetError, DatasetUnreachable, ModelError, ModelGated, ModelNotFound, ModelUnreachable
 
 __all__ = ["DatasetCard", "Hub", "ModelCard"]
@@ -36,6 +36,8 @@ __all__ = ["DatasetCard", "Hub", "ModelCard"]
 TIMEOUT = 5.0  # seconds for one answer
 PROBE = 1.5  # seconds to find out whether the Hub answers at all
 REMEMBER = 60.0  # seconds for which that is believed
+FETCH = 20.0  # seconds a turn may wait for a dataset
+MAX_DATASET = 200_000_000  # bytes
 MAX_CONFIG = 2_000_000  # bytes of a config.json
 MAX_TOKENIZER = 40_000_000  # bytes of a tokenizer.json
 FAILURES = (HTTPError, OSError, ValueError)  # of any client huggingface_hub may use: libraries differ by version
@@ -120,12 +122,31 @@ class Hub:
             found = self._api.dataset_info(name, timeout=TIMEOUT, token=self._token() or False)
         return dataset_card(found)
 
+    def fetch_dataset(self, name: str, folder: Path) -> list[Path]:
+        """The training files of a dataset on the Hub, fetched under `folder` when they are not large.
+
+        Raises `DatasetError` when there are none, `DatasetUnreachable` when they are too large or take too long: then
+        they come in the background, and are there the next time.
+        """
+        card = self.dataset(name)
+        files = training_files(card)
+        place = folder / card.id.replace("/", "--")
+        with _explained_dataset(name):
+            size = sum(self._size(card, file) for file in files)
+        if size > MAX_DATASET:
+            hint = "Download it and name the file, or choose a smaller one."
+            raise DatasetUnreachable(f"{card.id} is {size / 1e6:,.0f} MB: too much to fetch in a chat.", hint, _DATA)
+        paths = within(FETCH, lambda: [self._fetch_file(card, file, place) for file in files], FAILURES)
+        if paths is None:
+            raise DatasetUnreachable(f"{card.id} is still being fetched.", "Name it again in a minute.", _DATA)
+        return paths
+
     def reachable(self) -> bool:
         """Whether the Hub answers; asked at most once a minute and for at most 1.5 s."""
         if self._offline:
             return False
         if self._answers is None or self._clock() - self._answers[0] >= REMEMBER:
-            answers = _within(PROBE + 0.3, self._probe)
+            answers = within(PROBE + 0.3, self._probe, FAILURES)
             self._answers = (self._clock(), answers is True)
         return self._answers[1]
 
@@ -211,7 +232,21 @@ class Hub:
                     self._download(card, name, token)
             return self._download(card, "tokenizer.json", token)
 
-        return _within(TIMEOUT, fetch)
+        return within(TIMEOUT, fetch, FAILURES)
+
+    def _size(self, card: DatasetCard, file: str) -> int:
+        url = hf_hub_url(card.id, file, repo_type="dataset", revision=card.revision, endpoint=self._endpoint)
+        head = get_session().head(url, headers=build_hf_headers(token=self._token() or False), timeout=TIMEOUT)
+        hf_raise_for_status(head)
+        return int(head.headers.get("x-linked-size") or head.headers.get("content-length") or 0)
+
+    def _fetch_file(self, card: DatasetCard, file: str, folder: Path) -> Path:
+        return Path(
+            hf_hub_download(
+                card.id, file, repo_type="dataset", revision=card.revision, endpoint=self._endpoint,
+                token=self._token() or False, local_dir=folder,
+            )
+        )  # fmt: skip
 
     def _download(self, card: ModelCard, name: str, token: str | bool) -> Path:
         return Path(hf_hub_download(card.id, name, revision=card.revision, endpoint=self._endpoint, token=token))
@@ -219,21 +254,6 @@ class Hub:
 
 _MODEL, _DATA = ("base_model",), ("dataset",)
 _ANOTHER = "Choose another base model."
-T = TypeVar("T")
-
-
-def _within(seconds: float, work: Callable[[], T]) -> T | None:
-    """The result of `work`, or None when it fails or takes longer (resolving a name has no time limit of its own)."""
-    results: list[T] = []
-
-    def run() -> None:
-        with suppress(*FAILURES):
-            results.append(work())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return results[0] if results else None
 
 
 @contextmanager

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from assistant.cards import ModelCard, context_of, slim
-from trainer.errors import ModelError
+from trainer.errors import DatasetError, ModelError
 
 Found = Any  # huggingface_hub's ModelInfo or DatasetInfo, which only hub.py may import
+
+
+_DATA_FILES = (".jsonl", ".parquet", ".csv", ".json", ".jsonl.gz", ".json.gz", ".txt")
+_NO_DATA = ("dataset_infos.json", "dataset_dict.json", "state.json", "requirements.txt", "license.txt")
+_OTHER_SPLIT = re.compile(r"(?:^|[/_.-])(?:test|val|valid|validation|dev|eval)(?:[/_.-]|$)", re.IGNORECASE)
 
 
 class DatasetCard(BaseModel):
@@ -84,3 +90,20 @@ def dataset_card(found: Found) -> DatasetCard:
         licence=licence if isinstance(licence, str) else None,
         files=tuple(file.rfilename for file in found.siblings or []),
     )
+
+
+def training_files(card: DatasetCard) -> list[str]:
+    """The files of the training split, of one kind. Raises `DatasetError` when there are no data files."""
+    files = [file for file in card.files if file.lower().split("/")[-1] not in _NO_DATA]
+    kinds = [[file for file in files if file.lower().endswith(ending)] for ending in _DATA_FILES]
+    data = next((files for files in kinds if files), [])
+    train = (
+        [file for file in data if "train" in file.lower()]
+        or [file for file in data if not _OTHER_SPLIT.search(file)]
+        or data
+    )
+    if not train:
+        raise DatasetError(
+            f"{card.id} has no data files I can read.", "Use one with JSONL, JSON, CSV or Parquet.", ("dataset",)
+        )
+    return train[:50]

@@ -38,12 +38,11 @@ def repetitions(path: Path, seen: Scan) -> dict[str, Finding]:
 def _suspects(seen: Scan) -> set[int]:
     """Numbers of rows whose question (by its hash) comes more than once."""
     keys = np.frombuffer(seen.keys, np.int64)
-    order = np.argsort(keys, kind="stable")
-    same = keys[order][1:] == keys[order][:-1]
-    twice = np.zeros(len(keys), bool)
-    twice[order[1:][same]] = True
-    twice[order[:-1][same]] = True
-    return {seen.number_of(int(at)) for at in np.flatnonzero(twice)[:COMPARED]}
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    places = np.flatnonzero(np.isin(keys, twice))[:COMPARED] if len(twice) else ()
+    return {seen.number_of(int(at)) for at in places}
 
 
 def _examples(path: Path, seen: Scan, numbers: set[int]) -> Iterator[tuple[int, Example]]:

@@ -17,7 +17,7 @@ _FILE = re.compile(r"\.(jsonl?|ndjson|csv|tsv|parquet|txt|gz|zip)$", re.IGNORECA
 
 
 def find_dataset(source: str, services: Services) -> Path:
-    """The file: dropped into this conversation under that name, or under an allowed folder.
+    """The file: dropped into this conversation under that name, on the Hub, or under an allowed folder.
 
     Raises `DatasetUnreachable` for one that is not there (yet), `DatasetError` for what may not be opened.
     """
@@ -25,11 +25,8 @@ def find_dataset(source: str, services: Services) -> Path:
     if uploaded is not None:
         return uploaded
     if _HUB_ID.fullmatch(source) and not _FILE.search(source):
-        services.hub.dataset(source)
-        raise DatasetUnreachable(
-            f"`{source}` is a dataset on the Hub, and I can't train from the Hub directly yet.",
-            "Download it as JSONL, CSV or JSON and drop the file here.",
-        )
+        fetched = services.hub.fetch_dataset(source, services.settings.home / "hub-datasets")
+        return readable(fetched, services.settings.home / "unpacked")
     if not services.settings.data_folders:
         raise DatasetUnreachable(f"I can't open `{source}` from here.", "Drop the file into the chat.")
     try:
