@@ -40,6 +40,8 @@ def _norms(spec: ModelSpec) -> float:
 def _attention(step: Step, spec: ModelSpec) -> float:
     """Query, key, value, output, log-sum-exp. A padded batch has keys and values repeated for every head, and a mask."""
     c = step.flow_bytes
+    if spec.eager:  # capped scores, their softmax in 32 bits and its narrow copy, for every pair of tokens
+        return c * 4 * spec.q_width + spec.heads * step.length * (4 + (2 if c == 2 else 1) * c)
     keys = 2 * (spec.q_width if step.padded and spec.heads != spec.kv_heads else spec.kv_width)
     return c * (2 * spec.q_width + keys) + 4 * spec.heads + (c * step.length if step.padded else 0)
 

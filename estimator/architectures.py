@@ -56,6 +56,7 @@ class Traits(NamedTuple):
     latent: bool = False  # DeepSeek's multi-head latent attention
     layout: str = ""  # "falcon" | "bigcode" | "qwen1" | "opt": a rule of its own in estimator/layers.py
     sinks: bool = False  # one learned logit a head
+    eager: bool = False  # attention scores are materialised: soft-capped ones have no fused kernel
 
 
 GPT2_NAMES = {
@@ -153,12 +154,13 @@ ARCHITECTURES: dict[str, Traits] = {
         out_bias="attention_bias",
         norms=4,
         tied=True,
+        eager=True,
         defaults={"head_dim": 256, "num_key_value_heads": 4, "sliding_window": 4096, "max_position_embeddings": 8192},
     ),
     "gemma3_text": Traits(
         qkv_bias="attention_bias", out_bias="attention_bias", norms=4, qk_norm="head", tied=True, defaults=GEMMA3
     ),
-    "vaultgemma": Traits(tied=True, defaults={"head_dim": 256, "num_key_value_heads": 4}),
+    "vaultgemma": Traits(tied=True, eager=True, defaults={"head_dim": 256, "num_key_value_heads": 4}),
     "phi": PLAIN_MLP._replace(
         out="dense", mlp=("fc1", "fc2"), norms=1, parallel=True, head_bias=True, qk_norm="head", qk_flag="qk_layernorm"
     ),

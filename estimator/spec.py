@@ -43,6 +43,7 @@ class ModelSpec(BaseModel):
     gated: bool = True
     qk_norm: bool = False
     parallel: bool = False
+    eager: bool = False
     sandwiched: bool = False
     embedding: int = 0  # parameters, this and below
     attention: int = 0
@@ -184,6 +185,7 @@ def _sizes(config: Mapping[str, Any], traits: Traits, dims: Dims) -> dict[str, A
         "gated": traits.gated,
         "qk_norm": build.has_qk_norm(config, traits),
         "parallel": traits.parallel,
+        "eager": traits.eager,
         "sandwiched": bool(traits.mixture and traits.mixture.sandwiched),
     }
 

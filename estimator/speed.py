@@ -1,20 +1,20 @@
-"""How long a micro-step takes: a roofline of matrix products, memory traffic and kernel launches."""
+"""How long a micro-step takes: matrix products, memory traffic of everything else, and kernel launches."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from estimator.gpus import Gpu
+from estimator.roofline import BANDWIDTH, LAUNCH_S
 from estimator.spec import ModelSpec
 from estimator.step import Step, adapter_params
 
-BANDWIDTH = 0.80  # of the card's memory bandwidth that element-wise kernels reach
-LAUNCH_S = 16e-6  # one eager kernel launched from Python, A100 and L40S hosts
-MATMUL_SHARE = 0.85  # of ... see Gpu.matmul_tflops
 # A CPU: fp32 FLOP/s of one core in torch's matmuls (AVX2 or AVX-512), and the cost of one operator. Wide on purpose.
 CORE_FLOPS = 3e10
 CPU_OPERATOR_S = 2e-5
 NOISE = {"gpu": (0.8, 1.35), "cpu": (0.4, 3.0)}  # fastest and slowest, as shares of the expected time
+BACKWARD = 1.5  # bytes an element-wise backward moves, as a multiple of its forward: 1.4 to 2 in traces of five models
+ATTENTION_BACKWARD = 2.5  # FLOPs of the flash backward, as a multiple of its forward (Dao 2022)
 
 
 class StepTime(NamedTuple):
@@ -37,30 +37,56 @@ def step_time(step: Step, spec: ModelSpec, gpu: Gpu, cores: int = 2) -> StepTime
 
 def step_flops(step: Step, spec: ModelSpec) -> float:
     """FLOPs of one micro-step. LoRA's backward costs one forward (no gradient of frozen weights), checkpointing another."""
+    again = 1 if step.checkpointing else 0
     active = sum(linear.copies * linear.inputs * linear.outputs for linear in spec.linears)
     active += spec.experts * spec.routed.per_token // max(1, spec.routed.number)
-    passes = 3 if step.checkpointing else 2
-    attention = (
-        2 * 2 * step.length * spec.q_width * spec.layers
-    )  # scores and values, not halved: as the flop counter counts
-    attention_passes = passes + 1.5 - 1  # the flash backward is 2.5 forwards
+    attention = 2 * step.length * spec.q_width * spec.layers  # scores and values of the causal half
     head = 2 * spec.vocab * spec.hidden * (3 if step.fused_head else 2)
-    adapter = 6 * adapter_params(step) + (2 * adapter_params(step) if step.checkpointing else 0)
-    return float(step.tokens * (2 * active * passes + attention * attention_passes + head + adapter))
+    adapter = (6 + 2 * again) * adapter_params(step)
+    passes = 2 + again
+    return float(step.tokens * (2 * active * passes + attention * (1 + again + ATTENTION_BACKWARD) + head + adapter))
 
 
 def step_traffic(step: Step, spec: ModelSpec) -> float:
-    """Bytes the element-wise kernels of one micro-step move."""
-    passes = 3 if step.checkpointing else 2
-    per_token = passes * spec.layers * (40 * spec.hidden + 12 * spec.q_width + 14 * spec.intermediate)
-    dequantized = 0.0
-    if step.quantization:
-        weights = sum(linear.copies * linear.inputs * linear.outputs for linear in spec.linears)
-        dequantized = passes * weights * 2.5
-    return step.tokens * (per_token + 30 * spec.vocab) + dequantized
+    """Bytes the kernels other than large matrix products move in one micro-step."""
+    passes = 1 + BACKWARD + (1 if step.checkpointing else 0)
+    blocks = passes * (spec.layers * _block_traffic(step, spec) + _adapter_traffic(step))
+    head = (12 if step.fused_head else 52) * spec.vocab
+    return step.tokens * (blocks + head) + _dequantized(step, spec)
+
+
+def _block_traffic(step: Step, spec: ModelSpec) -> float:
+    """One layer's forward, bytes a token: norms in 32 bits, residual sums, rotary embedding, activation."""
+    wide = step.flow_bytes / 2
+    width = spec.intermediate if not spec.routed.number else spec.routed.per_token * spec.routed.width
+    rotary = 18 * (spec.q_width + spec.kv_width)
+    scores = 16 * spec.heads * step.length if spec.eager else 0
+    return wide * ((30 * spec.norm_layers + 12) * spec.hidden + rotary + 10 * width) + scores
+
+
+def _adapter_traffic(step: Step) -> float:
+    """All adapters' forward, bytes a token: widening, dropout, two thin products, scaling and adding the result."""
+    own = step.adapter_flow_bytes
+    widened = 6 if step.adapter_bytes != step.flow_bytes else 0
+    dropped = 2 * step.adapter_bytes + 1 if step.dropout else 0
+    narrowed = 6 if step.autocast and step.adapter_bytes == 4 else 0
+    into = widened + dropped + narrowed + own
+    out = own + 2 * own + (2 * step.flow_bytes + own) + (10 if own != step.flow_bytes else 0)
+    magnitude = 3 * out if step.dora else 0
+    return float(
+        sum(linear.copies * (into * linear.inputs + (out + magnitude) * linear.outputs) for linear in step.targets)
+    )
+
+
+def _dequantized(step: Step, spec: ModelSpec) -> float:
+    """Quantized weights are unpacked in every pass: read packed, written and read in the computing format."""
+    if step.quantization is None:
+        return 0.0
+    weights = sum(linear.copies * linear.inputs * linear.outputs for linear in spec.linears)
+    return (3 if step.checkpointing else 2) * weights * (step.weight_bytes + 2 * step.compute_bytes)
 
 
 def operators_per_layer(step: Step) -> int:
-    """Kernels of one layer: block forward and backward, plus the adapters."""
+    """Kernels of one layer: block forward and backward, plus the adapters (counted in traces)."""
     adapters = len(step.targets) * (8 if step.dropout else 6)
-    return int((45 + adapters) * (3.2 if step.checkpointing else 2.2))
+    return int((45 + adapters) * (2.9 if step.checkpointing else 2.2))

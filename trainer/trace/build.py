@@ -67,7 +67,7 @@ def _base(numbers: Mapping[str, Any], dtype: torch.dtype) -> PreTrainedModel:
         key: value for key, value in numbers.items() if key not in ("model_type", "torch_dtype", "dtype", "auto_map")
     }
     settings = CONFIG_MAPPING[kind].from_dict(known)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(settings, dtype=dtype, attn_implementation="sdpa")
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(settings, dtype=dtype)
     return model
 
 

@@ -37,6 +37,8 @@ class Work:
 
 
 def _flops(packet: Any, args: Any, kwargs: Any, out: Any) -> int:
+    if "scaled_dot_product" in packet.__name__:
+        return _attention_flops(packet.__name__, args)
     if packet in flop_registry:
         return int(flop_registry[packet](*args, **(kwargs or {}), out_val=out))
     if packet.__name__ == "gemm_4bit":  # input, packed weight, shape of the weight, ...
@@ -44,3 +46,11 @@ def _flops(packet: Any, args: Any, kwargs: Any, out: Any) -> int:
     if packet.__name__ == "int8_scaled_mm":
         return 2 * int(args[0].numel()) * int(args[1].shape[0])
     return 0
+
+
+def _attention_flops(name: str, args: Any) -> int:
+    """Scores and values of the causal half; the backward is two and a half forwards (Dao 2022)."""
+    backward = "backward" in name
+    rows, heads, length, width = (args[1] if backward else args[0]).shape
+    forward = 2 * int(rows) * int(heads) * int(length) ** 2 * int(width)
+    return forward * 5 // 2 if backward else forward
