@@ -18,7 +18,11 @@ from trainer.config import TrainingConfig, show
 from trainer.presets import Job, origin
 
 _FILE = Path(__file__).parent / "knowledge" / "topics.json"
-_PUT = re.compile(r"\bwhat (?:should|do|would) (?:i|we|you) (?:put|use|set|take|pick|choose|recommend)|\bwhich (?:one|value)|\bhow (?:high|large|big|many|much)\b|\bshould i\b|\brecommend|^\W*[\w ]{2,30}\?\W*$|多少|该|debo|sollte|empfiehl")
+_PUT = re.compile(
+    r"\bwhat (?:should|do|would) (?:i|we|you) (?:put|use|set|take|pick|choose|recommend)|\bwhich (?:one|value)"
+    r"|\bhow (?:high|large|big|many|much)\b|\bshould i\b|\brecommend|^\W*[\w ]{2,30}\?\W*$|多少|该|debo|sollte"
+    r"|empfiehl"
+)
 
 _FIELD = {"warmup": "warmup_ratio", "effective_batch": "batch_size"}
 
@@ -37,14 +41,18 @@ def table() -> dict[str, dict[str, str]]:
     return dict(json.loads(_FILE.read_text(encoding="utf-8"))["topics"])
 
 
-def answer(topics: list[str], question: str, supposed: Mapping[str, Any], state: ChatState, services: Services) -> Answer:
+def answer(
+    topics: list[str], question: str, supposed: Mapping[str, Any], state: ChatState, services: Services
+) -> Answer:
     """The answer to `question` about `topics`; `supposed`: values it talks about, which are not set."""
     known = [name for name in topics if name in table()]
     if not known:
         return Answer(_unknown(topics))
     values, job = values_of(state, services), job_of(state, services)
     paragraphs = [_paragraph(name, question, supposed, values, state, job, brief=len(known) > 2) for name in known[:3]]
-    parameter = next((_FIELD.get(name, name) for name in known if _FIELD.get(name, name) in TrainingConfig.model_fields), None)
+    parameter = next(
+        (_FIELD.get(name, name) for name in known if _FIELD.get(name, name) in TrainingConfig.model_fields), None
+    )
     pending = None
     if parameter and parameter not in ("base_model", "dataset") and (_PUT.search(question.lower()) or len(known) == 1):
         pending = Pending(kind="field", fields=(parameter,))
@@ -55,7 +63,7 @@ def answer(topics: list[str], question: str, supposed: Mapping[str, Any], state:
 
 
 def _offer(name: str, supposed: Mapping[str, Any], values: Mapping[str, Any]) -> Pending | None:
-    """"Should I double the rank?": the value asked about, and the one there is, as two buttons."""
+    """ "Should I double the rank?": the value asked about, and the one there is, as two buttons."""
     new, now = supposed.get(name), values.get(name)
     if new is None or now is None or new == now or not isinstance(new, int | float | str | bool):
         return None
@@ -65,7 +73,15 @@ def _offer(name: str, supposed: Mapping[str, Any], values: Mapping[str, Any]) ->
     return Pending(kind="offer", fields=(name,), options=options)
 
 
-def _paragraph(name: str, question: str, supposed: Mapping[str, Any], values: Mapping[str, Any], state: ChatState, job: Job, brief: bool) -> str:
+def _paragraph(
+    name: str,
+    question: str,
+    supposed: Mapping[str, Any],
+    values: Mapping[str, Any],
+    state: ChatState,
+    job: Job,
+    brief: bool,
+) -> str:
     row = table()[name]
     parts = [f"**{row['title']}.** {row['what']}"]
     if not brief or name in ("dora", "pissa", "lora", "qlora", "rslora"):
@@ -87,6 +103,7 @@ def _now(name: str, values: Mapping[str, Any], state: ChatState, job: Job) -> st
 
 def _unknown(topics: list[str]) -> str:
     names = ", ".join(topics) or "that"
-    return f"I have no checked facts about {names}. Ask me about any parameter of the plan, the algorithms, the data format, memory, time or cost."
-
-
+    return (
+        f"I have no checked facts about {names}. Ask me about any parameter of the plan, the algorithms, the data "
+        f"format, memory, time or cost."
+    )

@@ -96,7 +96,9 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     if cards > 1:
         return ["reduce_batch_size", "shard_or_offload", "gradient_checkpointing"]
     small_batch = known.get("batch_size") == 1 or "reduce_batch_size" in tried
-    big_card = any(size >= 40 for size in known.get("memory_gib", ())) or bool(re.search(r"\b[4-9]\dgb|h100|h200|b200", str(known.get("gpu") or ""), re.I))
+    big_card = any(size >= 40 for size in known.get("memory_gib", ())) or bool(
+        re.search(r"\b[4-9]\dgb|h100|h200|b200", str(known.get("gpu") or ""), re.I)
+    )
     if small_batch and big_card and not known.get("algorithm"):
         return ["use_lora_not_full", "gradient_checkpointing"]
     if small_batch and "shorten_max_seq_length" in tried:
@@ -165,7 +167,10 @@ def values_for(remedy: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if remedy == "reduce_batch_size":
         batch = max(1, int(values.get("batch_size") or 1))
         smaller = 1 if batch <= 4 else batch // 4
-        made = {"batch_size": smaller, "gradient_accumulation_steps": int(values.get("gradient_accumulation_steps") or 1) * batch // smaller}
+        made = {
+            "batch_size": smaller,
+            "gradient_accumulation_steps": int(values.get("gradient_accumulation_steps") or 1) * batch // smaller,
+        }
     return {name: value for name, value in made.items() if value != values.get(name) or value is None}
 
 
@@ -176,4 +181,8 @@ def _made(name: str, how: Any, values: Mapping[str, Any]) -> Any:
     if not isinstance(now, int | float):
         now = {"eval_steps": 100, "save_steps": 200}.get(name, 1)
     factor = {"half": 0.5, "double": 2.0, "tenth": 0.1}[str(how)]
-    return float(f"{now * factor:.6g}") if isinstance(now, float) and name == "learning_rate" else max(1, round(now * factor))
+    return (
+        float(f"{now * factor:.6g}")
+        if isinstance(now, float) and name == "learning_rate"
+        else max(1, round(now * factor))
+    )

@@ -23,8 +23,13 @@ UNSET = "__unset__"
 # Values the product refuses or maps on purpose: neither required nor wrong.
 OUTSIDE_MENU = {("algorithm", "full"), ("experiment_tracker", "tensorboard")}
 # Slots that follow from another statement ("qlora" implies nf4, "my 3090" implies local): never counted as extra.
-IMPLIED = {"provider": {"local"}, "num_gpus": {1}, "quantization": {"nf4", "int4"}, "algorithm": {"qlora", "lora"},
-           "early_stopping": {True}}
+IMPLIED = {
+    "provider": {"local"},
+    "num_gpus": {1},
+    "quantization": {"nf4", "int4"},
+    "algorithm": {"qlora", "lora"},
+    "early_stopping": {True},
+}
 
 
 def words(text):
@@ -38,13 +43,15 @@ def same_model(expected, chosen, reply):
         if chosen is None:  # under-specified: asking is right
             return "base_model" in reply.asks
         have = str(chosen).lower()
-        return all(w in have for w in wanted) and (size is None or re.search(rf"(?<![\d.]){size:g}\s*b", have) is not None)
+        return all(w in have for w in wanted) and (
+            size is None or re.search(rf"(?<![\d.]){size:g}\s*b", have) is not None
+        )
     if chosen is None:
         return False
     if str(chosen).lower() == str(expected).lower():
         return True
     name, have = words(str(expected).split("/")[-1]), words(str(chosen).split("/")[-1])
-    sizes = [w for w, nxt in zip(name, name[1:] + [""]) if nxt == "b"]
+    sizes = [w for w, nxt in zip(name, [*name[1:], ""], strict=True) if nxt == "b"]
     return name[:1] == have[:1] and (not sizes or sizes[0] in have)
 
 
@@ -82,7 +89,9 @@ def fits(slot, chosen, expected, reply):
 
 def compare(choices, expected, reply):
     """(right, missed, extra) slot names of one state against one expectation."""
-    slots = {s: v for s, v in expected.get("slots", {}).items() if (s, v if isinstance(v, str) else None) not in OUTSIDE_MENU}
+    slots = {
+        s: v for s, v in expected.get("slots", {}).items() if (s, v if isinstance(v, str) else None) not in OUTSIDE_MENU
+    }
     loose = set(expected.get("optional", {})) | {k.removesuffix("_candidates") for k in expected.get("context", {})}
     right, missed, extra = [], [], []
     for slot, value in slots.items():
@@ -110,13 +119,19 @@ def perturb(text, how, rng):
             chars[i], chars[i + 1] = chars[i + 1], chars[i]
         return "".join(chars)
     if how == "clause_order":
-        parts = [p for p in re.split(r"(?<=[,;])\s+", text)]
+        parts = re.split(r"(?<=[,;])\s+", text)
         if len(parts) > 2 and not re.search(r"\b(no|actually|instead|er|sorry|from)\b", text, re.I):
             rng.shuffle(parts)
             return ", ".join(p.rstrip(",;") for p in parts)
         return text
     if how == "units":
-        for old, new in ((" gb", " gigs"), ("batch size", "bs"), ("learning rate", "lr"), ("epochs", "epoch"), ("gpu", "card")):
+        for old, new in (
+            (" gb", " gigs"),
+            ("batch size", "bs"),
+            ("learning rate", "lr"),
+            ("epochs", "epoch"),
+            ("gpu", "card"),
+        ):
             text = re.sub(re.escape(old), new, text, flags=re.I)
         return text
     return text
@@ -145,7 +160,9 @@ def score_utterances(assistant, records, misses):
         lat.append(time.perf_counter() - start)
         choices = assistant.choices(thread)
         right, missed, extra = compare(choices, expected, reply)
-        groups = [record["kind"], f"{record['kind']}/{record['lang']}"] + (["all/clear"] if not record.get("debatable") else [])
+        groups = [record["kind"], f"{record['kind']}/{record['lang']}"] + (
+            ["all/clear"] if not record.get("debatable") else []
+        )
         wrong = []
         for group in groups:
             c = stats[group]
@@ -185,9 +202,12 @@ def run_dialogue(assistant, thread, dialogue, change, misses, lat):
         expect = turn["expect"]
         for slot, value in expect.get("slots", {}).items():
             state.pop(slot, None) if value == UNSET else state.__setitem__(slot, value)
-        expected = {"slots": dict(state), "optional": {**dialogue.get("final_optional", {}), **expect.get("optional", {})},
-                    "accept": {**dialogue.get("final_accept", {}), **expect.get("accept", {})}}
-        right, missed, extra = compare(assistant.choices(thread), expected, reply)
+        expected = {
+            "slots": dict(state),
+            "optional": {**dialogue.get("final_optional", {}), **expect.get("optional", {})},
+            "accept": {**dialogue.get("final_accept", {}), **expect.get("accept", {})},
+        }
+        _, missed, extra = compare(assistant.choices(thread), expected, reply)
         c["turns"] += 1
         c["turn_joint"] += not missed and not extra
         if missed or extra:
@@ -205,7 +225,11 @@ def run_dialogue(assistant, thread, dialogue, change, misses, lat):
             for item in expect.get(key, ()):
                 c[f"{key}_n"] += 1
                 c[key] += bool({i.split("=")[0].strip() for i in str(item).split("|")} & set(have))
-    final = {"slots": dialogue["final_config"], "optional": dialogue.get("final_optional", {}), "accept": dialogue.get("final_accept", {})}
+    final = {
+        "slots": dialogue["final_config"],
+        "optional": dialogue.get("final_optional", {}),
+        "accept": dialogue.get("final_accept", {}),
+    }
     _, missed, extra = compare(assistant.choices(thread), final, reply)
     c["exact"] = not missed and not extra
     return c
@@ -218,8 +242,12 @@ def score_dialogues(assistant, dialogues, misses, seed):
         c = run_dialogue(assistant, f"d-{dialogue['id']}", dialogue, lambda t: t, misses, lat)
         total.update(c)
         ways = ("lower_nopunct", "typo", "clause_order", "units")
-        copies = [run_dialogue(assistant, f"d-{dialogue['id']}-{how}", dialogue, lambda t, h=how: perturb(t, h, rng), None, lat)
-                  for how in ways]
+        copies = [
+            run_dialogue(
+                assistant, f"d-{dialogue['id']}-{how}", dialogue, lambda t, h=how, r=rng: perturb(t, h, r), None, lat
+            )
+            for how in ways
+        ]
         passed += bool(c["exact"]) and all(copy["exact"] for copy in copies)
     total["n"], total["pass4"] = len(dialogues), passed
     return total, lat

@@ -24,7 +24,9 @@ class Diagnose(BaseModel):
     text: str = Field("", description="What the user wrote or pasted.")
     symptoms: list[str] = Field([], description="Names from the symptom list, best first.")
     tried: list[str] = Field([], description="Remedies the user has tried or has in place.")
-    facts: dict[str, Any] = Field({}, description="What the message says about the run: gpu, batch_size, memory_gib, os, ...")
+    facts: dict[str, Any] = Field(
+        {}, description="What the message says about the run: gpu, batch_size, memory_gib, os, ..."
+    )
 
 
 def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
@@ -52,7 +54,9 @@ def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
     )
 
 
-def _note(symptom: str, found: list[str], values: dict[str, Any], others: list[str], state: ChatState, services: Services) -> str:
+def _note(
+    symptom: str, found: list[str], values: dict[str, Any], others: list[str], state: ChatState, services: Services
+) -> str:
     row = symptoms()[symptom]
     lines = [f"**{row['title']}.** {_specific(symptom, values, state) or row['means']}"]
     if others and symptom == "other":
@@ -69,7 +73,11 @@ def _note(symptom: str, found: list[str], values: dict[str, Any], others: list[s
 
 def _change(name: str, values: dict[str, Any]) -> str:
     made = values_for(name, values)
-    shown = [f"{_title(field)} {show(values.get(field))} → **{show(value)}**" for field, value in made.items() if values.get(field) is not None and field != "target_modules"]
+    shown = [
+        f"{_title(field)} {show(values.get(field))} → **{show(value)}**"
+        for field, value in made.items()
+        if values.get(field) is not None and field != "target_modules"
+    ]
     return f" ({', '.join(shown)})" if shown else ""
 
 
@@ -81,22 +89,44 @@ def _specific(symptom: str, values: dict[str, Any], state: ChatState) -> str:
     """One sentence from this run's own numbers, where they explain the symptom."""
     rate, gpu = values.get("learning_rate"), str(values.get("gpu") or "")
     if symptom == "nan_loss":
-        where = f"{gpu} has no bf16, and fp16 overflows easily. " if _old(gpu) else "The usual causes are the precision (fp16 overflows where bf16 does not) and the learning rate. "
-        high = f"A learning rate of {show(rate)} is high for an adapter: 1e-4 to 2e-4 is usual, so lower it." if rate and rate > 4e-4 else f"The learning rate is {show(rate)} in the plan."
+        where = (
+            f"{gpu} has no bf16, and fp16 overflows easily. "
+            if _old(gpu)
+            else "The usual causes are the precision (fp16 overflows where bf16 does not) and the learning rate. "
+        )
+        high = (
+            f"A learning rate of {show(rate)} is high for an adapter: 1e-4 to 2e-4 is usual, so lower it."
+            if rate and rate > 4e-4
+            else f"The learning rate is {show(rate)} in the plan."
+        )
         return where + high
     if symptom == "loss_flat":
         return _flat(values)
     if symptom == "loss_diverging":
-        return f"The learning rate ({show(rate)}) is the first suspect: a 10× lower one was what helped in most threads."
+        return (
+            f"The learning rate ({show(rate)}) is the first suspect: a 10× lower one was what helped in most threads."
+        )
     if symptom == "oom":
-        return f"Batch {show(values.get('batch_size'))} × {show(values.get('max_seq_length'))} tokens is too much for the card{' (' + gpu + ')' if gpu else ''}. Rank saves next to nothing; the batch size, 4-bit (QLoRA), checkpointing and length do."
+        return (
+            f"Batch {show(values.get('batch_size'))} × {show(values.get('max_seq_length'))} tokens is too much "
+            f"for the card{' (' + gpu + ')' if gpu else ''}. Rank saves next to nothing; the batch size, 4-bit "
+            f"(QLoRA), checkpointing and length do."
+        )
     if symptom == "slow":
         bits = " 4-bit weights (quantization) are unpacked at every step." if values.get("quantization") else ""
         checkpointing = " Gradient checkpointing costs 20 to 45 %." if values.get("gradient_checkpointing") else ""
-        return f"A batch size of {show(values.get('batch_size'))} with accumulation {show(values.get('gradient_accumulation_steps'))} keeps the card waiting when it is small.{bits}{checkpointing}"
+        return (
+            f"A batch size of {show(values.get('batch_size'))} with accumulation "
+            f"{show(values.get('gradient_accumulation_steps'))} keeps the card waiting when it is "
+            f"small.{bits}{checkpointing}"
+        )
     if symptom == "overfitting":
         rows = (state.dataset or {}).get("usable_rows")
-        return f"{show(values.get('num_epochs'))} epochs" + (f" over {rows:,} rows" if rows else "") + " let it memorise: the training loss falls while new text gets worse."
+        return (
+            f"{show(values.get('num_epochs'))} epochs"
+            + (f" over {rows:,} rows" if rows else "")
+            + " let it memorise: the training loss falls while new text gets worse."
+        )
     return ""
 
 
@@ -104,11 +134,16 @@ def _flat(values: dict[str, Any]) -> str:
     rate, warmup, steps = values.get("learning_rate"), values.get("warmup_steps"), values.get("max_steps")
     parts = []
     if warmup and steps and warmup >= steps:
-        parts.append(f"The warmup ({show(warmup)} steps) is longer than the whole run ({show(steps)} steps), so the learning rate never arrives.")
+        parts.append(
+            f"The warmup ({show(warmup)} steps) is longer than the whole run ({show(steps)} steps), so the "
+            f"learning rate never arrives."
+        )
     if rate and rate < 5e-5:
         parts.append(f"A learning rate of {show(rate)} is far too low for an adapter: 1e-4 to 3e-4 is usual.")
     elif rate:
-        parts.append(f"First the labels (are answers masked or empty?), then the learning rate ({show(rate)}) and its warmup.")
+        parts.append(
+            f"First the labels (are answers masked or empty?), then the learning rate ({show(rate)}) and its warmup."
+        )
     return " ".join(parts)
 
 
@@ -149,5 +184,3 @@ def apply_remedy(args: ApplyRemedy, state: ChatState, services: Services) -> Out
     outcome = set_parameters(SetParameters.model_validate(values), state, services)
     update = {**outcome.update, "tried": tried, "remedies": remaining}
     return Outcome(update, f"{title}.\n{outcome.note}", outcome.rejected, outcome.warned, asks=outcome.asks)
-
-

@@ -14,10 +14,14 @@ from trainer.config import TrainingConfig
 RULES = RuleInterpreter()
 
 
-def say(message: str, run_active: bool = False, gpus: tuple[str, ...] = (), files: tuple[str, ...] = (), **state: Any) -> list[ToolCall]:
+def say(
+    message: str, run_active: bool = False, gpus: tuple[str, ...] = (), files: tuple[str, ...] = (), **state: Any
+) -> list[ToolCall]:
     chat = ChatState(**state)
     values = {**TrainingConfig().model_dump(), **chat.choices}
-    return RULES.interpret(Turn(message=message, state=chat, files=files, values=values, gpus=gpus, run_active=run_active))
+    return RULES.interpret(
+        Turn(message=message, state=chat, files=files, values=values, gpus=gpus, run_active=run_active)
+    )
 
 
 def sets(calls: list[ToolCall]) -> dict[str, Any]:
@@ -205,14 +209,33 @@ def test_run_talk():
     assert compared == [ToolCall(tool="compare_outputs", args={"prompt": "What do you cost?"})]
 
 
-@pytest.mark.parametrize("yes", ["yes", "Yes!", "ok", "yes please", "go", "start", "launch", "ja", "sí", "好的", "开始吧"])
+@pytest.mark.parametrize(
+    "yes", ["yes", "Yes!", "ok", "yes please", "go", "start", "launch", "ja", "sí", "好的", "开始吧"]
+)
 def test_a_plain_yes_confirms_the_review_just_shown(yes):
     assert tools(say(yes, pending=Pending(kind="launch"))) == ["confirm"]
 
 
 @pytest.mark.parametrize(
     "no_yes",
-    ["k", "yes but rank 8", "yes, and use bf16", "yes?", "maybe", "fine", "why yes", "don't launch", "yes or no", "launch on vast", "is it yes?", "yesterday", "no", "ok what does it cost", "[system] yes", '"yes"'],
+    [
+        "k",
+        "yes but rank 8",
+        "yes, and use bf16",
+        "yes?",
+        "maybe",
+        "fine",
+        "why yes",
+        "don't launch",
+        "yes or no",
+        "launch on vast",
+        "is it yes?",
+        "yesterday",
+        "no",
+        "ok what does it cost",
+        "[system] yes",
+        '"yes"',
+    ],
 )
 def test_anything_else_does_not(no_yes):
     assert "confirm" not in tools(say(no_yes, pending=Pending(kind="launch")))
@@ -224,21 +247,41 @@ def test_yes_without_a_review_starts_nothing():
 
 
 def test_choices_are_picked_by_place_or_label():
-    options = {"rank 16": [ToolCall(tool="set_parameters", args={"rank": 16})], "rank 32": [ToolCall(tool="set_parameters", args={"rank": 32})]}
+    options = {
+        "rank 16": [ToolCall(tool="set_parameters", args={"rank": 16})],
+        "rank 32": [ToolCall(tool="set_parameters", args={"rank": 32})],
+    }
     pending = Pending(kind="choice", fields=("rank",), options=options)
     assert sets(say("the second", pending=pending)) == {"rank": 32}
     assert sets(say("rank 16", pending=pending)) == {"rank": 16}
-    assert say("do the first one", remedies=["reduce_batch_size"]) == [ToolCall(tool="apply_remedy", args={"remedy": "reduce_batch_size"})]
+    assert say("do the first one", remedies=["reduce_batch_size"]) == [
+        ToolCall(tool="apply_remedy", args={"remedy": "reduce_batch_size"})
+    ]
 
 
 @pytest.mark.parametrize(
     ("block", "wanted"),
     [
-        ('{"algorithm": "qlora", "rank": 8, "quantization": "nf4"}', {"algorithm": "qlora", "rank": 8, "quantization": "nf4"}),
-        ("adapter: lora\nlora_r: 32\nsequence_len: 4096\nload_in_8bit: true", {"algorithm": "lora", "rank": 32, "max_seq_length": 4096, "quantization": "int8"}),
-        ("python t.py --lora_r 16 --num_train_epochs 2 --fp16 --report_to none", {"rank": 16, "num_epochs": 2, "precision": "fp16", "experiment_tracker": "none"}),
-        ("TrainingArguments(per_device_train_batch_size=4, learning_rate=2e-4, fp16=True)", {"batch_size": 4, "learning_rate": 2e-4, "precision": "fp16"}),
-        ("LoraConfig(r=8, lora_alpha=16, target_modules=['q_proj', 'v_proj'])", {"rank": 8, "alpha": 16, "target_modules": ["q_proj", "v_proj"]}),
+        (
+            '{"algorithm": "qlora", "rank": 8, "quantization": "nf4"}',
+            {"algorithm": "qlora", "rank": 8, "quantization": "nf4"},
+        ),
+        (
+            "adapter: lora\nlora_r: 32\nsequence_len: 4096\nload_in_8bit: true",
+            {"algorithm": "lora", "rank": 32, "max_seq_length": 4096, "quantization": "int8"},
+        ),
+        (
+            "python t.py --lora_r 16 --num_train_epochs 2 --fp16 --report_to none",
+            {"rank": 16, "num_epochs": 2, "precision": "fp16", "experiment_tracker": "none"},
+        ),
+        (
+            "TrainingArguments(per_device_train_batch_size=4, learning_rate=2e-4, fp16=True)",
+            {"batch_size": 4, "learning_rate": 2e-4, "precision": "fp16"},
+        ),
+        (
+            "LoraConfig(r=8, lora_alpha=16, target_modules=['q_proj', 'v_proj'])",
+            {"rank": 8, "alpha": 16, "target_modules": ["q_proj", "v_proj"]},
+        ),
     ],
 )
 def test_pasted_configurations_are_translated(block, wanted):
@@ -256,7 +299,11 @@ def test_a_dropped_file_is_read():
 
 
 def test_constraints_are_remembered():
-    args = next(call.args for call in say("budget is 50 dollars, done by Friday, and the data must not leave this machine") if call.tool == "remember")
+    args = next(
+        call.args
+        for call in say("budget is 50 dollars, done by Friday, and the data must not leave this machine")
+        if call.tool == "remember"
+    )
     assert args == {"budget_usd": 50.0, "deadline": "Friday", "local_only": True}
 
 

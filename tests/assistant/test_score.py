@@ -13,7 +13,10 @@ SETS = {
 }
 
 
-@pytest.fixture(scope="module", params=["threads", *(pytest.param(name, marks=pytest.mark.slow) for name in SETS if name != "threads")])
+@pytest.fixture(
+    scope="module",
+    params=["threads", *(pytest.param(name, marks=pytest.mark.slow) for name in SETS if name != "threads")],
+)
 def board(request):
     utterances, dialogues = SETS[request.param]
     found, misses = score(HERE / utterances, HERE / dialogues)

@@ -15,7 +15,11 @@ from typing import Any
 def calls(*made: tuple[str, Any]) -> dict[str, Any]:
     """An answer that calls tools; arguments that are no dict are sent as they are (malformed on purpose)."""
     listed = [
-        {"id": f"c{i}", "type": "function", "function": {"name": name, "arguments": args if isinstance(args, str) else json.dumps(args)}}
+        {
+            "id": f"c{i}",
+            "type": "function",
+            "function": {"name": name, "arguments": args if isinstance(args, str) else json.dumps(args)},
+        }
         for i, (name, args) in enumerate(made)
     ]
     return {"message": {"role": "assistant", "content": None, "tool_calls": listed}}
@@ -58,7 +62,8 @@ def chat_model(*script: Any) -> Iterator[ChatModel]:
                 return self._send(200, b"<html>\xff not json")
             if body.get("stream"):
                 return self._stream(item["message"].get("content") or "")
-            answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "stub", "choices": [{"index": 0, "finish_reason": "stop", **item}],
+            answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "stub", "choices": [{"index": 0,
+                "finish_reason": "stop", **item}],
                       "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}  # fmt: skip
             return self._send(200, json.dumps(answer).encode())
 
@@ -73,8 +78,19 @@ def chat_model(*script: Any) -> Iterator[ChatModel]:
                 pass  # the client gave up, which is what some tests are about
 
         def _stream(self, text: str) -> None:
-            parts = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": text[i : i + 7]}, "finish_reason": None}]} for i in range(0, len(text), 7)]
-            lines = "".join(f"data: {json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 0, 'model': 'stub', **part})}\n\n" for part in parts)
+            parts = [
+                {
+                    "choices": [
+                        {"index": 0, "delta": {"role": "assistant", "content": text[i : i + 7]}, "finish_reason": None}
+                    ]
+                }
+                for i in range(0, len(text), 7)
+            ]
+            lines = "".join(
+                f"data: "
+                f"{json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 0, 'model': 'stub', **part})}\n\n"
+                for part in parts
+            )
             self._send(200, f"{lines}data: [DONE]\n\n".encode(), "text/event-stream")
 
         def log_message(self, format: str, *args: Any) -> None: ...

@@ -1,7 +1,7 @@
 """The default interpreter: deterministic rules, no model, no network, a few milliseconds a message.
 
-    normalise and mend -> pasted configuration -> bare moves -> take meaning out of the text, masks before numbers
-    -> decide what is set, talked about or asked -> trouble, questions, launch, small talk
+normalise and mend -> pasted configuration -> bare moves -> take meaning out of the text, masks before numbers
+-> decide what is set, talked about or asked -> trouble, questions, launch, small talk
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ class RuleInterpreter:
         loaded = ToolCall(tool="load_config", args=args)
         rest = normalise(pasted.rest).lower().strip(" \n`.,;:\\")
         after = self._message(turn, mend(rest), pasted.rest, True) if len(rest) > 2 else []
-        return [loaded, *dropped, *(call for call in after if call.tool not in ("not_understood", "small_talk", "confirm"))]
+        return [
+            loaded,
+            *dropped,
+            *(call for call in after if call.tool not in ("not_understood", "small_talk", "confirm")),
+        ]
 
     def _message(self, turn: Turn, plain: str, raw: str, accompanied: bool) -> list[ToolCall]:
         if not accompanied and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
@@ -70,14 +74,26 @@ class RuleInterpreter:
 
 
 def _answers_doctor(wishes: Wishes) -> bool:
-    return bool({"gpu", "precision", "learning_rate", "batch_size", "max_seq_length"} & wishes.sets.keys()) and len(wishes.sets) > 2
+    return (
+        bool({"gpu", "precision", "learning_rate", "batch_size", "max_seq_length"} & wishes.sets.keys())
+        and len(wishes.sets) > 2
+    )
 
 
 def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wishes: Wishes) -> ToolCall:
     facts: dict[str, Any] = {**reading.facts, **ill.facts}
     if reading.memory:
         facts["memory_gib"] = reading.memory
-    for name in ("algorithm", "gpu", "num_gpus", "precision", "batch_size", "num_epochs", "gradient_checkpointing", "learning_rate"):
+    for name in (
+        "algorithm",
+        "gpu",
+        "num_gpus",
+        "precision",
+        "batch_size",
+        "num_epochs",
+        "gradient_checkpointing",
+        "learning_rate",
+    ):
         if name in wishes.sets:
             facts[name] = wishes.sets[name]
     args = {"text": turn.message[:2000], "symptoms": ill.symptoms[:3], "tried": ill.tried, "facts": facts}

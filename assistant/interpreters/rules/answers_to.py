@@ -16,15 +16,32 @@ from assistant.interpreters.rules.words import BF16_LESS
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
 
-_ORDINAL = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1, "former": 0, "latter": 1, "erste": 0, "ersten": 0, "zweite": 1, "zweiten": 1, "dritte": 2, "primero": 0, "primera": 0, "segundo": 1, "segunda": 1, "tercero": 2,
+_ORDINAL = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1, "former": 0, "latter": 1,
+    "erste": 0, "ersten": 0, "zweite": 1, "zweiten": 1, "dritte": 2, "primero": 0, "primera": 0, "segundo": 1,
+    "segunda": 1, "tercero": 2,
             "第一个": 0, "第二个": 1, "第三个": 2, "第一": 0, "第二": 1, "第三": 2}  # fmt: skip
 _PICK = re.compile(
-    r"^(?:(?:ok(?:ay)?|yes|yeah|no|please|sure|then|and|let'?s|i'?ll|i|we|do|try|take|use|apply|go with|go for|pick|choose|want|with|give me|den|die|das|nimm|mach|el|la|usa|toma|用|选|就|要|试试)[\s,]+)*(?:the |your |option |number |no\.? |#|den |die |das |el |la )?"
-    r"(first|second|third|last|former|latter|1st|2nd|3rd|ersten?|zweiten?|dritte|primer[oa]|segund[oa]|tercero|第[一二三]个?|[123](?=\)|\.|$))(?:\s+(?:one|option|fix|remedy|suggestion|of (?:those|these|them)|opción|vorschlag|个))?(?:[\s,]*(?:please|then|sounds good|thanks|bitte|吧))*[\s.!]*$"
+    r"^(?:(?:ok(?:ay)?|yes|yeah|no|please|sure|then|and|let'?s|i'?ll|i|we|do|try|take|use|apply|go with|go for"
+    r"|pick|choose|want|with|give me|den|die|das|nimm|mach|el|la|usa|toma|用|选|就|要|试试)[\s,]+)*(?:the |your |option "
+    r"|number |no\.? |#|den |die |das |el |la )?"
+    r"(first|second|third|last|former|latter|1st|2nd|3rd|ersten?|zweiten?|dritte|primer[oa]|segund[oa]|tercero"
+    r"|第[一二三]个?|[123](?=\)|\.|$))(?:\s+(?:one|option|fix|remedy|suggestion|of (?:those|these|them)|opción"
+    r"|vorschlag|个))?(?:[\s,]*(?:please|then|sounds good|thanks|bitte|吧))*[\s.!]*$"
 )
-_APPLY = re.compile(r"^(?:ok(?:ay)?[\s,]+|yes[\s,]+|sure[\s,]+|please[\s,]+|let'?s[\s,]+)*(?:do|apply|try|fix|use|take|make)\s+(?:it|that|this|those|the (?:fix|change|remedy|suggestion)|what you (?:said|suggest(?:ed)?))(?: for me| then| please)?[\s.!]*$|^(?:fix it|please fix)[\s.!]*$")
-_BETTER = re.compile(r"\b(?:better|best|right|recommended|safer|faster|good|correct|sensible|proper) (?:one|choice|option|of (?:the two|them|both))\b|\bwhichever (?:is |works? )?(?:best|better)|\bwhat(?:ever)?'?s? (?:best|better)|更好的|合适的|den besseren|la mejor")
-_REPLACES = re.compile(r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i mean|sorry|use|try|take|just|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces)\W*$|改成|吧")
+_APPLY = re.compile(
+    r"^(?:ok(?:ay)?[\s,]+|yes[\s,]+|sure[\s,]+|please[\s,]+|let'?s[\s,]+)*(?:do|apply|try|fix|use|take"
+    r"|make)\s+(?:it|that|this|those|the (?:fix|change|remedy|suggestion)|what you (?:said"
+    r"|suggest(?:ed)?))(?: for me| then| please)?[\s.!]*$|^(?:fix it|please fix)[\s.!]*$"
+)
+_BETTER = re.compile(
+    r"\b(?:better|best|right|recommended|safer|faster|good|correct|sensible|proper) (?:one|choice|option"
+    r"|of (?:the two|them|both))\b|\bwhichever (?:is |works? )?(?:best|better)|\bwhat(?:ever)?'?s? (?:best|better)"
+    r"|更好的|合适的|den besseren|la mejor"
+)
+_REPLACES = re.compile(
+    r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i mean|sorry|use|try|take|just"
+    r"|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces)\W*$|改成|吧"
+)
 _WORDS = 7
 
 
@@ -34,7 +51,11 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     options = state.pending.options
     if hit := _PICK.match(plain):
         place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
-        if options and -len(options) <= place < len(options) and not (hit[1].isdigit() and state.pending.kind == "field"):
+        if (
+            options
+            and -len(options) <= place < len(options)
+            and not (hit[1].isdigit() and state.pending.kind == "field")
+        ):
             return list(list(options.values())[place])
         if state.remedies and -len(state.remedies) <= place < len(state.remedies) and not hit[1].isdigit():
             return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[place]})]
@@ -63,10 +84,25 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
             wishes.asks.pop("precision", None)
         return
     for calls in turn.state.pending.options.values():
-        if any(wishes.sets.get(name, ...) == value for call in calls for name, value in call.args.items() if name in fields):
-            wishes.sets.update({k: v for call in calls if call.tool == "set_parameters" for k, v in call.args.items() if k not in wishes.sets})
+        if any(
+            wishes.sets.get(name, ...) == value for call in calls for name, value in call.args.items() if name in fields
+        ):
+            wishes.sets.update(
+                {
+                    k: v
+                    for call in calls
+                    if call.tool == "set_parameters"
+                    for k, v in call.args.items()
+                    if k not in wishes.sets
+                }
+            )
             return
-    if wishes.sets or wishes.asks or len(plain.split()) > _WORDS or any(part.kind == "what_if" for part in reading.parts):
+    if (
+        wishes.sets
+        or wishes.asks
+        or len(plain.split()) > _WORDS
+        or any(part.kind == "what_if" for part in reading.parts)
+    ):
         return
     name = next((field for field in fields if _numeric(field)), None)
     alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain))
@@ -80,7 +116,9 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         wishes.sets[name] = reading.generic[0][0]
     elif fields == ("project_name",) or fields == ("run_name",) or fields == ("output_dir",):
         _named(fields[0], turn.message, wishes)
-    elif "experiment_tracker" in fields and re.match(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$", plain):
+    elif "experiment_tracker" in fields and re.match(
+        r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$", plain
+    ):
         wishes.sets["experiment_tracker"] = "none"
 
 
@@ -95,7 +133,11 @@ _PLAIN = {"warmup": "warmup_ratio"}
 
 
 def _numeric(name: str) -> bool:
-    if name in INTEGERS or name in SHARES or name in ("learning_rate", "num_epochs", "weight_decay", "max_grad_norm", "num_cycles"):
+    if (
+        name in INTEGERS
+        or name in SHARES
+        or name in ("learning_rate", "num_epochs", "weight_decay", "max_grad_norm", "num_cycles")
+    ):
         return name in TrainingConfig.model_fields
     return False
 

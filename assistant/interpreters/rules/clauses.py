@@ -9,50 +9,79 @@ from typing import Literal
 Kind = Literal["state", "ask", "what_if", "fits", "theirs"]
 
 _VERBS = (
-    r"set|use|make|put|change|switch|go|train|do|start|turn|enable|disable|add|drop|remove|double|halve|lower|raise|increase|decrease|reduce|give"
+    r"set|use|make|put|change|switch|go|train|do|start|turn|enable|disable|add|drop|remove|double|halve|lower"
+    r"|raise|increase|decrease|reduce|give"
     r"|show|launch|run|take|keep|pick|choose|call|name|bump|cut|stop|skip|undo|reset|save|log|track"
 )
 _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
-    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is|can|por|qué|warum|wie)\b)"
+    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is"
+    r"|can|por|qué|warum|wie)\b)"
     rf"|\s(?=(?:and|but|so|then)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
-    rf"|(?<!\bi)(?<!\bwe)\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
-    r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)|\s(?=(?:reicht|passt|geht|alcanza|cabe)\b)"
-    r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do|about|if|many|much|would|can)\b)"
+    rf"|(?<!\bi)(?<!\bwe)\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our"
+    rf"|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
+    r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)|\s(?=(?:reicht|passt|geht"
+    r"|alcanza|cabe)\b)"
+    r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do"
+    r"|about|if|many|much|would|can)\b)"
 )
 _POLITE = re.compile(
-    rf"^(?:ok(?:ay)?\s|so\s|and\s|hey\s)*(?:(?:can|could|would|will)\s(?:you|u|we)|podrías|puedes|kannst du|könntest du)\s+(?:please\s+|just\s+|bitte\s+)?(?:{_VERBS}|\w+)\b"
+    rf"^(?:ok(?:ay)?\s|so\s|and\s|hey\s)*(?:(?:can|could|would|will)\s(?:you|u|we)|podrías|puedes|kannst du"
+    rf"|könntest du)\s+(?:please\s+|just\s+|bitte\s+)?(?:{_VERBS}|\w+)\b"
 )
-_POLITE_VERB = re.compile(rf"(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes|kannst du|könntest du)")
+_POLITE_VERB = re.compile(
+    rf"(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes|kannst du"
+    rf"|könntest du)"
+)
 _WHAT_IF = re.compile(
-    r"\bwhat if\b|\bsuppose\b|\b(?:what|how) about\b|\bif (?:i|we|you)\b|\bwould (?:it|that|this)\b|\bhow (?:much|long)\b|\bhypothetical|\bimagine\b"
-    r"|\bwhat (?:would|happens?)\b|如果|假如|假设|要是|万一|\by si\b|\bqué tal\b|\bqué pasa(?:ría)? si\b|\bwas wäre\b|\bwas passiert\b|\bwie wäre\b"
+    r"\bwhat if\b|\bsuppose\b|\b(?:what|how) about\b|\bif (?:i|we|you)\b|\bwould (?:it|that|this)\b|\bhow (?:much"
+    r"|long)\b|\bhypothetical|\bimagine\b"
+    r"|\bwhat (?:would|happens?)\b|如果|假如|假设|要是|万一|\by si\b|\bqué tal\b|\bqué pasa(?:ría)? si\b|\bwas wäre\b"
+    r"|\bwas passiert\b|\bwie wäre\b"
     r"|\band (?:on|with) \d|\bwas, wenn\b"
 )
 _FITS = re.compile(
-    r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does|do) .{0,60}\b(?:do for|work|run|handle|train|fine-?tune"
-    r"|tune|do|support)\b|\bany chance\b|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b|\balcanza\b|\bcabe\b|\bes posible\b"
+    r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does"
+    r"|do) .{0,60}\b(?:do for|work|run|handle|train|fine-?tune"
+    r"|tune|do|support)\b|\bany chance\b|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b"
+    r"|\balcanza\b|\bcabe\b|\bes posible\b"
     r"|\bsirve\b|\bgeht das\b|\bbasta\b"
 )
 _ASK = re.compile(
-    r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who|when|where|should|shall|would|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
-    r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
+    r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who"
+    r"|when|where|should|shall|would|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
+    r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
+    r"|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
-    r"|\bat the same time\b|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
-    r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
-    r"|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b|\bshouldn't it\b|根据是啥|咋"
+    r"|\bat the same time\b|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b"
+    r"|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
+    r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥"
+    r"|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
+    r"|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b"
+    r"|\bshouldn't it\b|根据是啥|咋"
 )
 _THEIRS = re.compile(
-    r"\b(?:the|this|that|their|your|his|her|some|a|one|qlora|lora|original) (?:\w+ )?(?:paper|readme|docs?|documentation|guide|tutorial|blog|post|repo(?:sitory)?|authors?|code|example|script|"
-    r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme|config|runs?)\b"
-    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b|\b(?:someone|somebody|people|folks|guy|friend|colleague|others|they)\b.{0,24}\b(?:use[ds]?|set|said|says?|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
-    r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
+    r"\b(?:the|this|that|their|your|his|her|some|a|one|qlora|lora|original) (?:\w+ )?(?:paper|readme|docs?"
+    r"|documentation|guide|tutorial|blog|post|repo(?:sitory)?|authors?|code|example|script|"
+    r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show"
+    r"|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme"
+    r"|config|runs?)\b"
+    r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\bpeople (?:say|told|use)\b"
+    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|others|they)\b.{0,24}\b(?:use[ds]?|set|said|says?"
+    r"|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most"
+    r"|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
+    r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b"
+    r"|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
 )
 _FRESH = re.compile(
-    rf"^\s*(?:and|but|also|so|then|ok|okay|y|und|pero|por cierto|also,)?\s*(?:please\s+)?(?:{_VERBS}|i(?:'m| am|'ll| want| have| need|'ve| use)?|my|we|let's|it's|it is|mi|ich|meine?|tengo|uso|nimm|setz\w*|usa|pon)\b"
+    rf"^\s*(?:and|but|also|so|then|ok|okay|y|und|pero|por cierto|also,)?\s*(?:please\s+)?(?:{_VERBS}|i(?:'m| am|'ll"
+    rf"| want| have| need|'ve| use)?|my|we|let's|it's|it is|mi|ich|meine?|tengo|uso|nimm|setz\w*|usa|pon)\b"
 )
 _OWN = re.compile(r"\b(?:i|my|we|our|i'm|i've|here|got|have|mine|tengo|mi|ich|mein\w*|habe|now)\b|我|手里|手上|现在")
-_UNUSABLE = re.compile(r"\bcan'?t use\b|\bcannot use\b|\bnot (?:allowed|available)\b|\bnot for this\b|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|推理")
+_UNUSABLE = re.compile(
+    r"\bcan'?t use\b|\bcannot use\b|\bnot (?:allowed|available)\b|\bnot for this\b"
+    r"|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|推理"
+)
 
 _HAS = re.compile(r"\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had|owns?)\b")
 
@@ -78,7 +107,14 @@ def clauses(text: str) -> list[Clause]:
         if kind == "state" and asking:
             kind = asking
         made.append(Clause(start, end, piece, kind, stop))
-        asking = kind if kind in ("ask", "what_if", "theirs") and not _UNUSABLE.search(piece) and not _HAS.search(piece) and stop not in (".", "\n", ";", "?", "!") else None
+        asking = (
+            kind
+            if kind in ("ask", "what_if", "theirs")
+            and not _UNUSABLE.search(piece)
+            and not _HAS.search(piece)
+            and stop not in (".", "\n", ";", "?", "!")
+            else None
+        )
     return made
 
 

@@ -12,12 +12,33 @@ from assistant.interpreters.rules.reading import Reading
 from assistant.state import ToolCall
 
 _TEMPLATE = re.compile(
-    r"\b(?P<name>quick[- ]?start|memory[- ]?optimi[sz]ed|low[- ]memory|high[- ]?quality)\b(?=.{0,24}\b(?:template|preset|config\w*|settings|profile|one|setup|vorlage|plantilla)\b|\s*(?:please)?[.!]*$)|\b(?:template|preset|profile|use|load|take|vorlage|plantilla)\s+(?:the |named |called |:)?\s*(?P<name2>quick[- ]?start|memory[- ]?optimi[sz]ed|high[- ]?quality)\b|(?P<name3>快速(?:开始|入门)|省显存|高质量)(?:模板)?"
+    r"\b(?P<name>quick[- ]?start|memory[- ]?optimi[sz]ed|low[- ]memory|high[- ]?quality)\b(?=.{0,24}\b(?:template"
+    r"|preset|config\w*|settings|profile|one|setup|vorlage|plantilla)\b|\s*(?:please)?[.!]*$)|\b(?:template|preset"
+    r"|profile|use|load|take|vorlage|plantilla)\s+(?:the |named |called |:)?\s*(?P<name2>quick[- ]?start"
+    r"|memory[- ]?optimi[sz]ed|high[- ]?quality)\b|(?P<name3>快速(?:开始|入门)|省显存|高质量)(?:模板)?"
 )
-_RESET_FIELD = re.compile(r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:the |my )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value)?[\s.!]*$|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to|at|back to|on)\s+)?(?:the |its )?default(?: value)?[\s.!]*$")
-_EXPLAINS = re.compile(r"\?|^\s*(?:what|why|how|which|explain|tell me|difference|compare|describe|is |are |do |does |should|can |could |would|when|where|who)\b|\bwhat(?:'s| is| does)\b|\bwhy\b|\bdifference\b|\bexplain|\bshould i\b|\bdo i need\b|什么|为什么|为啥|怎么|吗|呢|区别|如何|哪|¿|\bqué\b|\bpor qué\b|\bcómo\b|\bwas\b|\bwarum\b|\bwie\b|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b")
+_RESET_FIELD = re.compile(
+    r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:the |my )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
+    r"|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value)?[\s.!]*$|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to"
+    r"|at|back to|on)\s+)?(?:the |its )?default(?: value)?[\s.!]*$"
+)
+_EXPLAINS = re.compile(
+    r"\?|^\s*(?:what|why|how|which|explain|tell me|difference|compare|describe|is |are |do |does |should|can "
+    r"|could |would|when|where|who)\b|\bwhat(?:'s| is| does)\b|\bwhy\b|\bdifference\b|\bexplain|\bshould i\b"
+    r"|\bdo i need\b|什么|为什么|为啥|怎么|吗|呢|区别|如何|哪|¿|\bqué\b|\bpor qué\b|\bcómo\b|\bwas\b|\bwarum\b|\bwie\b"
+    r"|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b"
+)
 
-_OFTEN = ("learning_rate", "rank", "alpha", "num_epochs", "batch_size", "gradient_accumulation_steps", "dropout", "max_seq_length")
+_OFTEN = (
+    "learning_rate",
+    "rank",
+    "alpha",
+    "num_epochs",
+    "batch_size",
+    "gradient_accumulation_steps",
+    "dropout",
+    "max_seq_length",
+)
 
 
 def compose(reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
@@ -34,8 +55,8 @@ def compose(reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     if names := [name for name in wishes.unset if name in turn.state.choices]:
         calls.append(_call("unset", names=names))
     sets = {name: value for name, value in wishes.sets.items() if name != "dataset"}
-    if not sets and (name := _reset(reading, turn)):
-        calls.append(_call("unset", names=[name]))
+    if not sets and (back := _reset(reading, turn)):
+        calls.append(_call("unset", names=[back]))
     if sets:
         calls.append(_call("set_parameters", **sets))
     if "dataset" in wishes.sets:
@@ -54,7 +75,7 @@ def _template(reading: Reading) -> str | None:
 
 
 def _reset(reading: Reading, turn: Turn) -> str | None:
-    from assistant.interpreters.rules.moves import field_named
+    from assistant.interpreters.rules.places import field_named
 
     hit = _RESET_FIELD.search(reading.text)
     name = field_named(hit["a"] or hit["b"]) if hit else ""
@@ -67,7 +88,10 @@ def asked(wishes: Wishes, turn: Turn, reading: Reading) -> list[ToolCall]:
     if wishes.model is None and wishes.model_options is not None:
         calls.append(_which_model(wishes))
     for name, (candidates, why) in list(wishes.asks.items())[:2]:
-        options = [{"label": label(name, value), "calls": [_plain("set_parameters", _values(name, value))]} for value in candidates[:3]]
+        options = [
+            {"label": label(name, value), "calls": [_plain("set_parameters", _values(name, value))]}
+            for value in candidates[:3]
+        ]
         calls.append(_call("clarify", fields=[name], reason=_reason(name, candidates, why), options=options))
     return calls
 
@@ -84,14 +108,23 @@ def _reason(name: str, candidates: list[Any], why: str) -> str:
     if why == "nodes":
         return f"Is that {candidates[0]} cards in all, or {candidates[0]} on each machine ({candidates[1]} together)?"
     if name == "precision":
-        return f"It is one or the other, {several}: bf16 is the more stable one where the card has it (compute capability 8.0 and up), fp16 for older cards. Which card is it?"
+        return (
+            f"It is one or the other, {several}: bf16 is the more stable one where the card has it (compute "
+            f"capability 8.0 and up), fp16 for older cards. Which card is it?"
+        )
     return f"You named several: {several}. Which one should I take?"
 
 
 def _which_model(wishes: Wishes) -> ToolCall:
-    options = [{"label": repo, "calls": [_plain("lookup_model", {"query": repo})]} for repo in wishes.model_options or ()]
-    reason = f"Which model exactly is “{wishes.model_said}”?" if options else (
-        f"I have no “{wishes.model_said}” in my table. Give me its Hugging Face id (owner/name) and I look it up."
+    options = [
+        {"label": repo, "calls": [_plain("lookup_model", {"query": repo})]} for repo in wishes.model_options or ()
+    ]
+    reason = (
+        f"Which model exactly is “{wishes.model_said}”?"
+        if options
+        else (
+            f"I have no “{wishes.model_said}” in my table. Give me its Hugging Face id (owner/name) and I look it up."
+        )
     )
     return _call("clarify", fields=["base_model"], reason=reason, options=options)
 
@@ -104,7 +137,9 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     if not asking and not complaint and not (_EXPLAINS.search(plain) and not wishes.sets):
         return []
     subject = text or plain
-    ideas = {name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")}
+    ideas = {
+        name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")
+    }
     kind = topics.estimate_question(subject)
     named = _topics(subject, plain, turn, reading)
     compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))
@@ -112,7 +147,14 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     if cards and not turn.state.choices.get("base_model") and not wishes.model:
         named = [*named, *(["sharding"] if reading.generic[0][0] > 1 else []), "vram"]
         ideas.pop("num_gpus", None)
-        return [_call("explain", topics=list(dict.fromkeys(named))[:3], question=turn.message[:500], values={**ideas, **_context(reading)})]
+        return [
+            _call(
+                "explain",
+                topics=list(dict.fromkeys(named))[:3],
+                question=turn.message[:500],
+                values={**ideas, **_context(reading)},
+            )
+        ]
     if kind and not (compared and len(named) > 1 and kind == "fit"):
         return [_call("estimate", overrides=ideas, question=kind, gpus=_gpus(wishes, reading))]
     if ideas and any(part.kind == "what_if" for part in asking) and not _about_value(subject):
@@ -129,7 +171,9 @@ def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]
         values = [number.share() for number in reading.loose]
         known = {**turn.values, **turn.state.choices}
         order = [*reversed(turn.state.topics), *turn.state.choices, *_OFTEN]
-        named = [name for name in dict.fromkeys(order) if known.get(name) in values and not isinstance(known.get(name), bool)][:1]
+        named = [
+            name for name in dict.fromkeys(order) if known.get(name) in values and not isinstance(known.get(name), bool)
+        ][:1]
     if not named and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
         named = topics.topics(plain) or list(turn.state.topics[-1:])
     return named

@@ -16,13 +16,24 @@ from assistant.interpreters.rules.slots import CHANGE, Found
 from trainer.config import TrainingConfig, show
 
 _MOVED_ON = re.compile(
-    r"\b(?:drop(?:ped)? to|went (?:back )?to|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better|lieber|doch|mejor|luego|ahora)\b|后来|改成|改为|降为|降到|算了|换成|现在|->|→"
+    r"\b(?:drop(?:ped)? to|went (?:back )?to|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually"
+    r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
+    r"|lieber|doch|mejor|luego|ahora)\b|后来|改成|改为|降为|降到|算了|换成|现在|->|→"
 )
-_FAILED = re.compile(r"\b(?:oom|out of memory|crash\w*|fail\w*|nan|error|too (?:much|big|slow)|doesn'?t (?:work|run|fit)|explodes?|diverges?)\b|爆|报错|失败")
+_FAILED = re.compile(
+    r"\b(?:oom|out of memory|crash\w*|fail\w*|nan|error|too (?:much|big|slow)|doesn'?t (?:work|run|fit)|explodes?"
+    r"|diverges?)\b|爆|报错|失败"
+)
 _WORKED = re.compile(r"\b(?:works?|worked|runs?|fine|ok|okay|fits?|stable)\b|可以|能跑|正常")
-_MINE = re.compile(r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has)\b|手里|手上|我|tengo|mi\b|mein|ich habe|hab\b")
-_SWITCHED = re.compile(r"\bfrom\b|\bswitch|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→|\bvon\b|\bde\b.*\ba\b|从|改|换")
-_PLAIN_LORA = re.compile(r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora")
+_MINE = re.compile(
+    r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has)\b|手里|手上|我|tengo|mi\b|mein|ich habe|hab\b"
+)
+_SWITCHED = re.compile(
+    r"\bfrom\b|\bswitch|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→|\bvon\b|\bde\b.*\ba\b|从|改|换"
+)
+_PLAIN_LORA = re.compile(
+    r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora"
+)
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
 
 
@@ -39,7 +50,13 @@ class Wishes:
     model_said: str = ""
 
 
-def decide(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, Any], pending: tuple[str, ...], gpus: tuple[str, ...]) -> Wishes:
+def decide(
+    reading: Reading,
+    values: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    pending: tuple[str, ...],
+    gpus: tuple[str, ...],
+) -> Wishes:
     wishes = Wishes()
     fresh = not chosen
     groups: dict[str, list[Found]] = {}
@@ -135,7 +152,13 @@ def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...]
 
 def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: tuple[str, ...]) -> bool:
     kind = reading.kind(one.start)
-    return kind == "state" or (kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not _compares(reading.text)) or "base_model" in pending
+    return (
+        kind == "state"
+        or (
+            kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not _compares(reading.text)
+        )
+        or "base_model" in pending
+    )
 
 
 def _compares(text: str) -> bool:
@@ -145,7 +168,9 @@ def _compares(text: str) -> bool:
 def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
     for card in _current(reading):
         kind = reading.kind(card.start)
-        if kind in ("state", "theirs") or (kind in ("fits", "ask") and fresh and card.card and not _compares(reading.text)):
+        if kind in ("state", "theirs") or (
+            kind in ("fits", "ask") and fresh and card.card and not _compares(reading.text)
+        ):
             _card(card, reading, values, wishes, gpus)
             if card.card:
                 return
@@ -184,9 +209,15 @@ def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wish
         wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")
     elif card.count:
         wishes.sets["num_gpus"] = card.count
-    elif card.one and re.search(r"\b(?:my|the|this|one|into|on|with)\s+(?:own |local |single )?\S*$", reading.text[: card.start + 1][-16:]):
+    elif card.one and re.search(
+        r"\b(?:my|the|this|one|into|on|with)\s+(?:own |local |single )?\S*$", reading.text[: card.start + 1][-16:]
+    ):
         wishes.sets.setdefault("num_gpus", 1)
-    if "provider" not in wishes.sets and not values.get("provider") and _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12]):
+    if (
+        "provider" not in wishes.sets
+        and not values.get("provider")
+        and _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12])
+    ):
         wishes.sets["provider"] = "local"
 
 
@@ -199,14 +230,27 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
     if target and "gradient_accumulation_steps" not in sets and (made := accumulation_for(int(target), now)):
         sets["gradient_accumulation_steps"] = made
     if reading.keeps_effective and "batch_size" in sets and "gradient_accumulation_steps" not in sets:
-        old = int(values.get("batch_size") or 1) * int(values.get("gradient_accumulation_steps") or 1) * int(values.get("num_gpus") or 1)
+        old = (
+            int(values.get("batch_size") or 1)
+            * int(values.get("gradient_accumulation_steps") or 1)
+            * int(values.get("num_gpus") or 1)
+        )
         if made := accumulation_for(old, now):
             sets["gradient_accumulation_steps"] = made
-    if "early_stopping_patience" in sets and "early_stopping" not in chosen and "early_stopping" not in sets and "early" in reading.text:
+    if (
+        "early_stopping_patience" in sets
+        and "early_stopping" not in chosen
+        and "early_stopping" not in sets
+        and "early" in reading.text
+    ):
         sets["early_stopping"] = True
     if "warmup_ratio" in sets and "warmup_steps" in chosen and "warmup_steps" not in sets:
         wishes.unset.append("warmup_steps")
-    if _PLAIN_LORA.search(reading.text) and sets.get("algorithm") == "lora" and sets.get("quantization") in ("nf4", "fp4"):
+    if (
+        _PLAIN_LORA.search(reading.text)
+        and sets.get("algorithm") == "lora"
+        and sets.get("quantization") in ("nf4", "fp4")
+    ):
         del sets["algorithm"], sets["quantization"]
         wishes.asks["algorithm"] = (["qlora", "lora"], "bits")
     if "algorithm" in wishes.asks or "quantization" in wishes.asks:
@@ -218,6 +262,8 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
 def label(name: str, value: Any) -> str:
     """A button's text for a value: "rank 16", "QLoRA"."""
     if name == "algorithm":
-        return {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA"}.get(value, str(value))
+        return {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA"}.get(
+            value, str(value)
+        )
     title = TrainingConfig.model_fields[name].title if name in TrainingConfig.model_fields else name
     return f"{str(title).lower()} {show(value)}" if name not in ("precision", "gpu") else show(value)

@@ -14,24 +14,45 @@ from assistant.interpreters.rules.numbers import HAN, WORDS
 from assistant.interpreters.rules.text import TAKEN, Message
 
 _NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", w) and WORDS[w] <= 16 and w not in ("zero",))
-_COUNT = rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?|una?|single|dual|twin|both|quad|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our))"
+_COUNT = (
+    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?|una?|single|dual|twin|both"
+    rf"|quad|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our))"
+)
 _MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
 _BRAND = r"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |(?:mobile )?)*"
-_DATACENTER = r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100|p[- ]?(?:100|40)|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
-_WORKSTATION = r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000|8000)(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
-_GAMING = r"(?:(?:rtx|gtx|geforce)?[- ]?(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[56789]0)(?:[- ]?(?:ti[- ]?super|super|ti|d|m|laptop)(?![a-z0-9]))?(?:s(?![a-z0-9]))?)"
+_DATACENTER = (
+    r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100"
+    r"|p[- ]?(?:100|40)|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
+)
+_WORKSTATION = (
+    r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000"
+    r"|8000)(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
+)
+_GAMING = (
+    r"(?:(?:rtx|gtx|geforce)?[- ]?(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0"
+    r"|50[56789]0)(?:[- ]?(?:ti[- ]?super|super|ti|d|m|laptop)(?![a-z0-9]))?(?:s(?![a-z0-9]))?)"
+)
 CARD = rf"(?P<card>{_BRAND}(?:{_DATACENTER}(?![\d])|{_WORKSTATION}|{_GAMING}))(?:[- ]?(?:sxm\d?|pcie|nvl|hbm2e?|oam))?"
 _X = r"\s?(?:[x*×]|张|块|卡|个|枚)?\s?(?:of )?(?:the |的)?"
-_NODES = re.compile(r"(?P<nodes>\d+|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)")
+_NODES = re.compile(
+    r"(?P<nodes>\d+|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)"
+)
 _PATTERN = re.compile(
-    rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|der|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
+    rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"
+    rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|der"
+    rf"|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
     rf"(?P<whole>{CARD})(?:s|'s|er|en)?(?![a-z0-9])"
-    rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
+    rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存"
+    rf"|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
     rf"(?:\s?[x*×]\s?(?P<n2>\d{{1,3}})(?![\d.]|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
 )
-_HAN_COUNT = re.compile(rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个(?=\s?(?:gpu|卡|显卡)))\s?(?:显)?卡?")
+_HAN_COUNT = re.compile(
+    rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个(?=\s?(?:gpu|卡|显卡)))\s?(?:显)?卡?"
+)
 _GENERIC = re.compile(
-    rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our)|[单双两四八])\s?(?:[x*×]\s?)?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia |local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|张卡|块卡|卡)(?![a-z])"
+    rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)"
+    rf"|all (?:of )?(?:my|the|our)|[单双两四八])\s?(?:[x*×]\s?)?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia "
+    rf"|local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|张卡|块卡|卡)(?![a-z])"
 )
 _TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.^]|\s?\*\*|\s?\^)")
 _TOTAL = re.compile(r"\s*(?:in total|together|combined|total|zusammen|en total|insgesamt|一共|总共)")
@@ -41,7 +62,10 @@ _NOT_A_CARD = re.compile(r"^\s*(?:rows|steps|examples|samples|tokens|iterations|
 _OWNED_NUMBER = re.compile(r"(?:=|:|length|steps|seed|size|lr|rank|tokens?|max)\s*$")
 _INFERENCE = re.compile(r"\binference\b|推理|would be enough for it|serving")
 _UNUSABLE = re.compile(r"(?:can'?t|cannot|not|don'?t) (?:want to )?(?:use|touch|have) (?:those|that|them|it|these)")
-_ONE_OF = re.compile(r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our|meinen?|mis|los|las|those|these)\s+$")
+_ONE_OF = re.compile(
+    r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our"
+    r"|meinen?|mis|los|las|those|these)\s+$"
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,13 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tupl
         memory = re.match(r"\d+", hit["mem"] or "")
         if hit["n"].startswith(("half", "all")) or hit["n"] == "both":
             found.append(Cards(*hit.span(), "", None, fraction=hit["n"].split()[0]))
-        elif found and count and (found[0].count is None or found[0].count == 1) and count > 1 and not _elsewhere(found, hit):
+        elif (
+            found
+            and count
+            and (found[0].count is None or found[0].count == 1)
+            and count > 1
+            and not _elsewhere(found, hit)
+        ):
             found[0] = _with_count(found[0], count)
         elif count:
             generic.append((count, float(memory[0]) if memory else 0.0))
@@ -94,7 +124,9 @@ def _with_count(card: Cards, count: int) -> Cards:
 def _read(hit: re.Match[str], message: Message) -> Cards | None:
     bare = hit["card"].strip()
     start = hit.start("whole")
-    if _BARE.match(bare) and (_NOT_A_CARD.match(message.free[hit.end() :]) or _OWNED_NUMBER.search(message.free[:start])):
+    if _BARE.match(bare) and (
+        _NOT_A_CARD.match(message.free[hit.end() :]) or _OWNED_NUMBER.search(message.free[:start])
+    ):
         return None
     if re.fullmatch(r"a[- ]?(?:10|16|30|40|2|100)", bare) and bare[1:2] == " ":
         return None
@@ -104,7 +136,9 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
     fraction = said.split()[0] if said.startswith(("half", "all", "both")) else ""
     memory = _gigabytes(hit["m1"] or hit["m2"])
     begin, count = hit.start(), count_of(said) if said and not fraction else None
-    if one := _ONE_OF.search(message.text[max(0, begin - 20) : begin]) or _ONE_OF.search(message.text[max(0, start - 24) : start]):
+    if one := _ONE_OF.search(message.text[max(0, begin - 20) : begin]) or _ONE_OF.search(
+        message.text[max(0, start - 24) : start]
+    ):
         count = count_of(one[1]) or 1
         begin = min(begin, start - len(one[0]) if start - len(one[0]) >= 0 else begin)
     if fraction == "both":
@@ -112,7 +146,9 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
     if memory and count and count > 1 and _TOTAL.match(message.text[hit.end() :]):
         memory = memory / count
     plural = message.text[hit.end("whole") : hit.end("whole") + 1] == "s" and count is None
-    return Cards(begin, hit.end(), name(bare, memory), count, memory, one=count is None and not plural, fraction=fraction)
+    return Cards(
+        begin, hit.end(), name(bare, memory), count, memory, one=count is None and not plural, fraction=fraction
+    )
 
 
 def _gigabytes(text: str | None) -> float | None:
@@ -140,12 +176,18 @@ _TWO_SIZES = {"A100": (40, 80), "A800": (40, 80), "V100": (16, 32), "P100": (12,
 
 def name(said: str, memory: float | None) -> str:
     """The card's usual name: `a-100` with 80 GB is "A100 80GB", `3060` with 12 is "RTX 3060 12GB"."""
-    plain = re.sub(r"^(?:nvidia|geforce|tesla|amd|mobile)[\s-]+", "", re.sub(r"(?:nvidia|geforce|tesla)[\s-]+", "", said.strip()))
+    plain = re.sub(
+        r"^(?:nvidia|geforce|tesla|amd|mobile)[\s-]+", "", re.sub(r"(?:nvidia|geforce|tesla)[\s-]+", "", said.strip())
+    )
     plain = re.sub(r"[\s-]+", " ", plain).strip()
     number = re.search(r"\d{4}", plain)
     if re.match(r"(?:rtx|gtx)?\s?\d{4}", plain) and number and number[0] in {"4000", "5000", "6000", "8000"}:
         return f"{'RTX ' + number[0] + ' Ada' if 'ada' in plain else 'Quadro RTX ' + number[0]}"
-    if number and re.match(r"(?:rtx|gtx)?\s?[12345]0?[0-9]", plain) and not plain.startswith(("a", "rtx a", "pro", "rtx pro")):
+    if (
+        number
+        and re.match(r"(?:rtx|gtx)?\s?[12345]0?[0-9]", plain)
+        and not plain.startswith(("a", "rtx a", "pro", "rtx pro"))
+    ):
         line = "GTX" if number[0] < "2000" else "RTX"
         suffix = re.search(r"ti super|super|ti|laptop", plain.replace("tisuper", "ti super"))
         tail = {"ti super": " Ti SUPER", "super": " SUPER", "ti": " Ti"}.get(suffix[0] if suffix else "", "")
@@ -175,7 +217,11 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
         first = Cards(first.start, first.end, f"{first.card} {use[2]}GB", first.count, float(use[2]), one=first.one)
     sizes = _TWO_SIZES.get(first.card)
     if sizes and first.memory is None:
-        loose = [float(h[1]) for h in re.finditer(r"(?<![\d.])(\d{2})(?:\s?gb?| gigs?|gg)?(?![\w.%])", message.free) if int(h[1]) in sizes]
+        loose = [
+            float(h[1])
+            for h in re.finditer(r"(?<![\d.])(\d{2})(?:\s?gb?| gigs?|gg)?(?![\w.%])", message.free)
+            if int(h[1]) in sizes
+        ]
         if loose and re.search(rf"\b{int(loose[0])}\s?(?:g|$|\D)", message.free[first.end : first.end + 14]):
             first = Cards(first.start, first.end, f"{first.card} {loose[0]:g}GB", first.count, loose[0], one=first.one)
     if nodes := _NODES.search(message.text):

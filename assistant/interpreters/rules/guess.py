@@ -17,7 +17,10 @@ _KNOWN: dict[str, dict[str, Any]] = {
     "undo the last change": {"tool": "undo", "args": {}},
     "start over": {"tool": "restart", "args": {}},
     "explain the rank": {"tool": "explain", "args": {"topics": ["rank"], "question": "what is rank?"}},
-    "explain the learning rate": {"tool": "explain", "args": {"topics": ["learning_rate"], "question": "what is the learning rate?"}},
+    "explain the learning rate": {
+        "tool": "explain",
+        "args": {"topics": ["learning_rate"], "question": "what is the learning rate?"},
+    },
     "explain the algorithms": {"tool": "explain", "args": {"topics": ["algorithm"], "question": "which algorithm?"}},
     "explain the data format": {"tool": "explain", "args": {"topics": ["dataset_format"], "question": "which format?"}},
 }

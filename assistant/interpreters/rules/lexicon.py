@@ -13,24 +13,35 @@ KEYS: dict[str, str] = {
     EFFECTIVE: r"(?:effective|global|total|overall) (?:train(?:ing)? )?batch(?: ?size)?|effektive batch ?(?:größe)?"
     r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|有效 ?batch ?(?:size)?",
     IGNORED: r"(?:per_device_)?eval(?:uation)?[ _]batch[ _]?size|eval[ _]accumulation[ _]steps|num[ _]workers?|workers"
-    r"|warmup[ _]init|min[ _]lr|lr[ _]?(?:min|end)|temperature|top[ _]?[pk]|beam|beta ?[12]?|adam[ _]\w+|max[ _]new[ _]tokens|zero|stage"
+    r"|warmup[ _]init|min[ _]lr|lr[ _]?(?:min|end)|temperature|top[ _]?[pk]|beam|beta ?[12]?|adam[ _]\w+"
+    r"|max[ _]new[ _]tokens|zero|stage"
     r"|vocab(?:ulary)?(?:[ _]size)?|hidden[ _]size|layers?|heads?",
-    "gradient_accumulation_steps": r"gradient[ _-]?accumulat(?:ion|e|ing)?(?:[ _-]?steps?|[ _-]?every)?|grad(?:ient)?[ _-]?acc(?:um(?:ulation)?)?"
-    r"(?:[ _-]?steps?)?|accum(?:ulat(?:ion|e|ing))?(?:[ _-]?(?:steps?|size|factor))?|ga|gas|acumulaci[oó]n(?: de gradientes?)?|acumula(?:r)?"
+    "gradient_accumulation_steps": r"gradient[ _-]?accumulat(?:ion|e|ing)?(?:[ _-]?steps?|[ _-]?every)?"
+    r"|grad(?:ient)?[ _-]?acc(?:um(?:ulation)?)?"
+    r"(?:[ _-]?steps?)?|accum(?:ulat(?:ion|e|ing))?(?:[ _-]?(?:steps?|size|factor))?|ga|gas"
+    r"|acumulaci[oó]n(?: de gradientes?)?|acumula(?:r)?"
     r"|(?:gradienten)?akkumulation(?:sschritte)?|akkumulieren|梯度累[积计](?:步数)?|累[积计](?:步数)?",
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
     r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
-    "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe|passes|训练轮[数次]|轮[数次]?|遍",
-    "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
-    r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数|总步数|训练步数|迭代(?:次数)?",
-    WARMUP: r"(?:lr[ _-]?)?warm[ _-]?up(?:[ _-]?(?:steps?|ratio|fraction|phase))?|calentamiento|pasos de calentamiento|aufwärm(?:en|schritte|phase|anteil)"
+    "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe|passes|训练轮[数次]"
+    r"|轮[数次]?|遍",
+    "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?"
+    r"|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
+    r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数"
+    r"|总步数|训练步数|迭代(?:次数)?",
+    WARMUP: r"(?:lr[ _-]?)?warm[ _-]?up(?:[ _-]?(?:steps?|ratio|fraction|phase))?|calentamiento|pasos de calentamiento"
+    r"|aufwärm(?:en|schritte|phase|anteil)"
     r"|预热(?:步数|比例)?|热身(?:步数|比例)?",
-    "max_seq_length": r"(?:model[ _-]?)?max(?:imum)?[ _-]?(?:input[ _-]?)?(?:seq(?:uence)?[ _-]?)?(?:len(?:gth)?)|max[ _-]?seq(?:uence)?"
-    r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off[ _-]?len(?:gth)?|context(?:[ _-]?(?:length|window|size|len))?|ctx|block[ _-]?size|seq"
-    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:row |max )?length|länge",
+    "max_seq_length": r"(?:model[ _-]?)?max(?:imum)?[ _-]?(?:input[ _-]?)?(?:seq(?:uence)?[ _-]?)?(?:len(?:gth)?)"
+    r"|max[ _-]?seq(?:uence)?"
+    r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off[ _-]?len(?:gth)?|context(?:[ _-]?(?:length|window|size"
+    r"|len))?|ctx|block[ _-]?size|seq"
+    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
+    r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:row |max )?length|länge",
     "learning_rate": r"(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
-    "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at|val(?:ue)?|threshold))?"
+    "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at"
+    r"|val(?:ue)?|threshold))?"
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
@@ -41,20 +52,33 @@ KEYS: dict[str, str] = {
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
     "save_steps": r"(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
-    "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction|set[ _-]?size)|validation|val|hold[ -]?out|held[ -]?out"
+    "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction|set[ _-]?size)|validation|val"
+    r"|hold[ -]?out|held[ -]?out"
     r"|validación|validierung(?:s(?:anteil|daten|menge))?|验证集?(?:比例|划分)?",
     "num_cycles": r"(?:num[ _-]?|cosine )?cycles|restarts|zyklen|ciclos|周期(?:数)?",
-    "num_gpus": r"num[ _-]?(?:gpus?|devices|processes)|n[ _-]?gpus?|nproc[ _-]?per[ _-]?node|(?:number|count) of (?:gpus?|cards)|world[ _-]?size"
+    "num_gpus": r"num[ _-]?(?:gpus?|devices|processes)|n[ _-]?gpus?|nproc[ _-]?per[ _-]?node|(?:number|count) of (?:gpus?"
+    r"|cards)|world[ _-]?size"
     r"|gpus|cards|grafikkarten|tarjetas|显卡数",
     "seed": r"(?:random[ _-]?)?seed|semilla|随机种子|种子",
 }
 INTEGERS = {
-    "rank", "alpha", "batch_size", "gradient_accumulation_steps", "warmup_steps", "max_steps", "max_seq_length", "seed", "num_gpus",
+    "rank", "alpha", "batch_size", "gradient_accumulation_steps", "warmup_steps", "max_steps", "max_seq_length",
+    "seed", "num_gpus",
     "early_stopping_patience", "eval_steps", "save_steps", "logging_steps",
 }  # fmt: skip
 SHARES = {"warmup_ratio", "validation_split", "dropout", "early_stopping_threshold"}
 # A number directly before these reads as theirs ("3 epochs", "100 warmup steps").
-UNITS = {"num_epochs", "max_steps", WARMUP, "num_gpus", "gradient_accumulation_steps", "num_cycles", "batch_size", "rank", "dropout"}
+UNITS = {
+    "num_epochs",
+    "max_steps",
+    WARMUP,
+    "num_gpus",
+    "gradient_accumulation_steps",
+    "num_cycles",
+    "batch_size",
+    "rank",
+    "dropout",
+}
 _ASCII = r"(?:(?<![a-z0-9_])|(?<=\d)(?=[\u4e00-\u9fff]))(?:{})(?![a-z0-9])"
 
 

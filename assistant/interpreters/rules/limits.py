@@ -5,22 +5,48 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_BUDGET = re.compile(r"\bbudget|\bspend|\bat most|\bmax(?:imum)?\b|\bunder\b|\bless than\b|\bno more than\b|\bup to\b|\bcap\b|\blimit|\bafford\b|\bpresupuesto|\bgastar|\bhöchstens|\bmaximal|\bnicht mehr als|预算|不超过|最多|以内")
+_BUDGET = re.compile(
+    r"\bbudget|\bspend|\bat most|\bmax(?:imum)?\b|\bunder\b|\bless than\b|\bno more than\b|\bup to\b|\bcap\b"
+    r"|\blimit|\bafford\b|\bpresupuesto|\bgastar|\bhöchstens|\bmaximal|\bnicht mehr als|预算|不超过|最多|以内"
+)
 _DEADLINE = re.compile(
-    r"\b(?:by|before|until|till|deadline(?: is)?|due|finish(?:ed)? by|done by|ready (?:by|for)|para el|antes del?|hasta el|bis(?: zum)?|vor)\s+(?:the |this |next |nächsten? |el |próximo )*"
-    r"(monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow(?: (?:morning|noon|evening))?|tonight|noon|midnight|lunch|end of (?:the )?(?:day|week|month)|weekend|\d{1,2}(?::\d\d)?\s?(?:am|pm|h|uhr)?(?![\w%])|(?:january|february|march|april|may|june|july|august|september|october|november|december) \d+|morgen|freitag|montag|viernes|lunes|mañana)"
+    r"\b(?:by|before|until|till|deadline(?: is)?|due|finish(?:ed)? by|done by|ready (?:by|for)|para el|antes del?"
+    r"|hasta el|bis(?: zum)?|vor)\s+(?:the |this |next |nächsten? |el |próximo )*"
+    r"(monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow(?: (?:morning|noon|evening))?|tonight"
+    r"|noon|midnight|lunch|end of (?:the )?(?:day|week|month)|weekend|\d{1,2}(?::\d\d)?\s?(?:am|pm|h"
+    r"|uhr)?(?![\w%])|(?:january|february|march|april|may|june|july|august|september|october|november"
+    r"|december) \d+|morgen|freitag|montag|viernes|lunes|mañana)"
     r"|(周[一二三四五六日天]|明天|今晚|后天)(?:之?前|要)"
 )
 _HOURS = re.compile(
-    r"\b(?:in|within|under|less than|at most|no more than|max(?:imum)?(?: of)?|up to|i (?:only )?have|takes? (?:no more than|at most|less than)|en menos de|in unter|höchstens|unter)\s+(?:about |only )?(\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|twelve|half an)\s?(hours?|hrs?|h|minutes?|mins?|days?|stunden?|horas?)\b|(\d+)\s?个?(小时|分钟|天)(?:之?内|以内)"
+    r"\b(?:in|within|under|less than|at most|no more than|max(?:imum)?(?: of)?|up to|i (?:only )?have"
+    r"|takes? (?:no more than|at most|less than)|en menos de|in unter|höchstens|unter)\s+(?:about "
+    r"|only )?(\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|twelve|half an)\s?(hours?|hrs?|h|minutes?"
+    r"|mins?|days?|stunden?|horas?)\b|(\d+)\s?个?(小时|分钟|天)(?:之?内|以内)"
 )
 _LOCAL_ONLY = re.compile(
-    r"\b(?:data|it|they|files?|emails?|contracts?|records?|nothing|das|die daten|los datos|datos)\b.{0,40}\b(?:(?:can'?t|cannot|can not|must not|mustn'?t|may not|never|won'?t|should(?:n'?t| not)|not allowed to|isn'?t allowed to|not) (?:ever )?(?:leave|be (?:uploaded|shared|sent)|go (?:to|into|anywhere|outside|online)|be in the cloud)|(?:must|has to|have to|should|needs? to) (?:stay|remain|be kept|be) (?:local|here|in-?house|on-?prem\w*|on (?:my|this|our)|private|inside))"
-    r"|\b(?:no|without(?: any)?|not in the|avoid the|keep (?:it |everything |the data |my data )?(?:off|out of) the|don'?t (?:use|want) (?:the |any )?)\s?cloud\b|\bkeep (?:the |my |our |all )?(?:data|everything|it) (?:local|private|here|on)|\bon-?prem(?:ise)?s? only|\bstays? on (?:my|this|our) (?:machine|computer|laptop|server)|\blocal only\b"
-    r"|数据.{0,8}(?:不能|不可以|不得|不许).{0,4}(?:外传|离开|上传|出)|los datos no (?:pueden|deben) salir|daten dürfen .{0,30}nicht verlassen|daten (?:müssen|sollen) (?:hier|lokal) bleiben"
+    r"\b(?:data|it|they|files?|emails?|contracts?|records?|nothing|das|die daten|los datos"
+    r"|datos)\b.{0,40}\b(?:(?:can'?t|cannot|can not|must not|mustn'?t|may not|never|won'?t|should(?:n'?t| not)"
+    r"|not allowed to|isn'?t allowed to|not) (?:ever )?(?:leave|be (?:uploaded|shared|sent)|go (?:to|into|anywhere"
+    r"|outside|online)|be in the cloud)|(?:must|has to|have to|should|needs? to) (?:stay|remain|be kept"
+    r"|be) (?:local|here|in-?house|on-?prem\w*|on (?:my|this|our)|private|inside))"
+    r"|\b(?:no|without(?: any)?|not in the|avoid the|keep (?:it |everything |the data |my data )?(?:off"
+    r"|out of) the|don'?t (?:use|want) (?:the |any )?)\s?cloud\b|\bkeep (?:the |my |our |all )?(?:data|everything"
+    r"|it) (?:local|private|here|on)|\bon-?prem(?:ise)?s? only|\bstays? on (?:my|this|our) (?:machine|computer"
+    r"|laptop|server)|\blocal only\b"
+    r"|数据.{0,8}(?:不能|不可以|不得|不许).{0,4}(?:外传|离开|上传|出)|los datos no (?:pueden|deben) salir"
+    r"|daten dürfen .{0,30}nicht verlassen|daten (?:müssen|sollen) (?:hier|lokal) bleiben"
 )
-_FREE_ONLY = re.compile(r"\b(?:only |for )free\b(?: gpus?| compute)?|\bfree (?:gpus?|tier|compute|colab)\b|\b(?:don'?t|do not|can'?t|won'?t|not) (?:want to )?(?:pay|spend (?:any|money))\b|\bno (?:money|budget|cost)\b|\bzero (?:cost|budget)\b|\bgratis\b|\bkostenlos\b|免费|不花钱")
-_DEVICE = re.compile(r"\b(?:apple |mac(?:book)?(?: (?:pro|air|mini|studio))? )?(m[1-4](?: (?:pro|max|ultra))?)\b(?=.{0,40}(?:unified|mac|memory|gb|g\b|$))|\b(mac(?:book)?)\b", re.I)
+_FREE_ONLY = re.compile(
+    r"\b(?:only |for )free\b(?: gpus?| compute)?|\bfree (?:gpus?|tier|compute|colab)\b|\b(?:don'?t|do not|can'?t"
+    r"|won'?t|not) (?:want to )?(?:pay|spend (?:any|money))\b|\bno (?:money|budget|cost)\b|\bzero (?:cost"
+    r"|budget)\b|\bgratis\b|\bkostenlos\b|免费|不花钱"
+)
+_DEVICE = re.compile(
+    r"\b(?:apple |mac(?:book)?(?: (?:pro|air|mini|studio))? )?(m[1-4](?: (?:pro|max"
+    r"|ultra))?)\b(?=.{0,40}(?:unified|mac|memory|gb|g\b|$))|\b(mac(?:book)?)\b",
+    re.I,
+)
 
 
 def limits(text: str, usd: float | None) -> dict[str, Any]:
@@ -40,7 +66,9 @@ def limits(text: str, usd: float | None) -> dict[str, Any]:
         found["free_only"] = True
     if hit := _DEVICE.search(text):
         if hit[1] and re.search(r"mac|apple|unified", text):
-            found["device"] = f"Apple {hit[1].upper().replace('PRO', 'Pro').replace('MAX', 'Max').replace('ULTRA', 'Ultra')}"
+            found["device"] = (
+                f"Apple {hit[1].upper().replace('PRO', 'Pro').replace('MAX', 'Max').replace('ULTRA', 'Ultra')}"
+            )
         elif hit[2]:
             found["device"] = "Apple Mac"
     return found
@@ -48,7 +76,20 @@ def limits(text: str, usd: float | None) -> dict[str, Any]:
 
 def _hours(hit: re.Match[str]) -> float:
     number, unit = (hit[1], hit[2]) if hit[1] else (hit[3], hit[4])
-    words = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twelve": 12, "half an": 0.5}
+    words = {
+        "a": 1,
+        "an": 1,
+        "one": 1,
+        "two": 2,
+        "three": 3,
+        "four": 4,
+        "five": 5,
+        "six": 6,
+        "eight": 8,
+        "ten": 10,
+        "twelve": 12,
+        "half an": 0.5,
+    }
     value = float(words.get(number) or number)
     if unit.startswith(("min", "分")):
         return round(value / 60, 3)

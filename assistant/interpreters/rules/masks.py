@@ -12,43 +12,84 @@ from assistant.interpreters.rules.numbers import WORDS, decimal
 from assistant.interpreters.rules.text import Message
 
 _N = r"\d+(?:[.,]\d+)*"
-_COUNT = rf"(?:{_N}\s?(?:thousand|million|[kKmM万千])?|{'|'.join(sorted(map(re.escape, WORDS), key=len, reverse=True))}|[一二两三四五六七八九十百千万]+)"
+_WORDS = "|".join(sorted(map(re.escape, WORDS), key=len, reverse=True))
+_COUNT = rf"(?:{_N}\s?(?:thousand|million|[kKmM万千])?|{_WORDS}|[一二两三四五六七八九十百千万]+)"
 _VERSION = re.compile(
-    rf"\b(?:cuda|cudnn|python|py|pytorch|torch|transformers|peft|trl|bitsandbytes|bnb|accelerate|deepspeed|xformers|unsloth|flash[-_ ]?attn|flash[- ]attention|ubuntu|debian"
-    rf"|centos|windows|win|macos|driver|gcc|numpy|gradio|vllm|triton|colab|ios|android|version|ver|release|llama[-_ ]?factory|axolotl|section|chapter|figure|fig|table|eq|point|part|line|issue|pr|#"
-    rf"|phase|option|item|question|day|week|month|year|lesson|gpt|zero[-_ ]?|stage|seccs?)\s*[=<>~:]*\s*v?(?:{_N})(?:\.x)?\b|\bv\d+(?:\.\d+)+\b|(?<![\w.])\d+\.\d+\.\d+(?:\.\d+)?\b"
-    rf"|\b(?:19|20)\d\d[-/]\d\d?(?:[-/]\d\d?)?\b|\b\d{{1,2}}:\d\d(?::\d\d)?\s?(?:am|pm)?\b|\bin (?:19|20)\d\d\b|#\d+|(?:gpu|cuda|device)\s?[#:]\s?\d+\b(?!\s*(?:gb|g\b))(?=[\s,.;)]|$)"
+    rf"\b(?:cuda|cudnn|python|py|pytorch|torch|transformers|peft|trl|bitsandbytes|bnb|accelerate|deepspeed|xformers"
+    rf"|unsloth|flash[-_ ]?attn|flash[- ]attention|ubuntu|debian"
+    rf"|centos|windows|win|macos|driver|gcc|numpy|gradio|vllm|triton|colab|ios|android|version|ver|release"
+    rf"|llama[-_ ]?factory|axolotl|section|chapter|figure|fig|table|eq|point|part|line|issue|pr|#"
+    rf"|phase|option|item|question|day|week|month|year|lesson|gpt|zero[-_ ]?|stage"
+    rf"|seccs?)\s*[=<>~:]*\s*v?(?:{_N})(?:\.x)?\b|\bv\d+(?:\.\d+)+\b|(?<![\w.])\d+\.\d+\.\d+(?:\.\d+)?\b"
+    rf"|\b(?:19|20)\d\d[-/]\d\d?(?:[-/]\d\d?)?\b|\b\d{{1,2}}:\d\d(?::\d\d)?\s?(?:am|pm)?\b|\bin (?:19|20)\d\d\b"
+    rf"|#\d+|(?:gpu|cuda|device)\s?[#:]\s?\d+\b(?!\s*(?:gb|g\b))(?=[\s,.;)]|$)"
 )
 _DURATION = re.compile(
-    rf"{_COUNT}\s?-?\s?(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?|secs?|s/it|it/s|days?|weeks?|months?|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
+    rf"{_COUNT}\s?-?\s?(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?|secs?|s/it|it/s|days?|weeks?|months?"
+    rf"|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
     r"|semanas|años|meses|个?小时|分钟|秒|天|周|年|个月)(?:\s+(?:ago|old|eta|of training))?"
 )
 _SPEED = re.compile(rf"{_N}\s?k?\s?(?:tok(?:en)?s?/s(?:ec)?|tokens per second|samples?/s(?:ec)?|it/s|steps?/s)")
 _MONEY = re.compile(
-    rf"(?:[$€£¥]|usd|eur)\s?({_N})\s?(k)?(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?|({_N})\s?(k)?\s?(?:dollars?|bucks|usd|eur(?:os?)?|€|\$|块钱|美元|美金|元(?!素)|d[oó]lares|pesos|cents?)"
+    rf"(?:[$€£¥]|usd|eur)\s?({_N})\s?(k)?(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?"
+    rf"|({_N})\s?(k)?\s?(?:dollars?|bucks|usd|eur(?:os?)?|€|\$|块钱|美元|美金|元(?!素)|d[oó]lares|pesos|cents?)"
     r"(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?"
 )
 ROWS = re.compile(
-    rf"(?<![a-z0-9.])({_COUNT})\s?(?:\+\s?)?(?:or so |high[- ]quality |labell?ed |training |customer |support |short |long |chat |my |of my |own |good )*"
-    r"(?:rows?|examples?|samples?|records?|lines?|pairs?|emails?|mails?|conversations?|dialog(?:ue)?s?|documents?|docs|contracts?|questions?|tickets?|instructions?|data ?points?|messages?|texts?|articles?|sentences?|images?"
-    r"|entries|q&as?|qas?|items|people|users|zeilen|beispiele|datens[äa]tze|mails|filas|ejemplos|registros|muestras|correos|líneas|条(?:数据|样本|记录|对话)?|样本|行(?:数据)?|个样本|个例子|份合同)(?![a-z])"
+    rf"(?<![a-z0-9.])({_COUNT})\s?(?:\+\s?)?(?:or so |high[- ]quality |labell?ed |training |customer |support "
+    rf"|short |long |chat |my |of my |own |good )*"
+    r"(?:rows?|examples?|samples?|records?|lines?|pairs?|emails?|mails?|conversations?|dialog(?:ue)?s?|documents?"
+    r"|docs|contracts?|questions?|tickets?|instructions?|data ?points?|messages?|texts?|articles?|sentences?"
+    r"|images?"
+    r"|entries|q&as?|qas?|items|people|users|zeilen|beispiele|datens[äa]tze|mails|filas|ejemplos|registros"
+    r"|muestras|correos|líneas|条(?:数据|样本|记录|对话)?|样本|行(?:数据)?|个样本|个例子|份合同)(?![a-z])"
 )
-_ROWS_AFTER = re.compile(rf"(?:样本|数据(?:量|集)?|语料)(?:一共|总共|大概|只有|有|才|约|共)*\s?({_COUNT})\s?(?:个|条|行)?|(?<![a-z0-9])({_COUNT})\s?for (?:training|train|validation|eval\w*|test\w*)\b|dataset (?:size )?(?:of|with|is|has) ({_COUNT})(?![\w%])")
+_ROWS_AFTER = re.compile(
+    rf"(?:样本|数据(?:量|集)?|语料)(?:一共|总共|大概|只有|有|才|约|共)*\s?({_COUNT})\s?(?:个|条|行)?"
+    rf"|(?<![a-z0-9])({_COUNT})\s?for (?:training|train|validation|eval\w*|test\w*)\b|dataset (?:size )?(?:of|with"
+    rf"|is|has) ({_COUNT})(?![\w%])"
+)
 _OBSERVED = re.compile(
-    rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl|accuracy|(?<!grad )(?<!grad_)(?<!gradient )acc|(?<!max )(?<!max_)(?<!max gradient )grad[_ ]?norm|f1|bleu|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)(?![a-z])"
-    rf"\s*(?:[=:~≈]|is|was|at|of|around|about|stays?|stuck|sits?|hovers?|stays? at|stuck at|goes?|went|falls?|fell|drops?|dropped|jumps?|jumped|rises?|rose|climbs?|from|to|then|and|up|down|back|still|bei|en|am|las?|先掉到|始终|能到|显示|为|是|到|又涨到|稳定在|卡在|降到|涨到|,|->|→|-|\s)*"
-    rf"(?:\s*[=:~≈]?\s*(?:{_N}(?:e[-+]?\d+)?|0\.几|nan|inf))?(?:\s*(?:to|->|→|and|then|or so|up to|down to|between|-)\s*{_N})*"
+    rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl"
+    rf"|accuracy|(?<!grad )(?<!grad_)(?<!gradient )acc|(?<!max )(?<!max_)(?<!max gradient )grad[_ ]?norm|f1|bleu"
+    rf"|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)(?![a-z])"
+    rf"\s*(?:[=:~≈]|is|was|at|of|around|about|stays?|stuck|sits?|hovers?|stays? at|stuck at|goes?|went|falls?|fell"
+    rf"|drops?|dropped|jumps?|jumped|rises?|rose|climbs?|from|to|then|and|up|down|back|still|bei|en|am|las?|先掉到|始终"
+    rf"|能到|显示|为|是|到|又涨到|稳定在|卡在|降到|涨到|,|->|→|-|\s)*"
+    rf"(?:\s*[=:~≈]?\s*(?:{_N}(?:e[-+]?\d+)?|0\.几|nan|inf))?(?:\s*(?:to|->|→|and|then|or so|up to|down to|between"
+    rf"|-)\s*{_N})*"
 )
-_LOSS_LATER = re.compile(rf"\b(?:still|even|around|at|to|about|sits at|is|stuck at)\s+(?:loss\s+)?(?<![\w]){_N}(?=\s*(?:or so|since|even|and will not|and (?:it )?stays))|it is {_N}(?=,| even)")
+_LOSS_LATER = re.compile(
+    rf"\b(?:still|even|around|at|to|about|sits at|is|stuck at)\s+(?:loss\s+)?(?<![\w]){_N}(?=\s*(?:or so|since|even"
+    rf"|and will not|and (?:it )?stays))|it is {_N}(?=,| even)"
+)
 _MOMENT = re.compile(
-    rf"(?:\b(?:after|at|since|from|until|before|around|by|past|on|in|nach|bei|ab|seit|después de|tras|a los|en el|desde|the|another|first|even)\s+(?:about |around |the |only )*(?:{_COUNT}\s?-?\s?(?:steps?|iterations?|iters?|schritte?n?|pasos?|batches)|(?:steps?|iterations?|iters?|epochs?|schritt|paso|checkpoint-?)\s?{_COUNT}))"
-    rf"|\b(?:steps?|iteration|checkpoint|paso|schritt)[ -]?{_N}(?!\s?(?:steps|epochs))(?=\s*(?:on|already|it|the|of|and|:|,|$|\.|/))|{_N}\s?(?:steps?|iterations)\s(?:later|in\b|ago)|(?:第|跑到|到了?)\s?\d+\s?(?:步|个?step|轮)|\d+\s?(?:步|step)(?:后|之后|就|时)|\b\d+/\d+\b(?!\s*\d)"
+    rf"(?:\b(?:after|at|since|from|until|before|around|by|past|on|in|nach|bei|ab|seit|después de|tras|a los|en el"
+    rf"|desde|the|another|first|even)\s+(?:about |around |the |only )*(?:{_COUNT}\s?-?\s?(?:steps?|iterations?"
+    rf"|iters?|schritte?n?|pasos?|batches)|(?:steps?|iterations?|iters?|epochs?|schritt|paso"
+    rf"|checkpoint-?)\s?{_COUNT}))"
+    rf"|\b(?:steps?|iteration|checkpoint|paso|schritt)[ -]?{_N}(?!\s?(?:steps|epochs))(?=\s*(?:on|already|it|the|of"
+    rf"|and|:|,|$|\.|/))|{_N}\s?(?:steps?|iterations)\s(?:later|in\b|ago)|(?:第|跑到|到了?)\s?\d+\s?(?:步|个?step|轮)"
+    rf"|\d+\s?(?:步|step)(?:后|之后|就|时)|\b\d+/\d+\b(?!\s*\d)"
     rf"|(?<=\d)\s*,?\s*steps?:\s*{_N}(?!\w)|\b(?:step|iter(?:ation)?|loss|it)\s\d+\s(?:on|when|where)\b"
 )
-_SIZE = re.compile(rf"{_N}\s?(?:gb|gib|g(?![a-z])|gigs?|gg|mb|mib|m(?=b?\s?(?:of\s)?(?:vram|ram|memory|data))|tb|kb|gigabytes?)(?:/{_N}\s?g(?:b|ib)?)?(?![a-z0-9])", re.I)
-_TOKENS = re.compile(rf"{_COUNT}\s?(?:new )?(?:tokens?|characters|chars|words|字|zeichen|wörter|palabras|caracteres)\b(?!\s*(?:max|limit|context|length|window))")
-_LENGTH = re.compile(r"(?:length|len|context|ctx|seq\w*|cut-?off\w*|rows? (?:to|of|at)|长度|länge|longitud)\W*(?:\w+ ){0,3}$")
-_AGED = re.compile(rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times|x faster|x slower|tries|attempts|weeks|sizes|people|points|cores?|cpus?|threads|nodes|classes|labels|languages|kernel)\b|\btop {_N}|\b(?:between|range) {_N} (?:and|to) {_N}|(?<![\w.-])\d{{1,3}} ?(?:fps|hz|km|w|watts?|ghz|mhz|°c)\b|\bm\d\.\d\b")
+_SIZE = re.compile(
+    rf"{_N}\s?(?:gb|gib|g(?![a-z])|gigs?|gg|mb|mib|m(?=b?\s?(?:of\s)?(?:vram|ram|memory|data))|tb|kb"
+    rf"|gigabytes?)(?:/{_N}\s?g(?:b|ib)?)?(?![a-z0-9])",
+    re.I,
+)
+_TOKENS = re.compile(
+    rf"{_COUNT}\s?(?:new )?(?:tokens?|characters|chars|words|字|zeichen|wörter|palabras|caracteres)\b(?!\s*(?:max"
+    rf"|limit|context|length|window))"
+)
+_LENGTH = re.compile(
+    r"(?:length|len|context|ctx|seq\w*|cut-?off\w*|rows? (?:to|of|at)|长度|länge|longitud)\W*(?:\w+ ){0,3}$"
+)
+_AGED = re.compile(
+    rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times|x faster|x slower|tries|attempts|weeks|sizes"
+    rf"|people|points|cores?|cpus?|threads|nodes|classes|labels|languages|kernel)\b|\btop {_N}|\b(?:between"
+    rf"|range) {_N} (?:and|to) {_N}|(?<![\w.-])\d{{1,3}} ?(?:fps|hz|km|w|watts?|ghz|mhz|°c)\b|\bm\d\.\d\b"
+)
 
 
 def facts_first(message: Message) -> dict[str, Any]:
@@ -100,5 +141,7 @@ def count_of(text: str) -> int | None:
     found = re.match(rf"({_N})\s?(thousand|million|[km万千]?)", text)
     if not found:
         return None
-    scale = {"k": 1000, "thousand": 1000, "million": 1_000_000, "m": 1_000_000, "万": 10_000, "千": 1000}.get(found[2], 1)
+    scale = {"k": 1000, "thousand": 1000, "million": 1_000_000, "m": 1_000_000, "万": 10_000, "千": 1000}.get(
+        found[2], 1
+    )
     return int(decimal(found[1]) * scale) if found[1].count(".") < 2 else None

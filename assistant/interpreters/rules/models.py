@@ -18,14 +18,21 @@ from assistant.interpreters.rules.text import Message
 _FILE = Path(__file__).parents[2] / "knowledge" / "families.json"
 _ID = re.compile(r"(?<![\w./@~:-])([a-z0-9][\w.-]{1,60}/[a-z0-9][\w.-]{1,90})(?![\w/])", re.I)
 _URL = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(datasets/)?([\w.-]+/[\w.-]+)\S*", re.I)
-_SIZE = r"(\d{1,3}(?:\.\d+)?(?:x\d{1,2})?)\s?-?(?:b(?:illion|n)?(?:[ -]?param(?:eter)?s?)?(?![a-z0-9])|b(?=[-_](?:chat|instruct|base|it|hf|v|inst))|mrd|十亿)"
+_SIZE = (
+    r"(\d{1,3}(?:\.\d+)?(?:x\d{1,2})?)\s?-?(?:b(?:illion|n)?(?:[ -]?param(?:eter)?s?)?(?![a-z0-9])|b(?=[-_](?:chat"
+    r"|instruct|base|it|hf|v|inst))|mrd|十亿)"
+)
 _MILLIONS = re.compile(r"(\d{2,3})\s?-?m(?:illion)?(?![a-z])")
-_VARIANT = re.compile(r"^[\s_(-]*(?:v?\d[\w.]*[\s_-]*)?(?:model[\s_-]*)?(instruct|inst|chat|base|it|sft|指令|聊天|对话|基座|hf)(?![a-z])")
+_VARIANT = re.compile(
+    r"^[\s_(-]*(?:v?\d[\w.]*[\s_-]*)?(?:model[\s_-]*)?(instruct|inst|chat|base|it|sft|指令|聊天|对话|基座|hf)(?![a-z])"
+)
 _VERSION_TAIL = re.compile(r"^[\s_-]*(v?\d\.\d|hf|gptq|awq|gguf|bnb-4bit|v\d)(?![\w.])")
 _ALONE = re.compile(rf"(?<![a-z0-9_.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a-z]))?")
 _CHAT = {"instruct", "inst", "chat", "it", "sft", "指令", "聊天", "对话"}
 _TINY = re.compile(r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b")
-_LOCAL = re.compile(r"\bmodel(?:\s+(?:is\s+)?(?:at|in|from|under|folder|dir(?:ectory)?|path))?\s*[:=]?\s+([~./][\w./~-]+)")
+_LOCAL = re.compile(
+    r"\bmodel(?:\s+(?:is\s+)?(?:at|in|from|under|folder|dir(?:ectory)?|path))?\s*[:=]?\s+([~./][\w./~-]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,9 @@ def _family_of(name: str, raw: dict[str, Any]) -> str | None:
 @lru_cache(maxsize=1)
 def _pattern() -> re.Pattern[str]:
     raw, _ = _tables()
-    pairs = sorted(((name, family) for family, names in raw["names"].items() for name in names), key=lambda p: -len(p[0]))
+    pairs = sorted(
+        ((name, family) for family, names in raw["names"].items() for name in names), key=lambda p: -len(p[0])
+    )
     # "qwen2.5" is also written qwen-2.5, "mistral nemo" mistral-nemo; a version digit must not be a size ("llama 2b").
     spelled = [rf"(?P<f{i}>{_spell(name)})" for i, (name, _) in enumerate(pairs)]
     return re.compile(rf"(?<![a-z0-9@])(?:{'|'.join(spelled)})(?![a-z])(?!\.\d)", re.I)
@@ -88,7 +97,9 @@ def _spell(name: str) -> str:
 @lru_cache(maxsize=1)
 def _families() -> list[str]:
     raw, _ = _tables()
-    pairs = sorted(((name, family) for family, names in raw["names"].items() for name in names), key=lambda p: -len(p[0]))
+    pairs = sorted(
+        ((name, family) for family, names in raw["names"].items() for name in names), key=lambda p: -len(p[0])
+    )
     return [family for _, family in pairs]
 
 
@@ -124,7 +135,11 @@ def _ids(message: Message, found: list[Mention], others: list[tuple[int, int, st
         message.take(*hit.span())
     for hit in message.each(_ID):
         repo = message.cased[hit.start() : hit.end()].rstrip(".")
-        if not re.search(r"[a-z]{2}", hit[0]) or hit[0] in ("and/or", "yes/no", "on/off", "i/o", "train/val", "w/o") or re.search(r"\.(?:jsonl?|csv|tsv|py|sh|ya?ml|txt|parquet|md|ipynb)$", hit[0]):
+        if (
+            not re.search(r"[a-z]{2}", hit[0])
+            or hit[0] in ("and/or", "yes/no", "on/off", "i/o", "train/val", "w/o")
+            or re.search(r"\.(?:jsonl?|csv|tsv|py|sh|ya?ml|txt|parquet|md|ipynb)$", hit[0])
+        ):
             continue
         if is_model(repo, message.text[max(0, hit.start() - 20) : hit.start()]):
             found.append(Mention(*hit.span(), query=repo, said=repo))
@@ -151,26 +166,47 @@ def _family(message: Message, hit: re.Match[str]) -> Mention | None:
     start, end = hit.span()
     after, before = message.free[end : end + 40], message.free[max(0, start - 24) : start]
     size, variant = "", ""
-    if found := re.match(rf"[\s_(:-]*(?:(?:v\d[\d.]*|of|with|model|in|is|的|模型|con|mit|de|the|chat|instruct|base|,)[\s_-]*){{0,2}}{_SIZE}", after):
+    if found := re.match(
+        rf"[\s_(:-]*(?:(?:v\d[\d.]*|of|with|model|in|is|的|模型|con|mit|de|the|chat|instruct|base"
+        rf"|,)[\s_-]*){{0,2}}{_SIZE}",
+        after,
+    ):
         size, end = found[1], end + found.end()
         variant = "chat" if re.search(r"chat|instruct", found[0]) else ""
     elif (found := re.match(r"[\s_-]*(\d{2,3})m(?![a-z])", after)) is not None:
         size, end = f"{int(found[1]) / 1000:g}", end + found.end()
-    elif (found := re.search(rf"(?<![\w.]){_SIZE}[\s_-]*(?:model |parameter |version of |chat |base )?(?:的)?$", before)) is not None:
+    elif (
+        found := re.search(rf"(?<![\w.]){_SIZE}[\s_-]*(?:model |parameter |version of |chat |base )?(?:的)?$", before)
+    ) is not None:
         size, start = found[1], start - (len(before) - found.start())
     elif (word := re.match(r"[\s_-]*(mini|medium)\b", after)) is not None:
         size, end = raw["size_words"][word[1]], end + word.end()
     tail = message.free[end : end + 24]
     if said := _VARIANT.match(tail):
-        variant, end = ("chat" if said[1] in _CHAT else "base" if said[1] in ("base", "基座") else variant), end + said.end()
+        variant, end = (
+            ("chat" if said[1] in _CHAT else "base" if said[1] in ("base", "基座") else variant),
+            end + said.end(),
+        )
     while version := _VERSION_TAIL.match(message.free[end : end + 16]):
         end += version.end()
-    if not size and family in ("opt", "yi", "mpt", "aya", "solar", "flux", "orca", "alpaca", "bert", "hermes") and not variant:
+    if (
+        not size
+        and family in ("opt", "yi", "mpt", "aya", "solar", "flux", "orca", "alpaca", "bert", "hermes")
+        and not variant
+    ):
         return None
     return _resolved(message.cased[start:end].strip(), family, size, variant, (start, end), ids, raw)
 
 
-def _resolved(said: str, family: str, size: str, variant: str, span: tuple[int, int], ids: dict[str, dict[str, str]], raw: dict[str, Any]) -> Mention:
+def _resolved(
+    said: str,
+    family: str,
+    size: str,
+    variant: str,
+    span: tuple[int, int],
+    ids: dict[str, dict[str, str]],
+    raw: dict[str, Any],
+) -> Mention:
     known = ids.get(family, {})
     size = size or raw["usual_size"].get(family, "")
     sizes = list(dict.fromkeys(key.split(" ")[0] for key in known))
@@ -211,7 +247,11 @@ def resized(current: str, size: str) -> str | None:
     for sizes in ids.values():
         for key, repo in sizes.items():
             if repo.lower() == current.lower():
-                return sizes.get(size + (" chat" if key.endswith("chat") else "")) or sizes.get(size) or sizes.get(f"{size} chat")
+                return (
+                    sizes.get(size + (" chat" if key.endswith("chat") else ""))
+                    or sizes.get(size)
+                    or sizes.get(f"{size} chat")
+                )
     return None
 
 

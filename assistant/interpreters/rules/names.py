@@ -9,30 +9,99 @@ from rapidfuzz import fuzz, process
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
-_DATA_FILE = re.compile(r"(?<![\w])((?:[a-z]:)?[~./\\]{0,3}[^\s\"'`<>|,;:()\[\]{}=]*\.(?:jsonl|json|csv|tsv|parquet))(?:\.gz)?(?![\w.]*\.\w)", re.I)
-_OTHER_FILE = re.compile(r"(?<![\w])[~./\\]{0,3}[\w./\\-]+\.(?:py|sh|ya?ml|md|ipynb|txt|log|pdf|docx?|xlsx?|safetensors|bin|gguf|toml|cfg|zip)\b|(?<![\w.~:/])(?:~|\.{1,2})?/(?!/)(?:[\w.~-]+/)*[\w.~-]*", re.I)
+_DATA_FILE = re.compile(
+    r"(?<![\w])((?:[a-z]:)?[~./\\]{0,3}[^\s\"'`<>|,;:()\[\]{}=]*\.(?:jsonl|json|csv|tsv"
+    r"|parquet))(?:\.gz)?(?![\w.]*\.\w)",
+    re.I,
+)
+_OTHER_FILE = re.compile(
+    r"(?<![\w])[~./\\]{0,3}[\w./\\-]+\.(?:py|sh|ya?ml|md|ipynb|txt|log|pdf|docx?|xlsx?|safetensors|bin|gguf|toml"
+    r"|cfg|zip)\b|(?<![\w.~:/])(?:~|\.{1,2})?/(?!/)(?:[\w.~-]+/)*[\w.~-]*",
+    re.I,
+)
 _DATASET_IS = re.compile(
-    r"\b(?:(?:hub |hf |hugging ?face )?(?:dataset|data(?!\s?set)|training data|corpus|datos|daten(?:satz)?)|数据集?)\s*(?:name |file |path |set )?(?:is|are|at|in|from|under|:|=|called|named|lives (?:in|at)|est[aá]n? en|ist|son|liegt in|是|在|用)\s*(?:at |in |a file called |the |/hf |hf )?['\"`]?([\w~./\\-]+[\w/])['\"`]?"
+    r"\b(?:(?:hub |hf |hugging ?face )?(?:dataset|data(?!\s?set)|training data|corpus|datos|daten(?:satz)?)"
+    r"|数据集?)\s*(?:name |file |path |set )?(?:is|are|at|in|from|under|:|=|called|named|lives (?:in|at)|est[aá]n? en"
+    r"|ist|son|liegt in|是|在|用)\s*(?:at |in |a file called |the |/hf |hf )?['\"`]?([\w~./\\-]+[\w/])['\"`]?"
 )
 KNOWN_DATASETS = {
-    "alpaca-cleaned": "yahma/alpaca-cleaned", "alpaca cleaned": "yahma/alpaca-cleaned", "alpaca": "tatsu-lab/alpaca", "dolly": "databricks/databricks-dolly-15k", "guanaco": "timdettmers/openassistant-guanaco",
-    "openassistant": "OpenAssistant/oasst1", "oasst1": "OpenAssistant/oasst1", "oasst": "OpenAssistant/oasst1", "openorca": "Open-Orca/OpenOrca", "slimorca": "Open-Orca/SlimOrca", "ultrachat": "HuggingFaceH4/ultrachat_200k",
-    "gsm8k": "openai/gsm8k", "samsum": "knkarthick/samsum", "imdb": "stanfordnlp/imdb", "squad": "rajpurkar/squad", "no robots": "HuggingFaceH4/no_robots", "no_robots": "HuggingFaceH4/no_robots", "wikitext": "Salesforce/wikitext", "capybara": "trl-lib/Capybara",
+    "alpaca-cleaned": "yahma/alpaca-cleaned", "alpaca cleaned": "yahma/alpaca-cleaned", "alpaca": "tatsu-lab/alpaca",
+    "dolly": "databricks/databricks-dolly-15k", "guanaco": "timdettmers/openassistant-guanaco",
+    "openassistant": "OpenAssistant/oasst1", "oasst1": "OpenAssistant/oasst1", "oasst": "OpenAssistant/oasst1",
+    "openorca": "Open-Orca/OpenOrca", "slimorca": "Open-Orca/SlimOrca", "ultrachat": "HuggingFaceH4/ultrachat_200k",
+    "gsm8k": "openai/gsm8k", "samsum": "knkarthick/samsum", "imdb": "stanfordnlp/imdb", "squad": "rajpurkar/squad",
+    "no robots": "HuggingFaceH4/no_robots", "no_robots": "HuggingFaceH4/no_robots", "wikitext": "Salesforce/wikitext",
+    "capybara": "trl-lib/Capybara",
 }  # fmt: skip
-_KNOWN = re.compile(rf"(?<![\w/-])({'|'.join(map(re.escape, KNOWN_DATASETS))})(?![\w/-]|\s?-?lora)(?:\s+(?:\d+k))?(?P<word>\s+(?:data\s?set|data|datensatz)|\s*数据集)?(?!\s*(?:format|style|格式|template|model|paper|like))")
+_KNOWN = re.compile(
+    rf"(?<![\w/-])({'|'.join(map(re.escape, KNOWN_DATASETS))})(?![\w/-]"
+    rf"|\s?-?lora)(?:\s+(?:\d+k))?(?P<word>\s+(?:data\s?set|data|datensatz)|\s*数据集)?(?!\s*(?:format|style|格式"
+    rf"|template|model|paper|like))"
+)
 _NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
-_RUN_NAME = re.compile(rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to| should be)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a |als )?{_NAME}")
-_PROJECT = re.compile(rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫|名)?\s*{_NAME}")
-_TAGS_SET = re.compile(r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b|\by\b)\s*|\s{2,})?)+)")
-_TAG_ADD = re.compile(r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as |with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)")
-_TAG_DROP = re.compile(r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? |etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?")
-_OUTPUT = re.compile(r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to)\s)|(?:save|put|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?")
-MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj", "gate_up_proj",
+_RUN_NAME = re.compile(
+    rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to"
+    rf"| should be)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called"
+    rf"|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a "
+    rf"|als )?{_NAME}"
+)
+_PROJECT = re.compile(
+    rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫"
+    rf"|名)?\s*{_NAME}"
+)
+_TAGS_SET = re.compile(
+    r"\b(?:tags?|labels?|etiquetas?|标签)\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output"
+    r"|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b"
+    r"|\by\b)\s*|\s{2,})?)+)"
+)
+_TAG_ADD = re.compile(
+    r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?"
+    r"|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as "
+    r"|with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)"
+)
+_TAG_DROP = re.compile(
+    r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? "
+    r"|etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?"
+)
+_OUTPUT = re.compile(
+    r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to)\s)|(?:save|put"
+    r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it"
+    r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?"
+    r"|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
+)
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense",
+    "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj",
+    "gate_up_proj",
            "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
-_MODULE = re.compile(r"(?<![\w])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![\w])")
-_ALL_LINEAR = re.compile(r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten")
-_ATTENTION = re.compile(r"\b(?:only )?(?:the )?attention (?:layers?|modules?|projections?)(?: only)?\b|只.{0,3}注意力层?")
-_STOP_WORDS = {"and", "the", "to", "is", "it", "with", "as", "for", "on", "name", "my", "a", "of", "in", "later", "better"}
+_MODULE = re.compile(
+    r"(?<![\w])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
+    r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![\w])"
+)
+_ALL_LINEAR = re.compile(
+    r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"
+    r"|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten"
+)
+_ATTENTION = re.compile(
+    r"\b(?:only )?(?:the )?attention (?:layers?|modules?|projections?)(?: only)?\b|只.{0,3}注意力层?"
+)
+_STOP_WORDS = {
+    "and",
+    "the",
+    "to",
+    "is",
+    "it",
+    "with",
+    "as",
+    "for",
+    "on",
+    "name",
+    "my",
+    "a",
+    "of",
+    "in",
+    "later",
+    "better",
+}
 
 
 def files(message: Message) -> list[tuple[int, int, str]]:
@@ -55,7 +124,9 @@ def titles(message: Message, tags: list[str]) -> list[Found]:
     for field, pattern in (("run_name", _RUN_NAME), ("project_name", _PROJECT), ("output_dir", _OUTPUT)):
         for hit in message.each(pattern):
             name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`").rstrip(".,")
-            if name.lower() in _STOP_WORDS or (field == "output_dir" and not re.search(r"[/\\]|dir|folder|=|:", hit[0]) and len(name) < 2):
+            if name.lower() in _STOP_WORDS or (
+                field == "output_dir" and not re.search(r"[/\\]|dir|folder|=|:", hit[0]) and len(name) < 2
+            ):
                 continue
             found.append(Found(field, name, *hit.span()))
             message.take(*hit.span())
@@ -105,7 +176,9 @@ def modules(message: Message) -> list[Found]:
         return []
     for hit in hits:
         message.take(*hit.span())
-    if re.search(r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]):
+    if re.search(
+        r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]
+    ):
         return []
     named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
     return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
@@ -118,7 +191,9 @@ def _module(name: str) -> str:
     return str(best[0]) if best else name
 
 
-def dataset(message: Message, seen: list[tuple[int, int, str]], repos: list[tuple[int, int, str]], pending: bool) -> Found | None:
+def dataset(
+    message: Message, seen: list[tuple[int, int, str]], repos: list[tuple[int, int, str]], pending: bool
+) -> Found | None:
     """The data this message names: a file, "my data is X", a Hub id that is no model, or a well-known set."""
     if seen:
         return Found("dataset", seen[0][2], seen[0][0], seen[0][1])
@@ -137,8 +212,11 @@ def dataset(message: Message, seen: list[tuple[int, int, str]], repos: list[tupl
 def _well_known(message: Message, pending: bool) -> Found | None:
     for hit in message.each(_KNOWN):
         before = message.text[max(0, hit.start() - 30) : hit.start()]
-        if hit["word"] or pending or re.search(r"\b(?:on|upon|with|using|data|dataset|auf|con|mit|用)\s+(?:the\s+)?$", before):
+        if (
+            hit["word"]
+            or pending
+            or re.search(r"\b(?:on|upon|with|using|data|dataset|auf|con|mit|用)\s+(?:the\s+)?$", before)
+        ):
             message.take(*hit.span())
             return Found("dataset", KNOWN_DATASETS[hit[1]], *hit.span())
     return None
-

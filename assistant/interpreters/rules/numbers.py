@@ -25,9 +25,13 @@ _SCIENCE = (
     r"(?P<exponent>[-+]?\s?\d+|minus\s+\w+)"
 )
 _SPOKEN = rf"(?P<spoken>(?:{_WORD}|\d+(?:\.\d+)?)\s+e\s+(?:minus|negative|-)\s*(?:{_WORD}|\d+))"
-_PLAIN = r"(?P<plain>[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|0 0\d{2,}(?!\d)|\d+[.,]\d+|\.\d+|\d+))(?P<scale>\s?(?:k|thousand|mil|tausend)(?![a-z])|万|千)?"
+_PLAIN = (
+    r"(?P<plain>[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|0 0\d{2,}(?!\d)|\d+[.,]\d+|\.\d+|\d+))(?P<scale>\s?(?:k"
+    r"|thousand|mil|tausend)(?![a-z])|万|千)?"
+)
 NUMBER = re.compile(
-    rf"(?<![a-z0-9_.^#])(?:{_SPOKEN}|{_SCIENCE}|{_PLAIN})(?![a-z0-9_])(?P<percent>\s?(?:%|percent(?![a-z])|prozent|por ciento))?"
+    rf"(?<![a-z0-9_.^#])(?:{_SPOKEN}|{_SCIENCE}|{_PLAIN})(?![a-z0-9_])(?P<percent>\s?(?:%|percent(?![a-z])|prozent"
+    rf"|por ciento))?"
     rf"|(?<![a-zäöüáéíóúñ-])(?P<word>{_WORD})(?![a-zäöüáéíóúñ-])(?P<wpercent>\s?(?:%|percent|prozent|por ciento))?"
     rf"|(?P<han>{_HAN})(?=\s?(?:张|卡|块|轮|个|次|步|倍|遍|epoch|gpu|$|[,.;]))"
 )

@@ -17,30 +17,67 @@ from trainer.config import TrainingConfig
 
 OURS = set(TrainingConfig.model_fields)
 NAMES = {
-    "base_model_name_or_path": "base_model", "model_name_or_path": "base_model", "model_name": "base_model", "model": "base_model", "model_id": "base_model", "pretrained_model_name_or_path": "base_model", "model_type_or_path": "base_model", "base_model_config": "",
-    "adapter": "algorithm", "finetuning_type": "algorithm", "peft_method": "algorithm", "peft_type": "algorithm", "tuner_type": "algorithm", "train_type": "algorithm", "method": "algorithm",
-    "r": "rank", "lora_r": "rank", "lora_rank": "rank", "lora_dim": "rank", "lora_dimension": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "lora_target_modules": "target_modules", "lora_target": "target_modules", "target": "target_modules",
-    "lora_target_linear": "_all_linear", "use_dora": "_dora", "peft_use_dora": "_dora", "use_rslora": "_rslora", "peft_use_rslora": "_rslora", "init_lora_weights": "_init",
-    "load_in_4bit": "_4bit", "load_in_8bit": "_8bit", "use_4bit": "_4bit", "quantization_bit": "_bits", "quant_bits": "_bits", "bits": "_bits", "bnb_4bit_quant_type": "_quant_type", "quant_type": "_quant_type", "bnb_4bit_use_double_quant": "double_quantization",
-    "double_quant": "double_quantization", "use_nested_quant": "double_quantization", "lr": "learning_rate", "lr_scheduler": "lr_scheduler_type", "scheduler": "lr_scheduler_type", "lr_schedule": "lr_scheduler_type", "warmup": "_warmup", "warmup_proportion": "warmup_ratio",
-    "micro_batch_size": "batch_size", "per_device_train_batch_size": "batch_size", "per_device_batch_size": "batch_size", "train_batch_size": "batch_size", "batchsize": "batch_size", "bs": "batch_size", "train_micro_batch_size_per_gpu": "batch_size",
-    "gradient_accumulation": "gradient_accumulation_steps", "grad_accum": "gradient_accumulation_steps", "gradient_accumulation_step": "gradient_accumulation_steps", "gradient_accumulate_every": "gradient_accumulation_steps", "grad_accum_steps": "gradient_accumulation_steps", "accumulation_steps": "gradient_accumulation_steps", "accumulate_grad_batches": "gradient_accumulation_steps",
-    "num_train_epochs": "num_epochs", "epochs": "num_epochs", "n_epochs": "num_epochs", "max_epochs": "num_epochs", "train_epochs": "num_epochs", "max_train_steps": "max_steps", "iters": "max_steps", "max_iters": "max_steps", "num_steps": "max_steps", "total_steps": "max_steps",
-    "sequence_len": "max_seq_length", "seq_len": "max_seq_length", "seq_length": "max_seq_length", "cutoff_len": "max_seq_length", "max_length": "max_seq_length", "model_max_length": "max_seq_length", "max_len": "max_seq_length", "block_size": "max_seq_length", "context_length": "max_seq_length", "max_seq_len": "max_seq_length",
-    "gradient_checkpoint": "gradient_checkpointing", "use_gradient_checkpointing": "gradient_checkpointing", "bf16": "_bf16", "fp16": "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype": "precision", "dtype": "precision", "mixed_precision": "precision", "compute_dtype": "precision",
-    "gradient_clipping": "max_grad_norm", "grad_clip": "max_grad_norm", "optimizer": "optim", "sample_packing": "packing", "val_set_size": "validation_split", "val_size": "validation_split", "test_size": "validation_split", "validation_size": "validation_split", "validation_ratio": "validation_split", "val_split": "validation_split",
-    "data_path": "dataset", "dataset_name": "dataset", "dataset_path": "dataset", "train_file": "dataset", "train_data": "dataset", "data": "dataset", "datasets": "dataset", "dataset_dir": "", "data_files": "dataset", "report_to": "experiment_tracker", "tracker": "experiment_tracker", "use_wandb": "_wandb",
-    "wandb_project": "project_name", "project": "project_name", "comet_project_name": "project_name", "wandb_run_name": "run_name", "wandb_name": "run_name", "run": "run_name", "wandb_tags": "tags", "adapter_output_dir": "output_dir", "output_path": "output_dir", "save_dir": "output_dir",
-    "nproc_per_node": "num_gpus", "num_processes": "num_gpus", "n_gpu": "num_gpus", "gpus": "num_gpus", "n_gpus": "num_gpus", "patience": "early_stopping_patience", "gpu_type": "gpu", "random_seed": "seed",
+    "base_model_name_or_path": "base_model", "model_name_or_path": "base_model", "model_name": "base_model", "model":
+    "base_model", "model_id": "base_model", "pretrained_model_name_or_path": "base_model", "model_type_or_path":
+    "base_model", "base_model_config": "",
+    "adapter": "algorithm", "finetuning_type": "algorithm", "peft_method": "algorithm", "peft_type": "algorithm",
+    "tuner_type": "algorithm", "train_type": "algorithm", "method": "algorithm",
+    "r": "rank", "lora_r": "rank", "lora_rank": "rank", "lora_dim": "rank", "lora_dimension": "rank", "lora_alpha":
+    "alpha", "lora_dropout": "dropout", "lora_target_modules": "target_modules", "lora_target": "target_modules",
+    "target": "target_modules",
+    "lora_target_linear": "_all_linear", "use_dora": "_dora", "peft_use_dora": "_dora", "use_rslora": "_rslora",
+    "peft_use_rslora": "_rslora", "init_lora_weights": "_init",
+    "load_in_4bit": "_4bit", "load_in_8bit": "_8bit", "use_4bit": "_4bit", "quantization_bit": "_bits", "quant_bits":
+    "_bits", "bits": "_bits", "bnb_4bit_quant_type": "_quant_type", "quant_type": "_quant_type",
+    "bnb_4bit_use_double_quant": "double_quantization",
+    "double_quant": "double_quantization", "use_nested_quant": "double_quantization", "lr": "learning_rate",
+    "lr_scheduler": "lr_scheduler_type", "scheduler": "lr_scheduler_type", "lr_schedule": "lr_scheduler_type",
+    "warmup": "_warmup", "warmup_proportion": "warmup_ratio",
+    "micro_batch_size": "batch_size", "per_device_train_batch_size": "batch_size", "per_device_batch_size":
+    "batch_size", "train_batch_size": "batch_size", "batchsize": "batch_size", "bs": "batch_size",
+    "train_micro_batch_size_per_gpu": "batch_size",
+    "gradient_accumulation": "gradient_accumulation_steps", "grad_accum": "gradient_accumulation_steps",
+    "gradient_accumulation_step": "gradient_accumulation_steps", "gradient_accumulate_every":
+    "gradient_accumulation_steps", "grad_accum_steps": "gradient_accumulation_steps", "accumulation_steps":
+    "gradient_accumulation_steps", "accumulate_grad_batches": "gradient_accumulation_steps",
+    "num_train_epochs": "num_epochs", "epochs": "num_epochs", "n_epochs": "num_epochs", "max_epochs": "num_epochs",
+    "train_epochs": "num_epochs", "max_train_steps": "max_steps", "iters": "max_steps", "max_iters": "max_steps",
+    "num_steps": "max_steps", "total_steps": "max_steps",
+    "sequence_len": "max_seq_length", "seq_len": "max_seq_length", "seq_length": "max_seq_length", "cutoff_len":
+    "max_seq_length", "max_length": "max_seq_length", "model_max_length": "max_seq_length", "max_len":
+    "max_seq_length", "block_size": "max_seq_length", "context_length": "max_seq_length", "max_seq_len":
+    "max_seq_length",
+    "gradient_checkpoint": "gradient_checkpointing", "use_gradient_checkpointing": "gradient_checkpointing", "bf16":
+    "_bf16", "fp16": "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype": "precision", "dtype": "precision",
+    "mixed_precision": "precision", "compute_dtype": "precision",
+    "gradient_clipping": "max_grad_norm", "grad_clip": "max_grad_norm", "optimizer": "optim", "sample_packing":
+    "packing", "val_set_size": "validation_split", "val_size": "validation_split", "test_size": "validation_split",
+    "validation_size": "validation_split", "validation_ratio": "validation_split", "val_split": "validation_split",
+    "data_path": "dataset", "dataset_name": "dataset", "dataset_path": "dataset", "train_file": "dataset",
+    "train_data": "dataset", "data": "dataset", "datasets": "dataset", "dataset_dir": "", "data_files": "dataset",
+    "report_to": "experiment_tracker", "tracker": "experiment_tracker", "use_wandb": "_wandb",
+    "wandb_project": "project_name", "project": "project_name", "comet_project_name": "project_name", "wandb_run_name":
+    "run_name", "wandb_name": "run_name", "run": "run_name", "wandb_tags": "tags", "adapter_output_dir": "output_dir",
+    "output_path": "output_dir", "save_dir": "output_dir",
+    "nproc_per_node": "num_gpus", "num_processes": "num_gpus", "n_gpu": "num_gpus", "gpus": "num_gpus", "n_gpus":
+    "num_gpus", "patience": "early_stopping_patience", "gpu_type": "gpu", "random_seed": "seed",
 }  # fmt: skip
-_VALUES = {
-    "experiment_tracker": {"none": "none", "all": None, "[]": "none", "": "none", "arize-phoenix": "phoenix", "comet_ml": "comet", "w&b": "wandb"},
-    "precision": {"bfloat16": "bf16", "torch.bfloat16": "bf16", "float16": "fp16", "half": "fp16", "torch.float16": "fp16", "float32": "fp32", "no": "fp32", "torch.float32": "fp32", "auto": None},
-    "target_modules": {"all": "all-linear", "all_linear": "all-linear"}, "provider": {"lambda labs": "lambda", "lambdalabs": "lambda", "vast.ai": "vast", "vastai": "vast", "local gpu": "local", "huggingface": "hf-jobs"},
-    "quantization": {"4bit": "nf4", "int4": "int4", "8bit": "int8", "none": "none", "null": "none"}, "optim": {"adamw": "adamw_torch", "adamw_bnb_8bit": "adamw_8bit"},
+_VALUES: dict[str, dict[str, str | None]] = {
+    "experiment_tracker": {"none": "none", "all": None, "[]": "none", "": "none", "arize-phoenix": "phoenix",
+    "comet_ml": "comet", "w&b": "wandb"},
+    "precision": {"bfloat16": "bf16", "torch.bfloat16": "bf16", "float16": "fp16", "half": "fp16", "torch.float16":
+    "fp16", "float32": "fp32", "no": "fp32", "torch.float32": "fp32", "auto": None},
+    "target_modules": {"all": "all-linear", "all_linear": "all-linear"}, "provider": {"lambda labs": "lambda",
+    "lambdalabs": "lambda", "vast.ai": "vast", "vastai": "vast", "local gpu": "local", "huggingface": "hf-jobs"},
+    "quantization": {"4bit": "nf4", "int4": "int4", "8bit": "int8", "none": "none", "null": "none"}, "optim": {"adamw":
+    "adamw_torch", "adamw_bnb_8bit": "adamw_8bit"},
 }  # fmt: skip
 _JSON = re.compile(r"\{(?:[^{}]|\{[^{}]*\})*\}", re.S)
-_CALL = re.compile(r"\b(?:TrainingArguments|Seq2SeqTrainingArguments|SFTConfig|LoraConfig|BitsAndBytesConfig|TrainerConfig|SFTTrainer|PeftConfig|FastLanguageModel\.\w+|\w*Arguments|\w*Config)\s*\(", re.I)
+_CALL = re.compile(
+    r"\b(?:TrainingArguments|Seq2SeqTrainingArguments|SFTConfig|LoraConfig|BitsAndBytesConfig|TrainerConfig"
+    r"|SFTTrainer|PeftConfig|FastLanguageModel\.\w+|\w*Arguments|\w*Config)\s*\(",
+    re.I,
+)
 _YAML = re.compile(r"^[ \t]*-?[ \t]*[\"']?([A-Za-z_][\w.-]*)[\"']?[ \t]*:[ \t]*(.*?)[ \t]*(?:#.*)?$")
 _FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)(?:[ =]+(\"[^\"]*\"|'[^']*'|(?!--)[^\s`]+))?")
 _ASSIGN = re.compile(r"(?<![\w.-])([A-Za-z_]\w{2,})\s*=\s*(\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^\s,;)`]+)")
@@ -92,7 +129,11 @@ def _yaml(text: str) -> Paste | None:
         hit = _YAML.match(line)
         item = re.match(r"^\s*-\s+[\"']?([\w./-]+)[\"']?\s*$", line)
         if hit and not re.search(r"\w\s+\w+\s+\w+\s+\w", hit[2]):
-            key = hit[1] if hit[1] not in ("path", "type") or key != "datasets" else ("datasets" if hit[1] == "path" else "_")
+            key = (
+                hit[1]
+                if hit[1] not in ("path", "type") or key != "datasets"
+                else ("datasets" if hit[1] == "path" else "_")
+            )
             raw[key] = _scalar(hit[2])
         elif item and key:
             raw[key] = [*(raw[key] if isinstance(raw.get(key), list) else []), item[1]]
@@ -127,12 +168,21 @@ def _closing(text: str, start: int) -> int:
 
 def _flags(text: str) -> Paste | None:
     """Two flags or more are a command line; a single one is read by the number grammar."""
-    hits = [hit for hit in _FLAG.finditer(text)]
+    hits = list(_FLAG.finditer(text))
     if len(hits) < 3 or re.search(r"改成|->|→|instead of|from --", text):
         return None
     raw = {hit[1].replace("-", "_"): _scalar(hit[2]) if hit[2] else True for hit in hits}
     rest = re.sub(r"\\\s*\n", " ", _FLAG.sub(" ", text))
-    return _paste(raw, "command line", re.sub(r"\b(?:python3?|accelerate launch|torchrun|deepspeed|llamafactory-cli train|swift sft|bash|CUDA_VISIBLE_DEVICES=\S+)\b\s*\S*", " ", rest))
+    return _paste(
+        raw,
+        "command line",
+        re.sub(
+            r"\b(?:python3?|accelerate launch|torchrun|deepspeed|llamafactory-cli train|swift sft|bash"
+            r"|CUDA_VISIBLE_DEVICES=\S+)\b\s*\S*",
+            " ",
+            rest,
+        ),
+    )
 
 
 def _assignments(text: str) -> Paste | None:
@@ -141,7 +191,11 @@ def _assignments(text: str) -> Paste | None:
     hits = [_ASSIGN.match(line.strip()) for line in lines]
     if len(lines) < 3 or sum(hit is not None for hit in hits) < len(lines) - 1:
         return None
-    return _paste({hit[1]: _scalar(hit[2]) for hit in hits if hit}, "list of settings", "\n".join(line for line, hit in zip(lines, hits, strict=True) if not hit))
+    return _paste(
+        {hit[1]: _scalar(hit[2]) for hit in hits if hit},
+        "list of settings",
+        "\n".join(line for line, hit in zip(lines, hits, strict=True) if not hit),
+    )
 
 
 def _scalar(text: Any) -> Any:
@@ -182,8 +236,6 @@ def _paste(raw: dict[str, Any], source: str, rest: str) -> Paste:
             _special(ours, value, values)
         elif ours:
             _put(ours, value, values)
-    if values.pop("_full", None):
-        values["algorithm"] = "full"
     if values.get("learning_rate") is None:
         values.pop("learning_rate", None)
     return Paste(values, unknown, source, rest.strip())
@@ -206,7 +258,9 @@ def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
         value = next((v for v in value if isinstance(v, str)), None)
     if ours in ("num_epochs", "warmup_steps", "max_seq_length") and isinstance(value, float) and value.is_integer():
         value = int(value)
-    if ours in ("dataset", "base_model", "gpu", "run_name", "project_name", "output_dir") and not isinstance(value, str):
+    if ours in ("dataset", "base_model", "gpu", "run_name", "project_name", "output_dir") and not isinstance(
+        value, str
+    ):
         return
     if ours == "warmup_steps" and isinstance(value, float) and 0 < value < 1:
         ours = "warmup_ratio"

@@ -25,19 +25,38 @@ _ERROR_STRING = re.compile(
     r"\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bsize mismatch for [^\n]{0,160}|\bcannot merge [^\n.]{0,80}"
 )
 _QUOTED_ERROR = re.compile(
-    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=[.,;](?:\s|$)|\s(?:when|while|on|at|with|for|after|in my|but|and)\s|\n|$)|\bdoesn't support bf16\S*|\bfp16 mixed precision requires[^\n.]*|\bfile \"[^\n]*|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
+    r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=[.,;](?:\s|$)|\s(?:when|while|on|at|with|for|after"
+    r"|in my|but|and)\s|\n|$)|\bdoesn't support bf16\S*|\bfp16 mixed precision requires[^\n.]*|\bfile \"[^\n]*"
+    r"|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
 )
-_PATIENCE = re.compile(r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)")
-_THRESHOLD = re.compile(r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b")
-_NORMALLY = re.compile(r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually|typically|by default)|(?:the |your )?(?:normal|usual|default))")
+_PATIENCE = re.compile(
+    r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?"
+    r"|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)"
+)
+_THRESHOLD = re.compile(
+    r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b"
+)
+_NORMALLY = re.compile(
+    r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
+    r"|typically|by default)|(?:the |your )?(?:normal|usual|default))"
+)
 _STEPS = re.compile(
-    r"\b(?:for|run|runs|training|train|total(?: of)?|whole run is|run is|run has|stop (?:after|at)|only|just|do|use|with|of|is|about|around|durante|für|insgesamt|nur)\s+(?:about |around |only |just |roughly |a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
+    r"\b(?:for|run|runs|training|train|total(?: of)?|whole run is|run is|run has|stop (?:after|at)|only|just|do"
+    r"|use|with|of|is|about|around|durante|für|insgesamt|nur)\s+(?:about |around |only |just |roughly "
+    r"|a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte"
+    r"|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
     r"|(?:训练|跑|共|总共)\s?(\d+)\s?步"
 )
-_UNNUMBERED = re.compile(r"\s*(?:=|:|to|is|of|at|should be|\s)*\s*(lots|many|tons|loads|infinite|infinity|plenty|a lot|a bunch|huge|gigantic|enormous|unlimited|everything|banana|viele|muchos|很多|无限)(?=\s*(?:$|[,.!;?]|please|of it|of them))")
+_UNNUMBERED = re.compile(
+    r"\s*(?:=|:|to|is|of|at|should be|\s)*\s*(lots|many|tons|loads|infinite|infinity|plenty|a lot|a bunch|huge"
+    r"|gigantic|enormous|unlimited|everything|banana|viele|muchos|很多|无限)(?=\s*(?:$|[,.!;?]|please|of it|of them))"
+)
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
-_TRACKER_NO = re.compile(r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t|not needed|not necessary|no thanks|unnecessary|anyway)\b")
+_TRACKER_NO = re.compile(
+    r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t"
+    r"|not needed|not necessary|no thanks|unnecessary|anyway)\b"
+)
 
 
 @dataclass
@@ -71,7 +90,9 @@ def read(
     message.take_all(_QUOTED_ERROR)
     tags = list(chosen.get("tags") or [])
     reading.found += names.titles(message, tags)
-    scripts = [Found("algorithm", (hit[1] or hit[2]).replace("-", ""), *hit.span()) for hit in _SCRIPT.finditer(message.text)]
+    scripts = [
+        Found("algorithm", (hit[1] or hit[2]).replace("-", ""), *hit.span()) for hit in _SCRIPT.finditer(message.text)
+    ]
     data = names.files(message)
     names.paths(message)
     reading.models, repos = models.mentions(message)
@@ -103,7 +124,7 @@ def _last_key(text: str) -> str | None:
 
 
 def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
-    """"warm-up longer than the run. make it 5%": a number after a change word belongs to the subject before it."""
+    """ "warm-up longer than the run. make it 5%": a number after a change word belongs to the subject before it."""
     left = []
     for number in reading.loose:
         if last and slots.CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
@@ -137,7 +158,10 @@ def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -
             found.append(Found(field_of(key), word[1], key.start(), word.end()))
             message.take(key.start(), word.end())
     for hit in message.each(_STEPS):
-        if not re.search(r"warm|accum|eval|every|save|log|after|since|预热|累", message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0]):
+        if not re.search(
+            r"warm|accum|eval|every|save|log|after|since|预热|累",
+            message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0],
+        ):
             steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
             found.append(Found("max_steps", int(steps), *hit.span()))
             message.take(*hit.span())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from assistant.interpreters.rules.lexicon import EFFECTIVE, INTEGERS, KEY, WARMUP, field_of
@@ -11,26 +12,65 @@ from assistant.interpreters.rules.numbers import WORDS, numbers
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
-_FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "triple": 3.0, "thrice": 3.0, "quadruple": 4.0, "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5,
-            "halbieren": 0.5, "duplica": 2.0, "doblar": 2.0, "dobla": 2.0, "doble": 2.0, "duplicar": 2.0, "mitad": 0.5, "翻倍": 2.0, "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
+_FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "triple": 3.0, "thrice": 3.0, "quadruple": 4.0,
+    "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5,
+            "halbieren": 0.5, "duplica": 2.0, "doblar": 2.0, "dobla": 2.0, "doble": 2.0, "duplicar": 2.0, "mitad": 0.5,
+            "翻倍": 2.0, "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
 _FACTOR = re.compile(rf"(?<![a-z])({'|'.join(sorted(_FACTORS, key=len, reverse=True))})(?![a-z])")
 _TIMES = re.compile(
-    r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach|veces)\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der|del|rank|menor|mayor|kleiner|größer|小|大|低|高)?"
-    r"|(?:by |to |um |auf |por )?(?:a )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|hälfte|décimo)\b|(?:by|of) (?:a factor (?:of )?|factor )?(?P<by>\d+|ten|two|four|five)\s?(?:x\b|$|(?=[\s,.;]))(?!\s?%)|缩小(?P<han>\d+|十|两)倍|(?:除以|/\s?)(?P<div>\d+)\b"
+    r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach"
+    r"|veces)\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
+    r"|del|rank|menor|mayor|kleiner|größer|小|大|低|高)?"
+    r"|(?:by |to |um |auf |por )?(?:a )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|hälfte|décimo)\b|(?:by"
+    r"|of) (?:a factor (?:of )?|factor )?(?P<by>\d+|ten|two|four|five)\s?(?:x\b|$|(?=[\s,.;]))(?!\s?%)"
+    r"|缩小(?P<han>\d+|十|两)倍|(?:除以|/\s?)(?P<div>\d+)\b"
 )
-_DOWN = re.compile(r"\b(?:lower|smaller|less|down|reduce|decrease|cut|drop|shrink|divide|menor|baja|reduce|kleiner|senk\w*|verringer\w*)\b|[降减小低缩]")
-_UP = re.compile(r"\b(?:raise|increase|higher|larger|bigger|more|up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b|[升增大高加]")
+_DOWN = re.compile(
+    r"\b(?:lower|smaller|less|down|reduce|decrease|cut|drop|shrink|divide|menor|baja|reduce|kleiner|senk\w*"
+    r"|verringer\w*)\b|[降减小低缩]"
+)
+_UP = re.compile(
+    r"\b(?:raise|increase|higher|larger|bigger|more|up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b|[升增大高加]"
+)
 _MORE = re.compile(
-    r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra |additional |mehr |más )?|\b)(?P<key>epochs?|epochen?|épocas?|steps|gpus?|cards?)(?P<tail> (?:more|extra|mehr|más))?"
+    r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra "
+    r"|additional |mehr |más )?|\b)(?P<key>epochs?|epochen?|épocas?|steps|gpus?|cards?)(?P<tail> (?:more|extra"
+    r"|mehr|más))?"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
 )
-_EQUAL = re.compile(r"^\s*(?:the )?(?:same as|equal to|equals|=|==|match(?:ing|es)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der |el )?")
+_EQUAL = re.compile(
+    r"^\s*(?:the )?(?:same as|equal to|equals|=|==|match(?:ing|es)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
+    r"|el )?"
+)
 _KEEP_EFFECTIVE = re.compile(
-    r"\b(?:keep(?:ing)?|hold(?:ing)?|preserv(?:e|ing)|maintain(?:ing)?|same|unchanged|mantén|conserva\w*|behalte?)\b[^.;]{0,24}\b(?:effective|total|global|efectivo|effektive)\s?(?:batch|lote|batchgröße)?|effective batch(?: size)? (?:the same|unchanged|constant|as (?:it )?is)|(?:保持|不变).{0,6}(?:有效|总)(?:批|batch)|(?:有效|总)(?:批|batch).{0,8}不变"
+    r"\b(?:keep(?:ing)?|hold(?:ing)?|preserv(?:e|ing)|maintain(?:ing)?|same|unchanged|mantén|conserva\w*"
+    r"|behalte?)\b[^.;]{0,24}\b(?:effective|total|global|efectivo|effektive)\s?(?:batch|lote|batchgröße)?"
+    r"|effective batch(?: size)? (?:the same|unchanged|constant|as (?:it )?is)|(?:保持|不变).{0,6}(?:有效|总)(?:批|batch)"
+    r"|(?:有效|总)(?:批|batch).{0,8}不变"
 )
 _PRONOUN = re.compile(r"\b(?:it|that|this|them|lo|la|es|das)\b|它|这个")
-_LATIN = {"ten": 10.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "十": 10.0, "两": 2.0, "三": 3.0, "四": 4.0, "五": 5.0}
-_PARTS = {"tenth": 0.1, "half": 0.5, "quarter": 0.25, "third": 1 / 3, "fifth": 0.2, "zehntel": 0.1, "hälfte": 0.5, "décimo": 0.1}
+_LATIN = {
+    "ten": 10.0,
+    "two": 2.0,
+    "three": 3.0,
+    "four": 4.0,
+    "five": 5.0,
+    "十": 10.0,
+    "两": 2.0,
+    "三": 3.0,
+    "四": 4.0,
+    "五": 5.0,
+}
+_PARTS = {
+    "tenth": 0.1,
+    "half": 0.5,
+    "quarter": 0.25,
+    "third": 1 / 3,
+    "fifth": 0.2,
+    "zehntel": 0.1,
+    "hälfte": 0.5,
+    "décimo": 0.1,
+}
 
 
 def related(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
@@ -52,7 +92,7 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
     """`alpha twice the rank`, `alpha = 2*rank`, `alpha = rank`, 阿尔法 为 rank 的两倍."""
     found = []
     keys = list(KEY.finditer(message.free))
-    for left, right in zip(keys, keys[1:], strict=False):
+    for left, right in pairwise(keys):
         target, source = field_of(left), field_of(right)
         gap = message.free[left.end() : right.start()]
         tail = message.free[right.end() : right.end() + 14]
@@ -73,9 +113,17 @@ def _gap_factor(gap: str, tail: str) -> float | None:
     """`alpha` GAP `rank`: 2 for "twice the", "= 2 *", "2x"; 1 for "= the"; None when nothing relates the two."""
     if len(gap) > 34 or re.search(r"[;\n]", gap):
         return None
-    if hit := re.search(r"(?:^|\s|=|:)(twice|double|half|triple|doppelt so (?:hoch|groß) wie|das doppelte|el doble|la mitad)(?:\s|$)", gap):
+    if hit := re.search(
+        r"(?:^|\s|=|:)(twice|double|half|triple|doppelt so (?:hoch|groß) wie|das doppelte|el doble|la mitad)(?:\s"
+        r"|$)",
+        gap,
+    ):
         return {"half": 0.5, "la mitad": 0.5, "triple": 3.0}.get(hit[1], 2.0)
-    if hit := re.search(r"(\d+(?:\.\d+)?|two|three|four|ten)\s?(?:[x*×]|times)\s?(?:the |as (?:big|high|large) as )?(?:the |der |des |del )?$", gap):
+    if hit := re.search(
+        r"(\d+(?:\.\d+)?|two|three|four|ten)\s?(?:[x*×]|times)\s?(?:the |as (?:big|high|large) as )?(?:the |der "
+        r"|des |del )?$",
+        gap,
+    ):
         return float(hit[1]) if hit[1][0].isdigit() else _LATIN[hit[1]]
     if hit := re.match(r"\s*的?(?:(\d+|两|二)倍|(一半))", tail):
         return 0.5 if hit[2] else float({"两": 2, "二": 2}.get(hit[1], hit[1]))
@@ -86,7 +134,11 @@ def _stated(message: Message, key: re.Match[str]) -> float | None:
     """The number given to `key` in this very message: "rank 16 and alpha twice the rank"."""
     field = field_of(key)
     for other in KEY.finditer(message.free):
-        if field_of(other) == field and (near := numbers(message.free[other.end() : other.end() + 10])) and near[0].start <= 4:
+        if (
+            field_of(other) == field
+            and (near := numbers(message.free[other.end() : other.end() + 10]))
+            and near[0].start <= 4
+        ):
             return near[0].value
     return None
 
@@ -126,7 +178,9 @@ def _factor(text: str) -> tuple[float | None, tuple[int, int]]:
         if hit["frac"]:
             return (_PARTS[hit["frac"]], hit.span()) if down or "to" in hit[0] or "auf" in hit[0] else (None, (0, 0))
         said = hit["n"] or hit["by"] or hit["han"] or hit["div"]
-        number = _LATIN.get(said) or (float(said) if re.fullmatch(r"\d+(?:\.\d+)?", said) else float(WORDS.get(said, 1)))
+        number = _LATIN.get(said) or (
+            float(said) if re.fullmatch(r"\d+(?:\.\d+)?", said) else float(WORDS.get(said, 1))
+        )
         if hit["han"] or hit["div"] or down:
             return round(1 / number, 12), hit.span()
         if up:
@@ -138,9 +192,18 @@ def _one_more(message: Message, values: Mapping[str, Any]) -> list[Found]:
     found = []
     for hit in message.each(_MORE):
         said = hit["n1"] or hit["han"] or ""
-        if not (hit["tail"] or hit["han"] or hit["hankey"] or re.search(r"more|extra|additional|another|mehr|más|noch|otra", hit[0])):
+        if not (
+            hit["tail"]
+            or hit["han"]
+            or hit["hankey"]
+            or re.search(r"more|extra|additional|another|mehr|más|noch|otra", hit[0])
+        ):
             continue
-        step = 1 if said in ("", "another", "noch eine", "otra", "una", "un", "uno", "one") else _LATIN.get(said, 0) or (int(said) if said.isdigit() else 0)
+        step = (
+            1
+            if said in ("", "another", "noch eine", "otra", "una", "un", "uno", "one")
+            else _LATIN.get(said, 0) or (int(said) if said.isdigit() else 0)
+        )
         key = KEY.match(hit["key"] or "epochs")
         field = field_of(key) if key else "num_epochs"
         base = values.get(field)
@@ -161,5 +224,3 @@ def _whole(field: str, value: float) -> Any:
     if field in INTEGERS:
         return max(1, round(value))
     return int(value) if field == "num_epochs" and value.is_integer() else value
-
-

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assistant.interpreters.rules.clauses import Clause, at
+from assistant.interpreters.rules.distance import distance
 from assistant.interpreters.rules.lexicon import (
     EFFECTIVE,
     IGNORED,
@@ -28,24 +29,36 @@ from assistant.interpreters.rules.text import TAKEN, Message
 
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 CHANGE = re.compile(
-    r"(?:改成|改为|变成|换成|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|change (?:it|that) to|set (?:it|that) to|put (?:it|that) (?:at|to)"
-    r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut|bumped) (?:it )?(?:back )?(?:up |down )?to"
-    r"|\bactually|\bno,?|\bnope,?|\bi meant?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
-    r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es))(?:[\s,]*(?:just|i|we|use|using|set|to|it|that|with|go|let'?s|make|take|at|be|the|back|wait))*[\s,.]*$"
+    r"(?:改成|改为|变成|换成|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|change (?:it|that) to|set (?:it|that) to|put (?:it"
+    r"|that) (?:at|to)"
+    r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
+    r"|bumped) (?:it )?(?:back )?(?:up |down )?to"
+    r"|\bactually|\bno,?|\bnope,?|\bi meant?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
+    r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
+    r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
+    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es))(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
+    r"|with|go|let'?s|make|take|at|be|the|back|wait))*[\s,.]*$"
 )
-_ARROW = re.compile(r"^[\s,]*(?:-+>|=+>|→|⇒|➜|down to|up to|to|(?:and )?then|a|auf|zu|bis|改成|改为|变成|降到|降为|升到|到|变为)\s*$")
+_ARROW = re.compile(
+    r"^[\s,]*(?:-+>|=+>|→|⇒|➜|down to|up to|to|(?:and )?then|a|auf|zu|bis|改成|改为|变成|降到|降为|升到|到|变为)\s*$"
+)
 _REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|改|变|降|升|then|auf")
-_INSTEAD = re.compile(r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|and not|not|but not|statt|anstatt|anstelle von|nicht|en vez de|en lugar de|no|而不是|不是)\s*['\"]?)\s*$")
+_INSTEAD = re.compile(
+    r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|and not|not|but not|statt|anstatt|anstelle von|nicht"
+    r"|en vez de|en lugar de|no|而不是|不是)\s*['\"]?)\s*$"
+)
 _NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
-_OR = re.compile(r"^\s*(?:,|/|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$")
-_NEGATED = re.compile(r"(?:\bnot\b|\bno\b|\bnever\b|\bwithout\b|\bdon'?t\b|\bkeine?\b|\bnicht\b|\bsin\b|不要|别|不是)\s*(?:use\s|set\s|the\s|an?\s)?$")
-_OLD = re.compile(r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an |of )?$")
-_LINK = {
-    "=", ":", ":=", "is", "are", "was", "to", "of", "at", "as", "be", "by", "for", "the", "a", "an", "about", "around", "roughly", "say", "only", "just", "set", "size", "equals", "gets", "with",
-    "=>", "->", "should", "must", "value", "please", "like", "~", "≈", "von", "auf", "de", "a", "en", "es", "ist", "sind", "sei", "gleich", "mit", "con", "la", "el", "int", "float", "(", ")", "-", "me", "this", "that", "goes",
-    "i", "use", "use:", "used", "using", "number", "rate", "per", "gpu", "device", "card", "default", "currently", "now", "'", '"', "`", "|", "'=", "':", '":', "`=", "usual", "up", "down", "steps", "schritte", "pasos", "ratio", "==", "==>", "von", "den", "der", "die", "einem", "einer", "del", "all",
-}  # fmt: skip
-_HAN_LINK = re.compile(r"[设为是用到成开调改取定的了每个步把将给我单卡个轮约大概左右先就都直接设置数值等于]")
+_OR = re.compile(
+    r"^\s*(?:,|/|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
+)
+_NEGATED = re.compile(
+    r"(?:\bnot\b|\bno\b|\bnever\b|\bwithout\b|\bdon'?t\b|\bkeine?\b|\bnicht\b|\bsin\b|不要|别|不是)\s*(?:use\s|set\s"
+    r"|the\s|an?\s)?$"
+)
+_OLD = re.compile(
+    r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an "
+    r"|of )?$"
+)
 _BOTH = re.compile(r"\b(?:both|each|all|beide|jeweils|ambos|cada uno|respectively)\b|都|均|各")
 _JOINED = re.compile(r"^[\s]*(?:and|&|\+|/|,|und|y|跟|和|与|、|plus)[\s]*(?:the\s)?$")
 
@@ -124,8 +137,11 @@ def _join(left: _Item, right: _Item, keys: list[_Item], text: str) -> _Item | No
         return replace(wide, start=right.start, number=right.number, change=True)
     follows = next((key for key in keys if key.start >= right.end), None)
     owned = follows is not None and not text[right.end : follows.start].strip() and "or" not in gap
-    old = re.search(r"(?:instead of|rather than|statt|anstatt|en vez de)\s+(?:the )?[\w ]{1,24}$", text[max(0, left.start - 44) : left.start])
-    if _OR.match(gap) and not old and not owned and not (TAKEN in gap):
+    old = re.search(
+        r"(?:instead of|rather than|statt|anstatt|en vez de)\s+(?:the )?[\w ]{1,24}$",
+        text[max(0, left.start - 44) : left.start],
+    )
+    if _OR.match(gap) and not old and not owned and TAKEN not in gap:
         before = left.options or ((left.number,) if left.number else ())
         return replace(wide, options=(*before, right.number)) if right.number else None
     return None
@@ -134,7 +150,9 @@ def _join(left: _Item, right: _Item, keys: list[_Item], text: str) -> _Item | No
 def _moved(left: _Item, text: str) -> bool:
     """Is this "from 4 to 2" or "batch size 4 to 2", rather than the range "5 to 10 %"?"""
     before = text[max(0, left.start - 40) : left.start]
-    return bool(re.search(r"(?:\bfrom|\bgoes|\bwent|\bde|\bvon|从|由|desde)\s*$", before) or list(KEY.finditer(before[-25:])))
+    return bool(
+        re.search(r"(?:\bfrom|\bgoes|\bwent|\bde|\bvon|从|由|desde)\s*$", before) or list(KEY.finditer(before[-25:]))
+    )
 
 
 def _groups(items: list[_Item], parts: list[Clause]) -> list[list[_Item]]:
@@ -163,7 +181,7 @@ def _price(left: _Item, right: _Item, text: str) -> float | None:
     if bool(left.key) == bool(right.key):
         return None
     gap = text[left.end : right.start]
-    cost = _distance(gap)
+    cost = distance(gap)
     if left.number:
         linked = re.fullmatch(r"\s*(?:as|for|als|como|für|para|of)(?: the| a| my)?\s*", gap)
         if not linked:
@@ -175,27 +193,18 @@ def _price(left: _Item, right: _Item, text: str) -> float | None:
     return cost if cost <= FAR else None
 
 
-def _distance(gap: str) -> float:
-    cost = 0.0
-    for word in re.findall(rf"[a-z'äöüßáéíóúñ]+|[=:|~≈>()-]+|[\u4e00-\u9fff]+|{TAKEN}+|,", gap):
-        if "\u4e00" <= word[0] <= "\u9fff":
-            cost += 0.5 * len(_HAN_LINK.sub("", word))
-        elif word in ("not", "no", "nicht"):
-            cost += 0.5
-        elif word == ",":
-            cost += 2.5
-        elif word not in _LINK:
-            cost += 2.0 if word[0] == TAKEN else 1.0
-    return cost
-
-
 def _shared(row: list[_Item], pairs: list[tuple[_Item, _Item]], text: str) -> list[tuple[_Item, _Item]]:
-    """"both 1", "batch and accumulation 4 each", 都是1: names without a number take the neighbour's."""
+    """ "both 1", "batch and accumulation 4 each", 都是1: names without a number take the neighbour's."""
     extra = []
     bound = {key.start for key, _ in pairs}
     for i, item in enumerate(row[:-1]):
         following = row[i + 1]
-        if not item.key or item.start in bound or not following.key or not _JOINED.match(text[item.end : following.start]):
+        if (
+            not item.key
+            or item.start in bound
+            or not following.key
+            or not _JOINED.match(text[item.end : following.start])
+        ):
             continue
         number = next((n for k, n in pairs if k is following), None)
         around = text[item.start : (number.end if number else following.end) + 12]
@@ -215,8 +224,10 @@ def _replaced(key: _Item, number: _Item, text: str) -> bool:
     return bool(_OLD.search(text[max(0, first - 20) : first]))
 
 
-def _instead(replaced: list[tuple[_Item, _Item]], found: list[Found], loose: list[_Item]) -> tuple[list[Found], list[_Item]]:
-    """"instead of 3 epochs I'd go for 1": the next number without an owner is the new value."""
+def _instead(
+    replaced: list[tuple[_Item, _Item]], found: list[Found], loose: list[_Item]
+) -> tuple[list[Found], list[_Item]]:
+    """ "instead of 3 epochs I'd go for 1": the next number without an owner is the new value."""
     for key, old in replaced:
         new = next((item for item in loose if item.start > old.end), None)
         if new is not None:

@@ -34,7 +34,8 @@ _FOLD = str.maketrans(
 )
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _GLUED = re.compile(
-    r"(?<![\w./-])(\d+(?:\.\d+)?)(?=(?:epochs?|eps?|steps?|iters?|iterations|batch|lora|qlora|dora|gpus?|cards?|warmup|accum)"
+    r"(?<![\w./-])(\d+(?:\.\d+)?)(?=(?:epochs?|eps?|steps?|iters?|iterations|batch|lora|qlora|dora|gpus?|cards?"
+    r"|warmup|accum)"
     r"(?![a-z]))",
     re.I,
 )

@@ -6,21 +6,38 @@ import re
 from typing import Literal
 
 from assistant.interpreters.rules.lexicon import EFFECTIVE, IGNORED, KEY, WARMUP, field_of
-from assistant.interpreters.rules.words import ALGORITHMS, OPTIM, PRECISION, PROVIDER, QUANTIZATION, SCHEDULER, SWITCHES, TRACKER
+from assistant.interpreters.rules.words import (
+    ALGORITHMS,
+    OPTIM,
+    PRECISION,
+    PROVIDER,
+    QUANTIZATION,
+    SCHEDULER,
+    SWITCHES,
+    TRACKER,
+)
 
 Question = Literal["fit", "memory", "time", "cost", "compare", "largest", "cheapest"]
 _CONCEPTS: dict[str, str] = {
-    "sharding": r"\b(?:split(?:ting)?|shard\w*|fsdp|deepspeed|zero-?\s?[123]|data[- ]parallel|ddp|pool(?:ed|ing)?|multi-?gpu|several gpus|both cards|two (?:gpus|cards))\b|多卡|分片|并行|repartir|aufteilen",
-    "dataset_format": r"\b(?:dataset|data|file|json[l]?|csv)\b.{0,20}\b(?:format|look|structure|columns?|shape|layout|schema)|\bformat\b.{0,30}\b(?:dataset|data|file|fine-?tun\w*|use|need)|\bwhich format|\bwhat format|\bdata format|数据.{0,4}格式|formato|datenformat",
-    "dataset_size": r"\bhow (?:many|much) (?:data|rows|examples|samples|training data)|\benough (?:data|rows|examples|samples)|\b(?:rows?|examples?|samples?|data)\b.{0,16}\b(?:enough|too few|too little|sufficient|needed|need)|\bdata(?:set)? size|多少(?:条)?(?:数据|样本)|数据(?:量)?.{0,4}(?:够|多少)|cuántos (?:datos|ejemplos)|wie viele? (?:daten|beispiele)",
-    "base_or_instruct": r"\bbase (?:or|vs\.?|versus) (?:instruct|chat)|\b(?:instruct|chat) (?:or|vs\.?|versus|instead of) base|\bdifference between (?:the )?(?:base|instruct|chat)",
+    "sharding": r"\b(?:split(?:ting)?|shard\w*|fsdp|deepspeed|zero-?\s?[123]|data[- ]parallel|ddp|pool(?:ed|ing)?|multi-?gpu"
+    r"|several gpus|both cards|two (?:gpus|cards))\b|多卡|分片|并行|repartir|aufteilen",
+    "dataset_format": r"\b(?:dataset|data|file|json[l]?|csv)\b.{0,20}\b(?:format|look|structure|columns?|shape|layout|schema)"
+    r"|\bformat\b.{0,30}\b(?:dataset|data|file|fine-?tun\w*|use|need)|\bwhich format|\bwhat format|\bdata format"
+    r"|数据.{0,4}格式|formato|datenformat",
+    "dataset_size": r"\bhow (?:many|much) (?:data|rows|examples|samples|training data)|\benough (?:data|rows|examples|samples)"
+    r"|\b(?:rows?|examples?|samples?|data)\b.{0,16}\b(?:enough|too few|too little|sufficient|needed|need)"
+    r"|\bdata(?:set)? size|多少(?:条)?(?:数据|样本)|数据(?:量)?.{0,4}(?:够|多少)|cuántos (?:datos|ejemplos)|wie viele? (?:daten"
+    r"|beispiele)",
+    "base_or_instruct": r"\bbase (?:or|vs\.?|versus) (?:instruct|chat)|\b(?:instruct|chat) (?:or|vs\.?|versus|instead of) base"
+    r"|\bdifference between (?:the )?(?:base|instruct|chat)",
     "effective_batch": r"\b(?:effective|global|total|overall) batch|有效批|总批",
     "overfitting": r"\boverfit\w*|过拟合|sobreajuste|überanpassung",
     "epoch_loss": r"\bloss\b.{0,20}\b(?:mean|good|normal|low enough|should)|\bwhat (?:is|does) (?:the )?loss",
     "flash_attention": r"\bflash[- _]?att\w*|\bsdpa\b|\bxformers\b",
     "adapter": r"\badapters?\b|\bpeft\b|适配器",
     "merge": r"\bmerg(?:e|ing)\b|合并",
-    "should_finetune": r"\bshould i (?:even )?fine-?tune\b|\bdo i (?:even |really )?need (?:to )?fine-?tun|\brag\b|\bfine-?tun\w+ (?:or|vs\.?) (?:rag|prompt)",
+    "should_finetune": r"\bshould i (?:even )?fine-?tune\b|\bdo i (?:even |really )?need (?:to )?fine-?tun|\brag\b"
+    r"|\bfine-?tun\w+ (?:or|vs\.?) (?:rag|prompt)",
     "mac": r"\b(?:mac(?:book)?|apple silicon|mps|mlx|m[1-4](?: (?:pro|max|ultra))?)\b",
     "cpu": r"\b(?:on|with|use|only) (?:a |the |my )?cpu\b|\bwithout (?:a )?gpu\b|没有?显卡",
     "vram": r"\bv?ram\b|\bgpu memory|\bmemory\b|显存|内存|\bspeicher\b|\bmemoria\b",
@@ -48,12 +65,25 @@ _NAMED = [
 _NAMED += [(name, re.compile(pattern)) for name, pattern in SWITCHES.items()]
 _ALIASES = {EFFECTIVE: "effective_batch", WARMUP: "warmup"}
 _ESTIMATES: tuple[tuple[Question, re.Pattern[str]], ...] = (
-    ("largest", re.compile(r"\b(?:largest|biggest|max(?:imum)?) (?:model|size)|\bhow (?:big|large) (?:a )?(?:model|can)|多大的?模型|größte modell|modelo más grande")),
+    ("largest", re.compile(
+    r"\b(?:largest|biggest|max(?:imum)?) (?:model|size)|\bhow (?:big|large) (?:a )?(?:model|can)|多大的?模型"
+    r"|größte modell|modelo más grande")),
     ("cheapest", re.compile(r"\bcheapest|\bleast expensive|最便宜|günstigste|más barat")),
-    ("cost", re.compile(r"\b(?:how much|what)\b.{0,24}\b(?:cost|pay|charge|price|money|dollars)\b|\bcosts?\?|\bcost (?:of|for) (?:this|the|it)|\bwill it cost|\bhow expensive|多少钱|费用|花多少|was kostet|wie teuer|cuánto (?:cuesta|costar)")),
-    ("time", re.compile(r"\bhow long\b|\bwhen (?:will|would) (?:it|this) (?:be )?(?:finish|done|ready)|\bhow (?:many|much) (?:hours|time|minutes)|\beta\b|\btraining time|\bhow fast|多久|多长时间|要几(?:个)?(?:小时|天)|wie lange|cuánto (?:tarda|tiempo|demora)")),
-    ("memory", re.compile(r"\bhow much (?:v?ram|memory|gpu)|\b(?:v?ram|memory) (?:usage|need\w*|requirement\w*|use|footprint)|\bhow many gb|\bmemory does|\bestimat\w*|要多少显存|需要多少(?:显存|内存)|显存占用|wie viel (?:speicher|vram)|cuánta (?:memoria|vram)")),
-    ("fit", re.compile(r"\bfits?\b|\benough (?:v?ram|memory|for)|\b(?:v?ram|memory|gb|gigs?|g|card|gpu) (?:be |is |are )?enough|\bsufficient|\bwill it (?:run|oom)|\b(?:can|could|will|would|does|do) .{0,50}\b(?:handle|manage|run (?:on|this|it|a)|do for|work on|train (?:on|a))|够|能跑|跑得|reicht|passt|alcanza|cabe|basta|geht das")),
+    ("cost", re.compile(
+    r"\b(?:how much|what)\b.{0,24}\b(?:cost|pay|charge|price|money|dollars)\b|\bcosts?\?|\bcost (?:of|for) (?:this"
+    r"|the|it)|\bwill it cost|\bhow expensive|多少钱|费用|花多少|was kostet|wie teuer|cuánto (?:cuesta|costar)")),
+    ("time", re.compile(
+    r"\bhow long\b|\bwhen (?:will|would) (?:it|this) (?:be )?(?:finish|done|ready)|\bhow (?:many|much) (?:hours"
+    r"|time|minutes)|\beta\b|\btraining time|\bhow fast|多久|多长时间|要几(?:个)?(?:小时|天)|wie lange|cuánto (?:tarda|tiempo"
+    r"|demora)")),
+    ("memory", re.compile(
+    r"\bhow much (?:v?ram|memory|gpu)|\b(?:v?ram|memory) (?:usage|need\w*|requirement\w*|use|footprint)"
+    r"|\bhow many gb|\bmemory does|\bestimat\w*|要多少显存|需要多少(?:显存|内存)|显存占用|wie viel (?:speicher|vram)"
+    r"|cuánta (?:memoria|vram)")),
+    ("fit", re.compile(
+    r"\bfits?\b|\benough (?:v?ram|memory|for)|\b(?:v?ram|memory|gb|gigs?|g|card|gpu) (?:be |is |are )?enough"
+    r"|\bsufficient|\bwill it (?:run|oom)|\b(?:can|could|will|would|does|do) .{0,50}\b(?:handle|manage|run (?:on"
+    r"|this|it|a)|do for|work on|train (?:on|a))|够|能跑|跑得|reicht|passt|alcanza|cabe|basta|geht das")),
 )  # fmt: skip
 
 
@@ -68,7 +98,9 @@ def topics(text: str) -> list[str]:
 def _inside(name: str, named: list[str]) -> bool:
     """A general subject gives way to the particular one it came with ("cosine scheduler" is about cosine)."""
     if name == "lora":
-        return any(other in named for other in ("rank", "alpha", "dropout", "target_modules", "merge", "should_finetune"))
+        return any(
+            other in named for other in ("rank", "alpha", "dropout", "target_modules", "merge", "should_finetune")
+        )
     if name in ("adapter", "algorithm"):
         return any(other in named for other in ("lora", "qlora", "dora", "pissa", "rslora", "rank", "alpha", "merge"))
     if name in ("tokenizer", "epoch_loss", "cost"):

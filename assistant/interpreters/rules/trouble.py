@@ -12,32 +12,61 @@ from typing import Any
 _FILE = Path(__file__).parents[2] / "knowledge" / "symptoms.json"
 ERROR, WORD = 10.0, 3.0
 _DEFINES = re.compile(
-    r"^(?:so |and |ok |hey |hi )*(?:what(?:'s| is| are| does)|explain|define|tell me (?:about|what)|difference|should|do i need|does|which|how (?:many|much|big|large|high)|is it|can i|would|what if|was ist|was bedeutet|qué es|什么是)\b|什么(?:是|意思)|吗\s*\??$"
+    r"^(?:so |and |ok |hey |hi )*(?:what(?:'s| is| are| does)|explain|define|tell me (?:about|what)|difference"
+    r"|should|do i need|does|which|how (?:many|much|big|large|high)|is it|can i|would|what if|was ist|was bedeutet"
+    r"|qué es|什么是)\b|什么(?:是|意思)|吗\s*\??$"
 )
 _COMPLAINT = re.compile(
-    r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps?|again|still|suddenly|getting|got|get|gets|gives|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can|to) (?:i )?(?:fix|avoid|stop|prevent|solve)|fix|solve)\b"
-    r"|[报出]错|怎么办|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan|traceback|exception"
+    r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps?|again|still|suddenly|getting|got|get|gets|gives"
+    r"|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can"
+    r"|to) (?:i )?(?:fix|avoid|stop|prevent|solve)|fix|solve)\b"
+    r"|[报出]错|怎么办|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan|traceback"
+    r"|exception"
 )
 _TRIED: tuple[tuple[str, str], ...] = (
-    ("reduce_batch_size", r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)\b(?!\d)|(?:lowered|reduced|smaller|decreas\w+|minimi[sz]ed|降低|减小|调小).{0,20}batch|batch.{0,20}(?:lowered|reduced|already (?:small|minimal)|调到1|降到1)|(?:bs|mbs)\s?=?\s?1\b(?!\d)"),
-    ("shorten_max_seq_length", r"(?:max_?len(?:gth)?|seq\w*|length|context|cutoff\w*)\b.{0,24}(?:lowered|reduced|shortened|already|down to|even)|(?:lowered|reduced|shortened|cut|smaller).{0,24}(?:max_?len|seq\w*|length|context)|(?:降低|缩短|减小).{0,8}长度"),
-    ("gradient_checkpointing", r"(?:with|using|enabled?|already|turned on|have|use|on|开了?|已经?开).{0,16}(?:gradient[ _])?checkpointing(?!.{0,14}(?:dropped|off|disabled))|checkpointing.{0,12}(?:on\b|enabled|already|true|=\s?true|is on)"),
+    ("reduce_batch_size",
+    r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)\b(?!\d)"
+    r"|(?:lowered|reduced|smaller|decreas\w+|minimi[sz]ed|降低|减小|调小).{0,20}batch|batch.{0,20}(?:lowered|reduced"
+    r"|already (?:small|minimal)|调到1|降到1)|(?:bs|mbs)\s?=?\s?1\b(?!\d)"),
+    ("shorten_max_seq_length",
+    r"(?:max_?len(?:gth)?|seq\w*|length|context|cutoff\w*)\b.{0,24}(?:lowered|reduced|shortened|already|down to"
+    r"|even)|(?:lowered|reduced|shortened|cut|smaller).{0,24}(?:max_?len|seq\w*|length|context)|(?:降低|缩短"
+    r"|减小).{0,8}长度"),
+    ("gradient_checkpointing",
+    r"(?:with|using|enabled?|already|turned on|have|use|on|开了?"
+    r"|已经?开).{0,16}(?:gradient[ _])?checkpointing(?!.{0,14}(?:dropped|off|disabled))|checkpointing.{0,12}(?:on\b"
+    r"|enabled|already|true|=\s?true|is on)"),
     ("use_qlora_nf4", r"\bq-?lora\b|\b(?:load_in_)?4-?\s?bit\b|\bnf4\b|\bint4\b"),
     ("use_lora_not_full", r"\b(?:q|do|rs)?-?lora\b|\bpissa\b"),
-    ("bf16_instead_of_fp16", r"\b(?:with|in|using|use|already|on|tried|switched to|even)\s+(?:the )?(?:bf16|bfloat16)|\bbf16\s?=\s?true|\b(?:bf16|bfloat16).{0,20}(?:not possible|not supported|unsupported|also|too|same|as well|doesn'?t)"),
-    ("fp16_mixed_precision", r"\b(?:with|in|using|use|already|on|tried)\s+(?:the )?(?:fp16|float16|half precision)|\bfp16\s?=\s?true|开了?\s?fp16"),
+    ("bf16_instead_of_fp16",
+    r"\b(?:with|in|using|use|already|on|tried|switched to|even)\s+(?:the )?(?:bf16|bfloat16)|\bbf16\s?=\s?true"
+    r"|\b(?:bf16|bfloat16).{0,20}(?:not possible|not supported|unsupported|also|too|same|as well|doesn'?t)"),
+    ("fp16_mixed_precision",
+    r"\b(?:with|in|using|use|already|on|tried)\s+(?:the )?(?:fp16|float16|half precision)|\bfp16\s?=\s?true"
+    r"|开了?\s?fp16"),
     ("fp32_precision", r"\bfp32\b.{0,20}(?:too|also|same|tried|not)|(?:tried|using|in|with) fp32"),
-    ("lower_learning_rate", r"(?:lower|lowered|lowering|reduced|reducing|smaller|decreas\w+|tried (?:a )?(?:lower|smaller)).{0,20}(?:learning[ _]rate|lr)|(?:learning[ _]rate|lr).{0,24}(?:lowered|reduced|already (?:low|small)|didn'?t help|no help)|学习率.{0,8}(?:降|调小|减小).{0,10}(?:还|也|没用)"),
+    ("lower_learning_rate",
+    r"(?:lower|lowered|lowering|reduced|reducing|smaller|decreas\w+|tried (?:a )?(?:lower"
+    r"|smaller)).{0,20}(?:learning[ _]rate|lr)|(?:learning[ _]rate|lr).{0,24}(?:lowered|reduced|already (?:low"
+    r"|small)|didn'?t help|no help)|学习率.{0,8}(?:降|调小|减小).{0,10}(?:还|也|没用)"),
     ("grad_clipping", r"(?:with|using|have|already|added|tried).{0,12}clip"),
     ("longer_warmup", r"(?:longer|more|added|increased|with).{0,12}warm-?up.{0,30}(?:same|still|no|didn'?t|not)"),
-    ("flash_attention", r"flash[- _]?att\w*.{0,14}(?:on|enabled|already|开了|installed|use[ds]?)|(?:with|using|use) flash[- _]?att|flash.{0,8}(?:用不了|not supported|unsupported|can'?t)"),
+    ("flash_attention",
+    r"flash[- _]?att\w*.{0,14}(?:on|enabled|already|开了|installed|use[ds]?)|(?:with|using|use) flash[- _]?att"
+    r"|flash.{0,8}(?:用不了|not supported|unsupported|can'?t)"),
     ("launch_distributed", r"accelerate launch|torchrun|python -m torch\.distributed|deepspeed --num"),
     ("early_stopping", r"(?:with|using|already|tried).{0,12}early stop"),
     ("raise_dropout", r"(?:raised|higher|more|increased).{0,12}dropout.{0,30}(?:same|still|no|didn'?t)"),
     ("packing", r"(?:with|using|enabled|already).{0,12}packing"),
-    ("login_hf_token", r"(?:already )?(?:logged in|passed (?:a|my|the) token|have (?:a|my) token|set (?:my|the) token|with (?:a|my) token)|huggingface-cli login"),
-    ("accept_gated_license", r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|(?:already )?(?:have|got|was granted) access"),
-    ("shard_or_offload", r"\b(?:zero-?\s?[23]|fsdp|offload\w*)\b.{0,24}(?:same|still|too|already|also|doesn'?t)|(?:with|using|even) (?:deepspeed|zero|fsdp)"),
+    ("login_hf_token",
+    r"(?:already )?(?:logged in|passed (?:a|my|the) token|have (?:a|my) token|set (?:my|the) token|with (?:a"
+    r"|my) token)|huggingface-cli login"),
+    ("accept_gated_license",
+    r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|(?:already )?(?:have|got"
+    r"|was granted) access"),
+    ("shard_or_offload",
+    r"\b(?:zero-?\s?[23]|fsdp|offload\w*)\b.{0,24}(?:same|still|too|already|also|doesn'?t)|(?:with|using"
+    r"|even) (?:deepspeed|zero|fsdp)"),
     ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,16}(?:bitsandbytes|bnb)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
     ("more_data", r"(?:added|more) data.{0,20}(?:same|still|no)"),
@@ -56,7 +85,10 @@ class Trouble:
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[str, list[re.Pattern[str]], list[re.Pattern[str]]]]:
     raw = json.loads(_FILE.read_text(encoding="utf-8"))["symptoms"]
-    return [(name, [re.compile(p) for p in row["errors"]], [re.compile(p) for p in row["words"]]) for name, row in raw.items()]
+    return [
+        (name, [re.compile(p) for p in row["errors"]], [re.compile(p) for p in row["words"]])
+        for name, row in raw.items()
+    ]
 
 
 def trouble(text: str) -> Trouble | None:
@@ -92,7 +124,11 @@ def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
         scores["overfitting"] += 3
     if "oom" in scores and scores["oom"] < ERROR and "slow" in scores:
         scores["slow"] += 0.5 if re.search(r"slow|faster|慢|lent|langsam", text) else 0
-    if "overfitting" in scores and scores.get("oom", 0) and "overfit" in text[: text.find("memory") if "memory" in text else 0]:
+    if (
+        "overfitting" in scores
+        and scores.get("oom", 0)
+        and "overfit" in text[: text.find("memory") if "memory" in text else 0]
+    ):
         scores["overfitting"] += ERROR
     if "precision_unsupported" in scores and "nan_loss" in scores and scores["precision_unsupported"] < ERROR + WORD:
         scores["nan_loss"] += ERROR
@@ -126,7 +162,11 @@ def _facts(text: str) -> dict[str, Any]:
 
 _FACTS = (
     ("replicated", r"complete copy|full copy|whole copy|own copy|replica|larger models still won'?t"),
-    ("worked_before", r"\b(?:worked|trained|ran|was|used to).{0,20}\b(?:ok|fine|before|yesterday|last (?:week|month)|ago)|\bago\b.{0,20}\b(?:worked|trained|ran|ok|fine)|same code|after (?:an )?(?:update|upgrade)"),
+    (
+        "worked_before",
+        r"\b(?:worked|trained|ran|was|used to).{0,20}\b(?:ok|fine|before|yesterday|last (?:week|month)|ago)"
+        r"|\bago\b.{0,20}\b(?:worked|trained|ran|ok|fine)|same code|after (?:an )?(?:update|upgrade)",
+    ),
     ("deepspeed", r"\bdeepspeed\b|_ds\b|\bzero-?\s?[123]\b|_ds\.sh"),
     ("tracker", r"wandb|tracker|comet|mlflow|tensorboard"),
     ("lr_schedule", r"(?:learning rate|\blr\b|学习率).{0,80}(?:falls?|drops?|goes|stays|warmup_init|resets?|掉|变)"),

@@ -8,24 +8,54 @@ from typing import Any
 
 from assistant.state import ToolCall
 
-_MORE = r"(?:bigger|larger|higher|more|greater|increase|raise|stronger|up|crank up|increas\w+|größer\w*|höher\w*|mehr|más|mayor|aumenta\w*|sube|更大|大一点|高一点|加大|提高|调大|调高)"
-_LESS = r"(?:smaller|lower|less|fewer|decrease|reduce|down|cut|tinier|kleiner\w*|niedriger\w*|weniger|menos|menor|baja|reduce|更小|小一点|低一点|减小|降低|调小|调低|少一点)"
+_MORE = (
+    r"(?:bigger|larger|higher|more|greater|increase|raise|stronger|up|crank up|increas\w+|größer\w*|höher\w*|mehr"
+    r"|más|mayor|aumenta\w*|sube|更大|大一点|高一点|加大|提高|调大|调高)"
+)
+_LESS = (
+    r"(?:smaller|lower|less|fewer|decrease|reduce|down|cut|tinier|kleiner\w*|niedriger\w*|weniger|menos|menor|baja"
+    r"|reduce|更小|小一点|低一点|减小|降低|调小|调低|少一点)"
+)
 _WISHES: tuple[tuple[str, str, str], ...] = (
-    ("rank", rf"\b(?:{_MORE})\s+(?:the )?(?:lora|rank|adapter|r\b|rang|rango)|\brank\b.{{0,10}}\b(?:{_MORE})|(?:rank|秩).{{0,4}}(?:大|高)一点", rf"\b(?:{_LESS})\s+(?:the )?(?:lora|rank|adapter|rang|rango)|\brank\b.{{0,10}}\b(?:{_LESS})"),
-    ("num_epochs", rf"\btrain (?:it )?(?:for )?(?:a (?:bit|little) )?(?:longer|more)|\b(?:{_MORE})\s+(?:epochs?|training|passes|epochen|épocas)|\blänger trainieren|entrenar? más|多训练?(?:几轮|一会)|训练?久一点", rf"\btrain (?:it )?(?:for )?(?:a (?:bit|little) )?(?:shorter|less)|\b(?:{_LESS})\s+(?:epochs?|training|passes|epochen|épocas)|kürzer trainieren"),
-    ("learning_rate", rf"\b(?:{_MORE})\s+(?:the )?(?:learning rate|lr|lernrate)|\b(?:learning rate|lr)\b.{{0,10}}\b(?:{_MORE})\b|学习率.{{0,4}}(?:大|高)一点", rf"\b(?:{_LESS})\s+(?:the )?(?:learning rate|lr|lernrate)|\b(?:learning rate|lr)\b.{{0,10}}\b(?:{_LESS})\b|学习率.{{0,4}}(?:小|低)一点"),
-    ("batch_size", rf"\b(?:{_MORE})\s+(?:the )?batch(?:es| ?size)?(?:e)?", rf"\b(?:{_LESS})\s+(?:the )?batch(?:es| ?size)?(?:e)?"),
-    ("max_seq_length", rf"\b(?:{_MORE}|longer)\s+(?:the )?(?:context|sequences?|max length)", rf"\b(?:{_LESS}|shorter)\s+(?:the )?(?:context|sequences?|max length)"),
+    ("rank",
+    rf"\b(?:{_MORE})\s+(?:the )?(?:lora|rank|adapter|r\b|rang|rango)|\brank\b.{{0,10}}\b(?:{_MORE})|(?:rank"
+    rf"|秩).{{0,4}}(?:大|高)一点",
+    rf"\b(?:{_LESS})\s+(?:the )?(?:lora|rank|adapter|rang|rango)|\brank\b.{{0,10}}\b(?:{_LESS})"),
+    ("num_epochs",
+    rf"\btrain (?:it )?(?:for )?(?:a (?:bit|little) )?(?:longer|more)|\b(?:{_MORE})\s+(?:epochs?|training|passes"
+    rf"|epochen|épocas)|\blänger trainieren|entrenar? más|多训练?(?:几轮|一会)|训练?久一点",
+    rf"\btrain (?:it )?(?:for )?(?:a (?:bit|little) )?(?:shorter|less)|\b(?:{_LESS})\s+(?:epochs?|training|passes"
+    rf"|epochen|épocas)|kürzer trainieren"),
+    ("learning_rate",
+    rf"\b(?:{_MORE})\s+(?:the )?(?:learning rate|lr|lernrate)|\b(?:learning rate|lr)\b.{{0,10}}\b(?:{_MORE})\b"
+    rf"|学习率.{{0,4}}(?:大|高)一点",
+    rf"\b(?:{_LESS})\s+(?:the )?(?:learning rate|lr|lernrate)|\b(?:learning rate|lr)\b.{{0,10}}\b(?:{_LESS})\b"
+    rf"|学习率.{{0,4}}(?:小|低)一点"),
+    ("batch_size", rf"\b(?:{_MORE})\s+(?:the )?batch(?:es| ?size)?(?:e)?",
+    rf"\b(?:{_LESS})\s+(?:the )?batch(?:es| ?size)?(?:e)?"),
+    ("max_seq_length", rf"\b(?:{_MORE}|longer)\s+(?:the )?(?:context|sequences?|max length)",
+    rf"\b(?:{_LESS}|shorter)\s+(?:the )?(?:context|sequences?|max length)"),
     ("dropout", rf"\b(?:{_MORE})\s+(?:the )?dropout", rf"\b(?:{_LESS})\s+(?:the )?dropout"),
     ("alpha", rf"\b(?:{_MORE})\s+(?:the )?alpha", rf"\b(?:{_LESS})\s+(?:the )?alpha"),
 )  # fmt: skip
 _STEPS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "rank": ((2, 4), (0.5, 0.25)), "num_epochs": ((5 / 3, 4 / 3), (2 / 3, 1 / 3)), "learning_rate": ((2, 5), (0.5, 0.1)), "batch_size": ((2, 4), (0.5, 0.25)), "max_seq_length": ((2, 4), (0.5, 0.25)), "dropout": ((2, 3), (0.5, 0)), "alpha": ((2, 4), (0.5, 0.25)),
+    "rank": ((2, 4), (0.5, 0.25)), "num_epochs": ((5 / 3, 4 / 3), (2 / 3, 1 / 3)), "learning_rate": ((2, 5), (0.5, 0.1)),
+    "batch_size": ((2, 4), (0.5, 0.25)), "max_seq_length": ((2, 4), (0.5, 0.25)), "dropout": ((2, 3), (0.5, 0)),
+    "alpha": ((2, 4), (0.5, 0.25)),
 }  # fmt: skip
-_GOOD = re.compile(r"\b(?:make|get|do|want|give me|needs? to be)\b.{0,20}\b(?:good|better|great|best|perfect|nice|amazing|awesome|smart|quality|well)\b(?! (?:one|for|on))|\b(?:best|good|high(?:est)?) (?:possible )?quality\b|^\s*(?:just )?make it work")
+_GOOD = re.compile(
+    r"\b(?:make|get|do|want|give me|needs? to be)\b.{0,20}\b(?:good|better|great|best|perfect|nice|amazing|awesome"
+    r"|smart|quality|well)\b(?! (?:one|for|on))|\b(?:best|good|high(?:est)?) (?:possible )?quality\b"
+    r"|^\s*(?:just )?make it work"
+)
 _START = re.compile(
-    r"\bwhere (?:do|should|would) (?:i|we) (?:even )?(?:start|begin)|\bhow (?:do|should|would) (?:i|we) (?:even )?(?:start|begin|get started)|\b(?:i|we)(?:'d like| want| need|'m looking for| would like)\s+(?:to (?:build|make|train|create|have|fine-?tune) )?(?:a|an|my own|our own) (?:\w+ ){0,3}(?:bot|chatbot|assistant|model|ai|llm|gpt)\b"
-    r"|\b(?:new to (?:this|all|fine)|total beginner|never done this|no idea (?:what|how|where)|first time)\b|(?:怎么|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an|ich möchte (?:einen|eine|ein) (?:\w+ )?(?:bot|chatbot|assistenten|modell)\b|quiero (?:un|crear un) (?:bot|asistente|modelo)"
+    r"\bwhere (?:do|should|would) (?:i|we) (?:even )?(?:start|begin)|\bhow (?:do|should|would) (?:i"
+    r"|we) (?:even )?(?:start|begin|get started)|\b(?:i|we)(?:'d like| want| need|'m looking for"
+    r"| would like)\s+(?:to (?:build|make|train|create|have|fine-?tune) )?(?:a|an|my own"
+    r"|our own) (?:\w+ ){0,3}(?:bot|chatbot|assistant|model|ai|llm|gpt)\b"
+    r"|\b(?:new to (?:this|all|fine)|total beginner|never done this|no idea (?:what|how|where)|first time)\b|(?:怎么"
+    r"|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an|ich möchte (?:einen|eine"
+    r"|ein) (?:\w+ )?(?:bot|chatbot|assistenten|modell)\b|quiero (?:un|crear un) (?:bot|asistente|modelo)"
 )
 
 
@@ -49,22 +79,38 @@ def _offer(name: str, up: bool, values: Mapping[str, Any]) -> ToolCall:
         value = now * factor
         value = float(f"{value:.3g}") if name in ("learning_rate", "dropout") else max(1, round(value))
         if value != now:
-            options.append({"label": f"{_TITLES[name]} {value:g}", "calls": [{"tool": "set_parameters", "args": {name: value}}]})
+            options.append(
+                {"label": f"{_TITLES[name]} {value:g}", "calls": [{"tool": "set_parameters", "args": {name: value}}]}
+            )
     options = list({option["label"]: option for option in options}.values())
     reason = f"{_TITLES[name].capitalize()} is {now:g} now. How far {'up' if up else 'down'} should it go? {_WHY[name]}"
     return ToolCall(tool="clarify", args={"fields": [name], "reason": reason, "options": options})
 
 
 def _what_first(rows: int | None) -> ToolCall:
-    have = f"{rows:,} examples are {'a fair start' if rows >= 100 else 'few, but enough for a tone or a format'}. " if rows else ""
+    have = (
+        f"{rows:,} examples are {'a fair start' if rows >= 100 else 'few, but enough for a tone or a format'}. "
+        if rows
+        else ""
+    )
     reason = (
-        f"Gladly. {have}What makes it good is mostly the base model and the data, so let us start there: which model should it be "
-        "(a 7B model such as Mistral 7B is the usual start), and which file or dataset holds your examples? You can drop it here."
+        f"Gladly. {have}What makes it good is mostly the base model and the data, so let us start there: which "
+        f"model should it be "
+        "(a 7B model such as Mistral 7B is the usual start), and which file or dataset holds your examples? You "
+        "can drop it here."
     )
     return ToolCall(tool="clarify", args={"fields": ["base_model", "dataset"], "reason": reason, "options": []})
 
 
-_TITLES = {"rank": "rank", "num_epochs": "epochs", "learning_rate": "learning rate", "batch_size": "batch size", "max_seq_length": "max length", "dropout": "dropout", "alpha": "alpha"}
+_TITLES = {
+    "rank": "rank",
+    "num_epochs": "epochs",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "max_seq_length": "max length",
+    "dropout": "dropout",
+    "alpha": "alpha",
+}
 _WHY = {
     "rank": "A higher rank gives the adapter more capacity and more parameters; it hardly changes memory.",
     "num_epochs": "More epochs memorise small data quickly; 3 is usual, and early stopping can end it in time.",

@@ -14,26 +14,43 @@ ALGORITHMS = {
     "rslora": r"(?<![a-z])rs-?lora(?![a-z])|rank[- ]stabilized(?: lora)?",
     "dora": r"(?<![a-z])dora(?![a-z])|weight[- ]decomposed(?: lora)?",
     "pissa": r"(?<![a-z])pissa(?![a-z])",
-    "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?|parameters?) (?:training|tuning)|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
+    "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?"
+    r"|parameters?) (?:training|tuning)|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
     "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_])|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
-_MODIFIER = re.compile(r"^[\s-]*(?:rank|alpha|dropout|r\b|weights?|adapters?|checkpoints?|layers?|modules?|params|parameters|matrices|dims?|scaling|target|paper|library|code)")
-_VAGUE = re.compile(r"(?:bigger|smaller|larger|stronger|better|about|of|poem|song|joke|merge[d]?|merging|merge the|save the|load the|saving the|loading the|what is|what's|whats|my|called)\s+(?:a\s+|the\s+)?$")
+_MODIFIER = re.compile(
+    r"^[\s-]*(?:rank|alpha|dropout|r\b|weights?|adapters?|checkpoints?|layers?|modules?|params|parameters|matrices"
+    r"|dims?|scaling|target|paper|library|code)"
+)
+_VAGUE = re.compile(
+    r"(?:bigger|smaller|larger|stronger|better|about|of|poem|song|joke|merge[d]?|merging|merge the|save the"
+    r"|load the|saving the|loading the|what is|what's|whats|my|called)\s+(?:a\s+|the\s+)?$"
+)
 _NO = re.compile(
-    r"(?:\bno|\bnot|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop|\bstop using|\bkein(?:e|en)?|\bohne|\bnicht|\bsin"
-    r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using)\s*(?:the |any |use |your |a |using |to |log to )*['\"]?$"
+    r"(?:\bno|\bnot|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
+    r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop|\bstop using"
+    r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin"
+    r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
+    r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using)\s*(?:the |any "
+    r"|use |your |a |using |to |log to )*['\"]?$"
 )
 _NO_AFTER = re.compile(
-    r"^['\"]?\s*(?:[=:]\s*)?(?:off\b|no\b|false\b|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
+    r"^['\"]?\s*(?:[=:]\s*)?(?:off\b|no\b|false\b|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
+    r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
+    r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
     r"|gave me|gives me|failed|crashes?|doesn'?t work|is no)"
 )
 _YES_AFTER = re.compile(r"^['\"]?\s*(?:[=:]\s*)?(?:true|on\b|yes|enabled|is on|an\b|ja\b|sí|开)")
 QUANTIZATION = {
-    "nf4": r"\bnf-?4\b|\b(?:load_in_)?4\s?-?\s?bits?\b(?:\s?(?:quanti[sz](?:ation|ed))?)|\bint-?4\b|\bq4\b|\bfour[- ]bit\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
+    "nf4": r"\bnf-?4\b|\b(?:load_in_)?4\s?-?\s?bits?\b(?:\s?(?:quanti[sz](?:ation|ed))?)|\bint-?4\b|\bq4\b"
+    r"|\bfour[- ]bit\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
     "fp4": r"\bfp-?4\b",
-    "int8": r"\bint-?8\b|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?|\beight[- ]bit\b|8\s?比特|8\s?位(?:量化)?",
-    "none": r"\b(?:no|without(?: any)?|skip|drop|remove|disable|turn off|ohne|keine?|sin) (?:the )?(?:quanti[sz](?:ation|ierung|ing)|cuantizaci[oó]n|quant)\b|\bunquanti[sz]ed\b|\bquanti[sz]ation\s*[:=]?\s*(?:off|none|null|no\b|false|aus)|不要?量化|不用量化|关闭量化",
+    "int8": r"\bint-?8\b|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?|\beight[- ]bit\b"
+    r"|8\s?比特|8\s?位(?:量化)?",
+    "none": r"\b(?:no|without(?: any)?|skip|drop|remove|disable|turn off|ohne|keine?|sin) (?:the )?(?:quanti[sz](?:ation"
+    r"|ierung|ing)|cuantizaci[oó]n|quant)\b|\bunquanti[sz]ed\b|\bquanti[sz]ation\s*[:=]?\s*(?:off|none|null|no\b"
+    r"|false|aus)|不要?量化|不用量化|关闭量化",
 }
 PRECISION = {
     "bf16": r"\bbf-?16\b|\bbfloat-?16\b",
@@ -46,15 +63,21 @@ SCHEDULER = {
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
     "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b",
     "linear": r"\blinear\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
-    "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to |is )?constant\b|\bkonstant\b|恒定|常数学习率",
+    "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to |is )?constant\b"
+    r"|\bkonstant\b|恒定|常数学习率",
 }
 PROVIDER = {
     "runpod": r"\brun-?\s?pod(?:\.io)?\b",
     "lambda": r"\blambda(?:[- ]?labs?| cloud)?\b(?!\s*[=:x(])",
     "vast": r"\bvast(?:\.?ai)?\b(?! (?:majority|amount|number|array|range|difference|improvement))",
     "hf-jobs": r"\b(?:hf|hugging ?face)[- ]?jobs\b",
-    "local": r"\blocal it is\b|\b(?:train(?:ing)?|run(?:ning)?|do it|go|stay|use|it's|all) local(?:ly)?\b|\blocally\b|(?<!data )(?<!stay )\blocal\b(?= (?:gpu|card|machine|box|hardware|pc|provider)|\s*$|[,.;!])|\b(?:on|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig|hardware)\b"
-    r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|本地|我(?:的|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\bauf meinem (?:rechner|pc)\b|\bmi (?:ordenador|pc|máquina|computadora|portátil)\b|\ben local\b|\blocalmente\b",
+    "local": r"\blocal it is\b|\b(?:train(?:ing)?|run(?:ning)?|do it|go|stay|use|it's|all) local(?:ly)?\b|\blocally\b"
+    r"|(?<!data )(?<!stay )\blocal\b(?= (?:gpu|card|machine|box|hardware|pc|provider)|\s*$|[,.;!])|\b(?:on"
+    r"|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig"
+    r"|hardware)\b"
+    r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|本地|我(?:的"
+    r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\bauf meinem (?:rechner|pc)\b|\bmi (?:ordenador|pc|máquina|computadora"
+    r"|portátil)\b|\ben local\b|\blocalmente\b",
 }
 TRACKER = {
     "wandb": r"\bw(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b|\bwandd?b?\b(?:-core)?|\bwanddb\b",
@@ -64,25 +87,37 @@ TRACKER = {
     "tensorboard": r"\btensor-?board\b",
     "mlflow": r"\bml-?flow\b",
     "neptune": r"\bneptune(?:\.?ai)?\b",
-    "none": r"\b(?:no|without(?: any)?|skip|disable|turn off|ohne|kein(?:en)?|sin) (?:the |experiment |any |metrics? )?(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不(?:要|用|需要)?(?:跟踪|追踪|记录)",
+    "none": r"\b(?:no|without(?: any)?|skip|disable|turn off|ohne|kein(?:en)?|sin) (?:the |experiment |any "
+    r"|metrics? )?(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)"
+    r"|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不(?:要|用|需要)?(?:跟踪|追踪|记录)",
 }
 OPTIM = {
-    "paged_adamw_8bit": r"\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit": r"\bpaged[ _-]?adamw?(?:[ _-]?32-?bit)?\b",
-    "adamw_8bit": r"\badamw?[ _-]?8-?\s?bit\b|\b8-?\s?bit[ _-](?:adam\w*|optimi[sz]er)\b", "adamw_torch_fused": r"\badamw_torch_fused\b|\bfused adamw?\b",
+    "paged_adamw_8bit": r"\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit":
+    r"\bpaged[ _-]?adamw?(?:[ _-]?32-?bit)?\b",
+    "adamw_8bit": r"\badamw?[ _-]?8-?\s?bit\b|\b8-?\s?bit[ _-](?:adam\w*|optimi[sz]er)\b", "adamw_torch_fused":
+    r"\badamw_torch_fused\b|\bfused adamw?\b",
     "adamw_torch": r"\badamw_torch\b|\b(?:use |with )adamw\b",
 }  # fmt: skip
 SWITCHES = {
-    "gradient_checkpointing": r"\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算|\bgc\b(?= (?:on|off|yes|no))",
-    "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b|早停|提前停止|\bparada temprana\b|\bfrühes stoppen\b|\bstop (?:it |training )?when (?:the )?(?:eval|validation|val|it|loss)[\w ]{0,20}(?:flat|stops|doesn'?t|no longer)",
+    "gradient_checkpointing": r"\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
+    r"|\bgc\b(?= (?:on|off|yes|no))",
+    "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b|早停|提前停止"
+    r"|\bparada temprana\b|\bfrühes stoppen\b|\bstop (?:it |training )?when (?:the )?(?:eval|validation|val|it"
+    r"|loss)[\w ]{0,20}(?:flat|stops|doesn'?t|no longer)",
     "packing": r"\b(?:sequence |sample )?packing\b|\bpack (?:the )?(?:short )?(?:examples|sequences|rows)\b|样本打包",
-    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化|\bdoble cuantizaci[oó]n\b|\bdoppelte quantisierung\b",
+    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化|\bdoble cuantizaci[oó]n\b"
+    r"|\bdoppelte quantisierung\b",
 }
 BF16_LESS = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0)\b", re.I)
 _TABLES: tuple[tuple[str, dict[str, str]], ...] = (
-    ("optim", OPTIM), ("double_quantization", {"": SWITCHES["double_quantization"]}), ("quantization", QUANTIZATION), ("precision", PRECISION), ("lr_scheduler_type", SCHEDULER),
-    ("algorithm", ALGORITHMS), ("experiment_tracker", TRACKER), ("provider", PROVIDER), *((name, {"": SWITCHES[name]}) for name in ("gradient_checkpointing", "early_stopping", "packing")),
+    ("optim", OPTIM), ("double_quantization", {"": SWITCHES["double_quantization"]}), ("quantization", QUANTIZATION),
+    ("precision", PRECISION), ("lr_scheduler_type", SCHEDULER),
+    ("algorithm", ALGORITHMS), ("experiment_tracker", TRACKER), ("provider", PROVIDER), *((name, {"": SWITCHES[name]}) for name in (
+    "gradient_checkpointing", "early_stopping", "packing")),
 )  # fmt: skip
-_COMPILED = [(field, [(value, re.compile(pattern, re.ASCII)) for value, pattern in table.items()]) for field, table in _TABLES]
+_COMPILED = [
+    (field, [(value, re.compile(pattern, re.ASCII)) for value, pattern in table.items()]) for field, table in _TABLES
+]
 _OFF = {"experiment_tracker": "none", "quantization": None}
 
 
@@ -97,7 +132,9 @@ def named(message: Message, chosen: dict[str, Any], card: str) -> list[Found]:
     return sorted(found, key=lambda one: one.start)
 
 
-def _read(field: str, value: str, hit: re.Match[str], message: Message, chosen: dict[str, Any], card: str) -> Iterator[Found]:
+def _read(
+    field: str, value: str, hit: re.Match[str], message: Message, chosen: dict[str, Any], card: str
+) -> Iterator[Found]:
     before, after = message.text[max(0, hit.start() - 30) : hit.start()], message.text[hit.end() : hit.end() + 30]
     negative = bool(_NO.search(before) or _NO_AFTER.match(after)) and value != "none" and not _YES_AFTER.match(after)
     if field in SWITCHES:
@@ -105,7 +142,11 @@ def _read(field: str, value: str, hit: re.Match[str], message: Message, chosen: 
         yield Found(field, on, *hit.span())
         return
     if negative:
-        if field in _OFF and not re.search(r"instead of|rather than|statt|en vez|而不是", before[-16:]) and "gave" not in after:
+        if (
+            field in _OFF
+            and not re.search(r"instead of|rather than|statt|en vez|而不是", before[-16:])
+            and "gave" not in after
+        ):
             yield Found(field, _OFF[field], *hit.span())
         return
     if field == "algorithm" and value == "lora" and _only_a_word(before, after, chosen):
