@@ -29,23 +29,31 @@ def replay(assistant, text):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_transcript(path, assistant):
+def test_transcript(path, tmp_path):
+    assistant = without_network(tmp_path)
     text = path.read_text(encoding="utf-8")
     assert turns(text), f"{path} holds no conversation"
     for user, expected, answered in replay(assistant, text):
         assert answered == expected, f"> {user}"
+    assistant.close()
 
 
-def write(path):
+def without_network(folder):
+    """An assistant as on a Space: no network, no GPU, uploads alone."""
     from assistant import Assistant
     from assistant.settings import Settings
     from trainer.compute.machine import Machine
 
+    made = Assistant(settings=Settings(home=Path(folder), data_folders=(), offline=True))
+    made.services = replace(made.services, machine=lambda: Machine(gpus=(), ram_gib=24.0, free_ram_gib=20.0, cores=2))
+    return made
+
+
+def write(path):
     text = path.read_text(encoding="utf-8")
     head = text.partition("\n> ")[0] if not text.startswith("> ") else ""
     with tempfile.TemporaryDirectory() as folder:
-        made = Assistant(settings=Settings(home=Path(folder), data_folders=(), offline=True))
-        made.services = replace(made.services, machine=lambda: Machine(gpus=[], ram_gib=24.0, free_ram_gib=20.0, cores=2))
+        made = without_network(folder)
         spoken = [f"> {user}\n\n{answered}\n" for user, _, answered in replay(made, text)]
         made.close()
     path.write_text("\n".join([*([head.rstrip() + "\n"] if head else []), *spoken]), encoding="utf-8")
