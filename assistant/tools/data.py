@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from assistant.dataset import DatasetReport
+from assistant.dataset.batches import batches
 from assistant.dataset.convert import readable
 from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, grade
 from assistant.dataset.repair import Name, Repair, apply, propose
@@ -19,7 +20,7 @@ from assistant.tools.base import Outcome
 from assistant.tools.sources import find_dataset, report_on
 from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, Format, UnknownColumns, detect, mapped, to_example
-from trainer.rows import read
+from trainer.rows import Row, read
 
 MAX_SHOWN = 5  # rows in one reply
 
@@ -182,10 +183,20 @@ def _views(numbers: list[int], report: DatasetReport, state: ChatState, services
     """These rows as they are graded. Raises `DatasetError` for a row that makes no example."""
     (kit, rate), fmt = _kit(state, services), _format(report)
     limit = int(values_of(state, services)["max_seq_length"])
-    wanted = set(numbers)
-    found = {row.number: row for row in read(report.source) if row.number in wanted}
+    found = _rows(Path(report.source), set(numbers))
     for number in numbers:
         row = found.get(number)
         if row is None or row.error:
             raise DatasetError(f"Row {number}: {row.error if row else 'there is no such row'}.", "", ("dataset",))
     return [grade(number, to_example(found[number].data, fmt), kit, limit, rate) for number in numbers]
+
+
+def _rows(path: Path, wanted: set[int]) -> dict[int, Row]:
+    """These rows, read no further than needed."""
+    found: dict[int, Row] = {}
+    for batch in batches(path):
+        found |= {row.number: row for row in batch.errors if row.number in wanted}
+        found |= {number: Row(number, batch.rows[at]) for at, number in enumerate(batch.numbers) if number in wanted}
+        if len(found) == len(wanted):
+            break
+    return found

@@ -23,7 +23,7 @@ def test_no_id_or_nickname_means_two_models():
 
 def test_the_size_in_the_name_is_about_the_size():
     for model in table():
-        assert model.params / 1e9 == pytest.approx(model.size_b, rel=0.35), model.id
+        assert model.params / 1e9 == pytest.approx(model.size_b, rel=0.5), model.id
 
 
 def test_gated_models_name_an_open_one_of_similar_size():
