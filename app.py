@@ -12,11 +12,8 @@ from typing import Any, get_args
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
-import pandas as pd
 
-from assistant import Assistant
-from assistant.progress import RunProgress
-from assistant.replies.run import duration
+from assistant import Assistant, panel
 from assistant.settings import Settings
 from assistant.state import Message
 from trainer.config import TrainingConfig, show, step_of
@@ -66,8 +63,7 @@ def build_app(assistant: Assistant) -> Any:
                 fresh = gr.Button("New conversation", size="sm", variant="secondary", elem_id="new")
             with gr.Column(scale=2, min_width=300):
                 state = gr.HTML(elem_id="run-state")
-                loss = gr.LinePlot(x="step", y="value", color="curve", title="Loss", height=260, elem_id="curves",
-                                   x_title="step", y_title="loss", visible=False)  # fmt: skip
+                loss = gr.HTML(elem_id="curves", visible=False)
                 stop = gr.Button("Stop and keep", variant="stop", visible=False, elem_id="stop")
                 plan = gr.Markdown(elem_id="plan")
         with gr.Sidebar(position="right", open=False):
@@ -142,17 +138,23 @@ class Views:
         messages = self.assistant.history(thread)
         runs = self.assistant.runs(thread)
         now = runs[0]["progress"] if runs else None
-        points = self.assistant.points(runs[0]["id"]) if runs else []
+        curves = self._curves(runs)
         training = now is not None and not now.ended
         return [
             [{"role": message.role, "content": message.content} for message in messages],
             *_quick(messages),
-            _run_html(runs[0]["id"], runs[0]["title"], now) if now else "",
-            # The plot fixes its colours by the first data it sees: the evaluation before training comes alone.
-            gr.LinePlot(_curves(points), visible=True) if _trained(points) else gr.LinePlot(visible=False),
+            panel.state(runs[0]) if runs else "",
+            gr.HTML(curves, visible=bool(curves)),
             gr.Button(visible=training),
             self._plan(thread),
         ]
+
+    def _curves(self, runs: list[dict[str, Any]]) -> str:
+        if not runs:
+            return ""
+        drawn, *others = [self.assistant.curve(row["id"]) for row in runs[:2]]
+        chart = panel.chart(drawn, self.assistant.findings(runs[0]["id"]), others[0] if others else ())
+        return chart + panel.runs_table(runs)
 
     def _plan(self, thread: str) -> str:
         choices = self.assistant.choices(thread)
@@ -189,33 +191,6 @@ def _quick(messages: list[Message]) -> list[Any]:
         spoken[-1].suggestions if spoken else ["fine-tune a small model", "what can you do?", "quick start template"]
     )
     return [gr.Button(labels[n], visible=True) if n < len(labels) else gr.Button(visible=False) for n in range(BUTTONS)]
-
-
-def _run_html(run_id: str, title: str, now: RunProgress) -> str:
-    share = 1.0 if now.status == "finished" else (now.step / now.total_steps if now.total_steps else 0.0)
-    facts = [now.status if now.ended else now.stage or now.status, f"step {now.step:,} of {now.total_steps:,}" if now.total_steps else ""]
-    facts += [f"loss {now.loss:.3f}" if now.loss is not None else ""]
-    facts += [f"{now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s and not now.ended else ""]
-    facts += [f"about {duration(now.eta_s)} left" if now.eta_s is not None and not now.ended else ""]
-    text = " · ".join(html.escape(fact) for fact in facts if fact)
-    return (
-        f'<div class="state"><b>Run {html.escape(run_id)}</b> {html.escape(title)}'
-        f'<div class="bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>{text}</div>'
-    )
-
-
-def _curves(points: list[dict[str, Any]]) -> pd.DataFrame:
-    rows = [
-        {"step": point["step"], "value": point[key], "curve": curve}
-        for point in points
-        for key, curve in (("loss", "training"), ("eval_loss", "evaluation"))
-        if point[key] is not None
-    ]
-    return pd.DataFrame(rows, columns=["step", "value", "curve"])
-
-
-def _trained(points: list[dict[str, Any]]) -> bool:
-    return any(point["loss"] is not None for point in points)
 
 
 def _cell(value: Any) -> str:

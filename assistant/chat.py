@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trainer.compute.local import LocalProvider
-
 from assistant import replies
 from assistant.doctor.phrases import RunFirst
 from assistant.following import follow
@@ -28,6 +26,7 @@ from assistant.services import Services
 from assistant.settings import Settings, token
 from assistant.state import ChatState, Message, Reply, ToolCall
 from assistant.store import Row, Store
+from trainer.compute.local import LocalProvider
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
 from trainer.presets import missing
@@ -103,6 +102,14 @@ class Assistant:
     def points(self, run_id: str) -> list[Row]:
         """The measured points of a run, in order: step, loss, eval_loss, learning_rate, tokens_per_s, ..."""
         return self.store.points(run_id)
+
+    def curve(self, run_id: str) -> list[Row]:
+        """The points of a run, thinned when there are many; spikes, evaluations and the newest points always stay."""
+        return self.store.curve(run_id)
+
+    def findings(self, run_id: str) -> list[Row]:
+        """What the doctor has found in a run so far: name, symptom, step, text."""
+        return self.store.findings(run_id)
 
     def state(self, thread: str) -> ChatState:
         """The conversation's state, for a panel that shows the plan."""

@@ -88,7 +88,7 @@ def write(path: Path, data: list[dict[str, str]]) -> Path:
     return path
 
 
-def build_base(folder: Path, steps: int = 160) -> Path:
+def build_base(folder: Path, steps: int = 400) -> Path:
     """A base model that can write such sentences, but puts every thing in a random place and in other words."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
