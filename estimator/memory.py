@@ -95,7 +95,9 @@ def base_bytes(step: Step, spec: ModelSpec) -> float:
     weights = sum(linear.copies * linear.inputs * linear.outputs for linear in spec.linears)
     scales = 4 * sum(linear.copies * linear.outputs for linear in spec.linears) if step.quantization == "int8" else 0
     rest = spec.params - weights
-    size = weights * step.weight_bytes + scales + rest * step.base_bytes
+    # transformers up to 4.48 built experts of nn.Linear; 5 fuses them into parameters bitsandbytes does not touch
+    packed = 0 if step.fused_head else spec.experts
+    size = (weights + packed) * step.weight_bytes + scales + (rest - packed) * step.base_bytes
     if step.shards == 1:
         return size
     # FSDP: a share of everything, plus one unsharded layer and the embedding group in the computing format
