@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant.answers_trouble import ordered, remedies, symptoms, values_for
+from assistant.answers_trouble import NO_BF16, ordered, remedies, symptoms, values_for
 from assistant.plan import model_card, values_of
 from assistant.services import Services
 from assistant.state import ChatState, Pending
@@ -86,51 +86,50 @@ def _title(field: str) -> str:
 
 
 def _specific(symptom: str, values: dict[str, Any], state: ChatState) -> str:
-    """One sentence from this run's own numbers, where they explain the symptom."""
+    """One or two sentences from this run's own numbers, where they explain the symptom."""
+    rule = _OWN.get(symptom)
+    return rule(values, state) if rule else ""
+
+
+def _nan(values: dict[str, Any], state: ChatState) -> str:
     rate, gpu = values.get("learning_rate"), str(values.get("gpu") or "")
-    if symptom == "nan_loss":
-        where = (
-            f"{gpu} has no bf16, and fp16 overflows easily. "
-            if _old(gpu)
-            else "The usual causes are the precision (fp16 overflows where bf16 does not) and the learning rate. "
-        )
-        high = (
-            f"A learning rate of {show(rate)} is high for an adapter: 1e-4 to 2e-4 is usual, so lower it."
-            if rate and rate > 4e-4
-            else f"The learning rate is {show(rate)} in the plan."
-        )
-        return where + high
-    if symptom == "loss_flat":
-        return _flat(values)
-    if symptom == "loss_diverging":
-        return (
-            f"The learning rate ({show(rate)}) is the first suspect: a 10× lower one was what helped in most threads."
-        )
-    if symptom == "oom":
-        return (
-            f"Batch {show(values.get('batch_size'))} × {show(values.get('max_seq_length'))} tokens is too much "
-            f"for the card{' (' + gpu + ')' if gpu else ''}. Rank saves next to nothing; the batch size, 4-bit "
-            f"(QLoRA), checkpointing and length do."
-        )
-    if symptom == "slow":
-        bits = " 4-bit weights (quantization) are unpacked at every step." if values.get("quantization") else ""
-        checkpointing = " Gradient checkpointing costs 20 to 45 %." if values.get("gradient_checkpointing") else ""
-        return (
-            f"A batch size of {show(values.get('batch_size'))} with accumulation "
-            f"{show(values.get('gradient_accumulation_steps'))} keeps the card waiting when it is "
-            f"small.{bits}{checkpointing}"
-        )
-    if symptom == "overfitting":
-        rows = (state.dataset or {}).get("usable_rows")
-        return (
-            f"{show(values.get('num_epochs'))} epochs"
-            + (f" over {rows:,} rows" if rows else "")
-            + " let it memorise: the training loss falls while new text gets worse."
-        )
-    return ""
+    where = "The usual causes are the precision (fp16 overflows where bf16 does not) and the learning rate."
+    if NO_BF16.search(gpu):
+        where = f"{gpu} has no bf16, and fp16 overflows easily."
+    if rate and rate > 4e-4:
+        return f"{where} A learning rate of {show(rate)} is high for an adapter: 1e-4 to 2e-4 is usual, so lower it."
+    return f"{where} The learning rate is {show(rate)} in the plan."
 
 
-def _flat(values: dict[str, Any]) -> str:
+def _diverging(values: dict[str, Any], state: ChatState) -> str:
+    rate = show(values.get("learning_rate"))
+    return f"The learning rate ({rate}) is the first suspect: a 10× lower one was what helped in most threads."
+
+
+def _oom(values: dict[str, Any], state: ChatState) -> str:
+    gpu = f" ({values['gpu']})" if values.get("gpu") else ""
+    size = f"Batch {show(values.get('batch_size'))} × {show(values.get('max_seq_length'))} tokens"
+    return (
+        f"{size} is too much for the card{gpu}. Rank saves next to nothing; the batch size, 4-bit (QLoRA), checkpointing "
+        "and length do."
+    )
+
+
+def _slow(values: dict[str, Any], state: ChatState) -> str:
+    batch, accumulation = show(values.get("batch_size")), show(values.get("gradient_accumulation_steps"))
+    text = f"A batch size of {batch} with accumulation {accumulation} keeps the card waiting when it is small."
+    if values.get("quantization"):
+        text += " 4-bit weights (quantization) are unpacked at every step."
+    return text + (" Gradient checkpointing costs 20 to 45 %." if values.get("gradient_checkpointing") else "")
+
+
+def _overfitting(values: dict[str, Any], state: ChatState) -> str:
+    rows = (state.dataset or {}).get("usable_rows")
+    over = f" over {rows:,} rows" if rows else ""
+    return f"{show(values.get('num_epochs'))} epochs{over} let it memorise: the training loss falls while new text gets worse."
+
+
+def _flat(values: dict[str, Any], state: ChatState) -> str:
     rate, warmup, steps = values.get("learning_rate"), values.get("warmup_steps"), values.get("max_steps")
     parts = []
     if warmup and steps and warmup >= steps:
@@ -147,10 +146,9 @@ def _flat(values: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _old(gpu: str) -> bool:
-    from assistant.answers_trouble import NO_BF16
-
-    return bool(NO_BF16.search(gpu))
+_OWN = {
+    "nan_loss": _nan, "loss_flat": _flat, "loss_diverging": _diverging, "oom": _oom, "slow": _slow, "overfitting": _overfitting,
+}  # fmt: skip
 
 
 def _missing(symptom: str, state: ChatState, facts: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ SETS = {
     "threads": ("threads.jsonl", "scripts.jsonl"),
     "held out": ("utterances.jsonl", "dialogues.jsonl"),
     "held out, second": ("utterances2.jsonl", "dialogues2.jsonl"),
+    "held out, third": ("utterances3.jsonl", "dialogues3.jsonl"),
 }
 
 

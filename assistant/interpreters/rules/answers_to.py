@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -11,7 +12,9 @@ from assistant.interpreters import Turn
 from assistant.interpreters.rules import slots
 from assistant.interpreters.rules.decide import Wishes
 from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
+from assistant.interpreters.rules.numbers import Number, numbers
 from assistant.interpreters.rules.reading import Reading
+from assistant.interpreters.rules.text import normalise
 from assistant.interpreters.rules.words import BF16_LESS
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
@@ -39,9 +42,10 @@ _BETTER = re.compile(
     r"|更好的|合适的|den besseren|la mejor"
 )
 _REPLACES = re.compile(
-    r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i mean|sorry|use|try|take|just"
+    r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i meant?|sorry|use|try|take|just"
     r"|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces)\W*$|改成|吧"
 )
+_NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _WORDS = 7
 
 
@@ -78,53 +82,67 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
     if not fields and not turn.state.topics:
         return
     if "precision" in fields and "precision" not in wishes.sets and _BETTER.search(plain):
-        card = str(wishes.sets.get("gpu") or turn.values.get("gpu") or "")
-        if card:
-            wishes.sets["precision"] = "fp16" if BF16_LESS.search(card) else "bf16"
-            wishes.asks.pop("precision", None)
+        _by_card(wishes, turn)
         return
-    for calls in turn.state.pending.options.values():
-        if any(
-            wishes.sets.get(name, ...) == value for call in calls for name, value in call.args.items() if name in fields
-        ):
-            wishes.sets.update(
-                {
-                    k: v
-                    for call in calls
-                    if call.tool == "set_parameters"
-                    for k, v in call.args.items()
-                    if k not in wishes.sets
-                }
-            )
-            return
-    if (
-        wishes.sets
-        or wishes.asks
-        or len(plain.split()) > _WORDS
-        or any(part.kind == "what_if" for part in reading.parts)
-    ):
+    if _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
         return
-    name = next((field for field in fields if _numeric(field)), None)
-    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain))
-    numeric = [field for field in fields if _numeric(field)]
-    if len(numeric) != 1 and len(plain.split()) <= 5 and (alone or _REPLACES.search(plain)):
-        name = next((one for one in reversed(turn.state.topics[-1:]) if _numeric(one)), name)
+    if any(part.kind == "what_if" for part in reading.parts):
+        return
+    name = _asked(plain, reading, turn)
     if name and len(reading.loose) == 1:
         name = slots.warmup(reading.loose[0]) if name in ("warmup_ratio", "warmup_steps") else name
         wishes.sets[name] = slots.convert(name, reading.loose[0])
-    elif name and reading.generic and name == "num_gpus":
+    elif name == "num_gpus" and reading.generic:
         wishes.sets[name] = reading.generic[0][0]
-    elif fields == ("project_name",) or fields == ("run_name",) or fields == ("output_dir",):
+    elif fields in (("project_name",), ("run_name",), ("output_dir",)):
         _named(fields[0], turn.message, wishes)
-    elif "experiment_tracker" in fields and re.match(
-        r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$", plain
-    ):
+    elif "experiment_tracker" in fields and _NOTHING.match(plain):
         wishes.sets["experiment_tracker"] = "none"
+
+
+def _asked(plain: str, reading: Reading, turn: Turn) -> str | None:
+    """The numeric field the question was about; after a change word, or of several, the one spoken of last."""
+    numeric = [field for field in turn.state.pending.fields if _numeric(field)]
+    name = numeric[0] if numeric else None
+    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain))
+    if len(numeric) != 1 and len(plain.split()) <= 5 and (alone or _REPLACES.search(plain)):
+        name = _nearest(turn, reading.loose) or name
+    return name
+
+
+def _by_card(wishes: Wishes, turn: Turn) -> None:
+    """ "The better one" of bf16 and fp16 depends on the card."""
+    card = str(wishes.sets.get("gpu") or turn.values.get("gpu") or "")
+    if card:
+        wishes.sets["precision"] = "fp16" if BF16_LESS.search(card) else "bf16"
+        wishes.asks.pop("precision", None)
+
+
+def _completed(wishes: Wishes, turn: Turn) -> bool:
+    """A button's value said in words brings the button's other values along (QLoRA: nf4)."""
+    fields = turn.state.pending.fields
+    for calls in turn.state.pending.options.values():
+        values = {name: value for call in calls if call.tool == "set_parameters" for name, value in call.args.items()}
+        if any(name in fields and wishes.sets.get(name, ...) == value for name, value in values.items()):
+            wishes.sets.update({name: value for name, value in values.items() if name not in wishes.sets})
+            return True
+    return False
+
+
+def _nearest(turn: Turn, loose: list[Number]) -> str | None:
+    """Of the fields set or refused last, the one whose value is nearest in size: "i meant 0.00003" is the learning rate."""
+    recent = [name for name in turn.state.topics[-4:] if _numeric(name)]
+    if not recent or not loose or loose[0].value <= 0:
+        return recent[-1] if recent else None
+    return min(reversed(recent), key=lambda name: abs(math.log10(loose[0].share() / float(turn.values.get(name) or 1))))
 
 
 def subject(turn: Turn) -> str | None:
     """The numeric field a bare number or "double it" is about: the one asked for, else the one spoken of last."""
     asked = next((name for name in turn.state.pending.fields if _numeric(name)), None)
+    said = numbers(normalise(turn.message).lower()) if len(turn.message) < 80 else []
+    if asked is None and len(said) == 1 and (near := _nearest(turn, said)):
+        return near
     spoken = next((name for name in reversed(turn.state.topics) if _numeric(_PLAIN.get(name, name))), None)
     return asked or (_PLAIN.get(spoken, spoken) if spoken else None)
 

@@ -86,7 +86,8 @@ _LENGTH = re.compile(
     r"(?:length|len|context|ctx|seq\w*|cut-?off\w*|rows? (?:to|of|at)|长度|länge|longitud)\W*(?:\w+ ){0,3}$"
 )
 _AGED = re.compile(
-    rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times|x faster|x slower|tries|attempts|weeks|sizes"
+    rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times(?!\s*(?:lower|smaller|less|higher|larger|bigger"
+    rf"|more|the|as|rank|der|kleiner|größer))|x faster|x slower|tries|attempts|weeks|sizes"
     rf"|people|points|cores?|cpus?|threads|nodes|classes|labels|languages|kernel)\b|\btop {_N}|\b(?:between"
     rf"|range) {_N} (?:and|to) {_N}|(?<![\w.-])\d{{1,3}} ?(?:fps|hz|km|w|watts?|ghz|mhz|°c)\b|\bm\d\.\d\b"
 )

@@ -77,6 +77,7 @@ _RESTART = re.compile(
     r"|从头(?:再来|开始)|重来|全部清空"
 )
 _SHOW = re.compile(
+    r"\bwhat (?:did|have|had) (?:i|we) (?:choose|chosen|set|picked?|got|have|said|decided?|so far)\b|\bso far\?|"
     r"\b(?:show|see|display|print|list|give|view|review|recap|summar\w+|overview|what(?:'s| is| do (?:we|i) have)"
     r"|where (?:are|were) we|read back|tell me)\b.{0,24}\b(?:plan|config(?:uration)?|settings?|summary|so far"
     r"|everything|values|parameters|recap|overview|current|now)\b|^\s*(?:plan|summary|recap|review"

@@ -163,7 +163,7 @@ def _split(text: str) -> list[str]:
     return [word for word in words if word.lower() not in _STOP_WORDS]
 
 
-def modules(message: Message) -> list[Found]:
+def modules(message: Message, current: object = None) -> list[Found]:
     """Target modules named in the message, `all-linear`, or the attention projections."""
     for hit in message.each(_ALL_LINEAR):
         message.take(*hit.span())
@@ -181,6 +181,15 @@ def modules(message: Message) -> list[Found]:
     ):
         return []
     named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
+    before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
+    if isinstance(current, list) and re.search(
+        r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
+    ):
+        named = list(dict.fromkeys([*current, *named]))
+    elif isinstance(current, list) and re.search(
+        r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before
+    ):
+        named = [name for name in current if name not in named]
     return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
 
 

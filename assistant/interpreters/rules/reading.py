@@ -98,7 +98,7 @@ def read(
     reading.models, repos = models.mentions(message)
     if dataset := names.dataset(message, data, repos, "dataset" in pending):
         reading.found.append(dataset)
-    reading.found += names.modules(message)
+    reading.found += names.modules(message, chosen.get("target_modules"))
     reading.found += _phrases(message, values, subject)
     reading.facts = masks.facts_first(message)
     reading.limits = limits(message.text, reading.facts.pop("usd", None))

@@ -16,7 +16,9 @@ _FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "tripl
     "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5,
             "halbieren": 0.5, "duplica": 2.0, "doblar": 2.0, "dobla": 2.0, "doble": 2.0, "duplicar": 2.0, "mitad": 0.5,
             "翻倍": 2.0, "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
-_FACTOR = re.compile(rf"(?<![a-z])({'|'.join(sorted(_FACTORS, key=len, reverse=True))})(?![a-z])")
+_FACTOR = re.compile(
+    rf"(?:(?<![a-z])|(?=[\u4e00-\u9fff]))({'|'.join(sorted(_FACTORS, key=len, reverse=True))})(?![a-z])"
+)
 _TIMES = re.compile(
     r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach"
     r"|veces)\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
@@ -152,7 +154,7 @@ def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> li
             continue
         keys = [hit for hit in KEY.finditer(text) if field_of(hit) not in (EFFECTIVE,)]
         key = min(keys, key=lambda k: abs(k.start() - span[0])) if keys else None
-        field = field_of(key) if key else (last if _PRONOUN.search(text) or len(text.split()) <= 3 else None)
+        field = field_of(key) if key else (last if _PRONOUN.search(text) or len(text.split()) <= 5 else None)
         field = _warmup_field(field, values)
         base = values.get(field) if field else None
         if field is None or not isinstance(base, int | float) or isinstance(base, bool):

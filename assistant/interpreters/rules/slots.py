@@ -136,7 +136,7 @@ def _join(left: _Item, right: _Item, keys: list[_Item], text: str) -> _Item | No
     if _NOT_BUT.match(gap) and _NEGATED.search(text[: left.start]):
         return replace(wide, start=right.start, number=right.number, change=True)
     follows = next((key for key in keys if key.start >= right.end), None)
-    owned = follows is not None and not text[right.end : follows.start].strip() and "or" not in gap
+    owned = follows is not None and distance(text[right.end : follows.start]) < 0.6 and "or" not in gap
     old = re.search(
         r"(?:instead of|rather than|statt|anstatt|en vez de)\s+(?:the )?[\w ]{1,24}$",
         text[max(0, left.start - 44) : left.start],

@@ -143,6 +143,5 @@ def _inflected(word: str, known: str) -> bool:
     return (
         word[:-2] == known[:-2]
         or longer.startswith(shorter)
-        or (shorter[:-1] == longer[: len(shorter) - 1]
-        and len(longer) > len(shorter))
+        or (shorter[:-1] == longer[: len(shorter) - 1] and len(longer) > len(shorter))
     )

@@ -16,6 +16,10 @@ _DEFINES = re.compile(
     r"|should|do i need|does|which|how (?:many|much|big|large|high)|is it|can i|would|what if|was ist|was bedeutet"
     r"|qué es|什么是)\b|什么(?:是|意思)|吗\s*\??$"
 )
+_IS_X = re.compile(
+    r"^(?:ok |and |so |but )*(?:is|are|does|do|will|would|can|could|ist|macht|es)\s+(?!it\b|this\b|that\b|my\b"
+    r"|the run\b|the training\b)[\w ]{2,40}\?*$"
+)
 _COMPLAINT = re.compile(
     r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps?|again|still|suddenly|getting|got|get|gets|gives"
     r"|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can"
@@ -98,6 +102,8 @@ def trouble(text: str) -> Trouble | None:
         return None
     best = sorted(scores, key=lambda name: -scores[name])
     certain = scores[best[0]] >= ERROR
+    if not certain and _IS_X.search(text.strip()) and not _COMPLAINT.search(text):
+        return None
     if not certain and _DEFINES.search(text.strip()) and not _COMPLAINT.search(text):
         return None
     return Trouble(best, tried(text), _facts(text), certain)

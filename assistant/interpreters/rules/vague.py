@@ -54,8 +54,10 @@ _START = re.compile(
     r"| would like)\s+(?:to (?:build|make|train|create|have|fine-?tune) )?(?:a|an|my own"
     r"|our own) (?:\w+ ){0,3}(?:bot|chatbot|assistant|model|ai|llm|gpt)\b"
     r"|\b(?:new to (?:this|all|fine)|total beginner|never done this|no idea (?:what|how|where)|first time)\b|(?:怎么"
-    r"|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an|ich möchte (?:einen|eine"
-    r"|ein) (?:\w+ )?(?:bot|chatbot|assistenten|modell)\b|quiero (?:un|crear un) (?:bot|asistente|modelo)"
+    r"|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an|ich (?:möchte|will"
+    r"|brauche|hätte gern) (?:einen|eine"
+    r"|ein) (?:\w+ )?(?:bot|chatbot|assistenten|modell)\b|(?:quiero|necesito) (?:un|crear un|hacer un) (?:bot"
+    r"|asistente|modelo)"
 )
 
 

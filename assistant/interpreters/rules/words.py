@@ -76,7 +76,8 @@ PROVIDER = {
     r"|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig"
     r"|hardware)\b"
     r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|本地|我(?:的"
-    r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\bauf meinem (?:rechner|pc)\b|\bmi (?:ordenador|pc|máquina|computadora"
+    r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\b(?:auf|in) (?:meinem|unserem|einem eigenen) (?:\w+ )?(?:rechner|pc|server"
+    r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
     r"|portátil)\b|\ben local\b|\blocalmente\b",
 }
 TRACKER = {
