@@ -189,7 +189,7 @@ def _model_blocks(state: ChatState, services: Services) -> list[str]:
         return [f"`{state.choices['base_model']}` could not be checked on the Hub, so its weights cannot be loaded now. "
                 "Say *check the model again* once you are online, or name a local folder or `studio-tiny`."]  # fmt: skip
     if card.blocked:
-        return [f"{card.blocked} Accept its terms on the model page and set HF_TOKEN, or choose an open model."]
+        return [card.blocked]
     return []
 
 
