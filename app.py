@@ -72,7 +72,7 @@ def build_app(assistant: Assistant) -> Any:
         panel = [state, loss, stop, plan]
         everything = [chat, *quick, *panel]
 
-        page.load(views.known, thread, thread, api_visibility="private").then(
+        page.load(views.arrive, thread, thread, api_visibility="private").then(
             views.draw, thread, everything, api_visibility="private"
         )
         sent = gr.State({})
@@ -92,7 +92,9 @@ def build_app(assistant: Assistant) -> Any:
             views.poll, thread, everything, show_progress="hidden", api_visibility="private", concurrency_limit=None
         )
         for name, component in settings.items():
-            component.input(views.setter(name), [component, thread], everything, api_visibility="private")
+            # A typed value counts when it is finished (Enter), not at every key.
+            changed = component.submit if isinstance(component, gr.Textbox) else component.input
+            changed(views.setter(name), [component, thread], everything, api_visibility="private")
     return page
 
 
@@ -101,6 +103,11 @@ class Views:
 
     def __init__(self, assistant: Assistant) -> None:
         self.assistant = assistant
+
+    def arrive(self, thread: str) -> str:
+        if thread:
+            self.assistant.returned(thread)
+        return self.known(thread)
 
     def known(self, thread: str) -> str:
         return thread or uuid.uuid4().hex
@@ -210,6 +217,7 @@ def _browser_secret(home: Path) -> str:
 def main() -> None:
     settings = Settings.from_environment()
     assistant = Assistant(settings=settings)
+    assistant.keep_watch()
     page = build_app(assistant)
     page.queue(default_concurrency_limit=None)
     page.launch(

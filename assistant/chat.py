@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import shutil
 import threading
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import replies
+from assistant.doctor.away import returned, snapshot
 from assistant.doctor.phrases import RunFirst
 from assistant.following import follow
 from assistant.graph.build import build_graph
@@ -32,6 +35,8 @@ from trainer.errors import ConfigError
 from trainer.presets import missing
 
 log = logging.getLogger("assistant")
+WATCH_S = 5.0
+PRESENT_S = 10.0  # a page that asks for news is noted this often
 
 
 class Assistant:
@@ -58,9 +63,15 @@ class Assistant:
         # A turn and a poll of one conversation may arrive together; the second waits for the first.
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._locks_guard = threading.Lock()
+        self._looked: dict[str, float] = {}  # when a page last asked for a conversation's news
+        self._closed = threading.Event()
+        self._watcher: threading.Thread | None = None
 
     def close(self) -> None:
         """Close the databases. Running trainings go on."""
+        self._closed.set()
+        if self._watcher is not None:
+            self._watcher.join(10)
         self.store.close()
         self._graph.checkpointer.conn.close()
 
@@ -76,8 +87,27 @@ class Assistant:
 
     def poll(self, thread: str) -> RunReport | None:
         """Post what this conversation's runs reported since last time; None when they reported nothing."""
+        here = time.monotonic()
         with self._lock(thread):
+            if here - self._looked.get(thread, -math.inf) > PRESENT_S and self.store.runs(thread):
+                self._looked[thread] = here
+                self.store.visit(thread, snapshot(self.store.runs(thread)))
             return follow(thread, self.services)
+
+    def returned(self, thread: str) -> str | None:
+        """Someone opens this conversation: post and return three lines when they were away and a run has moved since."""
+        with self._lock(thread):
+            follow(thread, self.services)
+            message = returned(thread, self.store)
+            if message is not None:
+                self.store.add_message(thread, message)
+        return message.content if message else None
+
+    def keep_watch(self, every_s: float = WATCH_S) -> threading.Thread:
+        """Follow every run nobody looks at, so that its end is announced without a page being open. A daemon thread."""
+        self._watcher = threading.Thread(target=self._watch, args=(every_s,), daemon=True, name="watch")
+        self._watcher.start()
+        return self._watcher
 
     def history(self, thread: str) -> list[Message]:
         """The messages of a conversation, oldest first."""
@@ -118,6 +148,14 @@ class Assistant:
     def services_of(self, thread: str) -> Services:
         """The services as this conversation's tools see them."""
         return replace(self.services, thread=thread, earlier=lambda: self._earlier(thread))
+
+    def _watch(self, every_s: float) -> None:
+        while not self._closed.wait(every_s):
+            unseen = {row["conversation"] for row in self.store.runs() if not row["progress"].ended}
+            for thread in sorted(unseen):
+                if time.monotonic() - self._looked.get(thread, -math.inf) > PRESENT_S + every_s:
+                    with self._lock(thread):
+                        follow(thread, self.services)
 
     def _lock(self, thread: str) -> threading.RLock:
         with self._locks_guard:

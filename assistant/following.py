@@ -21,7 +21,7 @@ def follow(thread: str, services: Services) -> RunReport | None:
         if fresh:
             newest, said = _advance(row, fresh, services)
             lines += said
-        elif said := silence(row, services.store):
+        elif said := silence(row, services):
             newest = row["progress"]
             lines += said
     if newest is None:
@@ -42,7 +42,7 @@ def _advance(row: dict[str, Any], fresh: list[TrainEvent], services: Services) -
             points.append(point)
     services.store.advance(row, now, points, lines, None if now.ended else live(now))
     if points or now.ended:
-        lines += examine(row, now, fresh, services.store)
+        lines += examine(row, now, fresh, services)
     return now, lines
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.compute.local import compare as compare_locally
-
+from assistant.notify import notify
 from assistant.settings import Settings
 from assistant.state import ChatState
 from assistant.store import Store
 from trainer.compute import ComputeProvider, Run
+from trainer.compute.local import compare as compare_locally
 from trainer.compute.machine import Machine, this_machine
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Services:
     hub: Hub
     providers: dict[str, ComputeProvider]
     machine: Callable[[], Machine] = this_machine
+    notify: Callable[[str, str, str], None] = notify  # what kind of news, of which run, in words
     # of the turn being answered
     thread: str = ""
     earlier: Callable[[], Iterator[ChatState]] = field(default=_nothing_earlier)  # this conversation, newest first

@@ -49,3 +49,8 @@ def token() -> str | None:
 def chat_model_key() -> str | None:
     """The key of the chat model's server, looked up at each use so that it is never stored."""
     return os.environ.get("PEFT_STUDIO_CHAT_KEY") or token()
+
+
+def webhook() -> str | None:
+    """Where a run's end is announced, looked up at each use: such addresses often hold a secret."""
+    return os.environ.get("PEFT_STUDIO_WEBHOOK") or None

@@ -10,6 +10,7 @@ from assistant.doctor.kinds import Finding
 from assistant.doctor.postmortem import postmortem
 from assistant.doctor.thresholds import limit
 from assistant.progress import RunProgress
+from assistant.services import Services
 from assistant.state import Message
 from assistant.store import Row, Store
 from trainer.events import Cancelled, Failed, Finished, TrainEvent
@@ -17,8 +18,9 @@ from trainer.events import Cancelled, Failed, Finished, TrainEvent
 ASK = ["what should I do?", "stop and keep what we have"]
 
 
-def examine(row: Row, now: RunProgress, fresh: Sequence[TrainEvent], store: Store) -> list[str]:
+def examine(row: Row, now: RunProgress, fresh: Sequence[TrainEvent], services: Services) -> list[str]:
     """Look at the run as it stands after new events; post what is newly found. Returns the lines posted."""
+    store = services.store
     last = next((event for event in fresh if isinstance(event, Finished | Failed | Cancelled)), None)
     if now.ended and last is None:
         return []
@@ -26,35 +28,49 @@ def examine(row: Row, now: RunProgress, fresh: Sequence[TrainEvent], store: Stor
     if last is not None:
         _remember(row["id"], find(evidence), store)
         message = postmortem(evidence, last)
+        services.notify(
+            last.kind, row["id"], f"Run {row['id']} ({row['title']}) {last.kind}. {status(evidence.progress)}"
+        )
         return _post(row, [message] if message else [], store)
-    return _tell(row, find(evidence), store)
+    return _tell(row, find(evidence), services)
 
 
-def silence(row: Row, store: Store) -> list[str]:
+def silence(row: Row, services: Services) -> list[str]:
     """A run that says nothing: is its process suspended, or stuck? Cheap while all is well."""
     now: RunProgress = row["progress"]
     if now.ended or now.status != "training" or now.stage.startswith("paused"):
         return []
+    store = services.store
     evidence = gather(store, row, state_of=lambda _: "", curve=False)
     suspended = evidence.silent_s > limit("stopped_seconds") and process_state(row) == "T"
     if not suspended and evidence.silent_s < limit("hang_seconds"):
         return []
-    return _tell(row, [f for f in find(gather(store, row)) if f.name in ("asleep", "stuck")], store)
+    return _tell(row, [f for f in find(gather(store, row)) if f.name in ("asleep", "stuck")], services)
 
 
-def _tell(row: Row, findings: Iterable[Finding], store: Store) -> list[str]:
+def _tell(row: Row, findings: Iterable[Finding], services: Services) -> list[str]:
     """Post the findings this run has not been told of yet."""
     worth = [finding for finding in findings if finding.severity != "tells"]
-    fresh = {found["name"] for found in _remember(row["id"], worth, store)}
+    fresh = {found["name"] for found in _remember(row["id"], worth, services.store)}
+    for finding in worth:
+        if finding.name in fresh and finding.severity == "stops":
+            services.notify("needs_you", row["id"], f"Run {row['id']} ({row['title']}) needs you: {finding.text}")
     lines = [
         f"{'🛑' if finding.severity == 'stops' else '⚠️'} {finding.text}" for finding in worth if finding.name in fresh
     ]
-    return _post(row, [Message(role="assistant", content=line, suggestions=ASK) for line in lines], store)
+    return _post(row, [Message(role="assistant", content=line, suggestions=ASK) for line in lines], services.store)
 
 
 def _remember(run_id: str, findings: Iterable[Finding], store: Store) -> list[Row]:
     rows = [{"name": f.name, "symptom": f.symptom, "step": f.step, "text": f.text} for f in findings]
     return store.add_findings(run_id, rows)
+
+
+def status(now: RunProgress) -> str:
+    """Where a run ended, in a few words."""
+    words = f"Step {now.step:,} of {now.total_steps:,}."
+    words += f" Evaluation loss {now.eval_loss:.3f}." if now.eval_loss is not None else ""
+    return f"{words} {now.message}".strip()
 
 
 def _post(row: Row, messages: list[Message], store: Store) -> list[str]:

@@ -49,7 +49,9 @@ def test_findings_are_marked_and_escaped():
 
 
 def test_the_state_never_shows_a_negative_time():
-    now = RunProgress(status="training", step=5, total_steps=10, loss=1.0, memory_gib=2.0, started_at=2000.0, updated_at=2001.0)
+    now = RunProgress(
+        status="training", step=5, total_steps=10, loss=1.0, memory_gib=2.0, started_at=2000.0, updated_at=2001.0
+    )
     row = {"id": "r<1>", "title": "<b>mine</b>", "progress": now, "estimate": {"memory_gib": 3.0}}
     drawn = panel.state(row, now=1000.0)
     assert "0 s so far" in drawn
