@@ -141,14 +141,15 @@ def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimat
         return Estimated(card, None, "no GPU is chosen yet")
     try:
         config = config_of(state, services)
-        data = (
-            {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
-            if report
-            else {}
-        )
-        return Estimated(card, estimate(config, spec, gpu=card, **data, **_here(card, services.machine())))
+        return Estimated(card, estimate(config, spec, gpu=card, **_size(report), **_here(card, services.machine())))
     except StudioError as error:
         return Estimated(card, None, str(error))
+
+
+def _size(report: DatasetReport | None) -> dict[str, Any]:
+    if report is None:
+        return {}
+    return {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
 
 
 def _here(card: str, machine: Machine) -> dict[str, Any]:

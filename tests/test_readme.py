@@ -62,7 +62,7 @@ def tree():
         tops += sorted((ROOT / top).rglob("*.py"), key=lambda path: (path.parent, path.name))
     for path in tops:
         if path.name != "__init__.py" or len(path.read_text().splitlines()) > 12:
-            lines.append(f"{str(path.relative_to(ROOT)):<42} {first_sentence(path)}")
+            lines.append(f"{path.relative_to(ROOT)!s:<42} {first_sentence(path)}")
     lines.append(f"{'tests/':<42} architecture, transcripts, readme; assistant, estimator, trainer, browser; stubs, data")
     return "\n".join(["```", *lines, "```"])
 

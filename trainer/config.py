@@ -169,7 +169,7 @@ def check(name: str, value: Any) -> Any:
         raise ConfigError(f"{field.title} can't be {value}.", f"Allowed: {allowed(name)}.", (name,))
     try:
         TrainingConfig._no_bool_for_a_number(value, _Named(name))
-        annotated: Any = Annotated[field.annotation, field]  # type: ignore[valid-type]
+        annotated: Any = Annotated[field.annotation, field]
         return TypeAdapter(annotated).validate_python(value)
     except (ValidationError, ValueError) as error:
         raise ConfigError(f"{field.title} can't be {show(value)}.", f"Allowed: {allowed(name)}.", (name,)) from error
