@@ -83,6 +83,13 @@ def _normal(name: str, value: Any) -> Any:
     return _card(value)
 
 
+def _exists(name: str) -> bool:
+    try:
+        return bool(find_gpu(name))
+    except ConfigError:
+        return False
+
+
 def _card(said: str) -> str:
     """The card's name in the table, unless that loses what the user said (an A800 is no A100 to its owner)."""
     try:
@@ -90,6 +97,7 @@ def _card(said: str) -> str:
     except ConfigError:
         without_size = re.sub(r"\s*\d+\s?GB$", "", said, flags=re.IGNORECASE)
         known = next((gpu.name for gpu in gpus() if gpu.name.lower().startswith(f"{said.lower()} ")), "")
+        known = known or next((f"{said} {size}" for size in ("80GB", "40GB") if _exists(f"{said} {size}")), "")
         if not known and without_size != said:
             return find_gpu(without_size).name
         if not known:

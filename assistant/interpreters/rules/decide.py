@@ -29,7 +29,8 @@ _MINE = re.compile(
     r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has)\b|手里|手上|我|tengo|mi\b|mein|ich habe|hab\b"
 )
 _SWITCHED = re.compile(
-    r"\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→|\bvon\b|\bde\b.*\ba\b|从|改|换"
+    r"\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→|\bvon\b"
+    r"|\bde\b.*\ba\b|从|改|换"
 )
 _PLAIN_LORA = re.compile(
     r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora"

@@ -226,6 +226,9 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
             first = Cards(first.start, first.end, f"{first.card} {loose[0]:g}GB", first.count, loose[0], one=first.one)
     if nodes := _NODES.search(message.text):
         count = count_of(nodes["nodes"])
+        each = re.match(r"\s?(?:[x*×]|with|of|mit|con|à)\s?(\d{1,2})(?![\d.])", message.text[nodes.end() :])
+        if each and count and first.count == count * int(each[1]):
+            count = None  # "16 cards (2 nodes x 8)" says the total itself
         message.take(*nodes.span()) if count else None
         first = Cards(first.start, first.end, first.card, first.count, first.memory, first.one, nodes=count)
     return [first, *found[1:]]

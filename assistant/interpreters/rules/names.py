@@ -73,9 +73,9 @@ MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
     "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj",
     "gate_up_proj",
            "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
-_MODULE = re.compile(
-    r"(?<![\w])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
-    r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![\w])"
+_MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
+    r"(?<![a-z0-9_])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
+    r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_])"
 )
 _ALL_LINEAR = re.compile(
     r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"

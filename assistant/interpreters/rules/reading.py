@@ -37,6 +37,7 @@ _PATIENCE = re.compile(
 _THRESHOLD = re.compile(
     r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b"
 )
+_PER_CARD = re.compile(r"(?<![\w.=])(\d{1,3}) (?:per|pro|por|on each|each) (?:gpu|device|card|karte|tarjeta)\b")
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
     r"|typically|by default)|(?:the |your )?(?:normal|usual|default))"
@@ -145,6 +146,10 @@ def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -
                 message.take(*hit.span())
         for hit in message.each(_THRESHOLD):
             found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
+            message.take(*hit.span())
+    if "batch" in message.text:
+        for hit in message.each(_PER_CARD):
+            found.append(Found("batch_size", int(hit[1]), *hit.span()))
             message.take(*hit.span())
     for hit in message.each(_NORMALLY):
         name = _last_key(message.text[: hit.start()]) or subject

@@ -40,6 +40,9 @@ _MORE = re.compile(
     r"|mehr|más))?"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
 )
+_FORMULA = re.compile(
+    r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
+)
 _EQUAL = re.compile(
     r"^\s*(?:the )?(?:same as|equal to|equals|=|==|match(?:ing|es)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
     r"|el )?"
@@ -93,6 +96,11 @@ def keeps_effective(message: Message) -> bool:
 def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
     """`alpha twice the rank`, `alpha = 2*rank`, `alpha = rank`, 阿尔法 为 rank 的两倍."""
     found = []
+    for hit in message.each(_FORMULA):
+        rank = values.get("rank")
+        if isinstance(rank, int | float):
+            found.append(Found("alpha", _whole("alpha", float(hit[1]) * rank), *hit.span()))
+        message.take(*hit.span())
     keys = list(KEY.finditer(message.free))
     for left, right in pairwise(keys):
         target, source = field_of(left), field_of(right)
