@@ -102,9 +102,9 @@ def compare(choices, expected, reply):
     for slot, value in choices.items():
         known = slot in expected.get("slots", {})
         implied = not isinstance(value, (list, dict)) and value in IMPLIED.get(slot, ())
-        if value is not None and not known and slot not in loose and not implied:
-            if not any(same(slot, alt, value, reply) for alt in expected.get("accept", {}).get(slot, ())):
-                extra.append(slot)
+        accepted = any(same(slot, alt, value, reply) for alt in expected.get("accept", {}).get(slot, ()))
+        if value is not None and not known and slot not in loose and not implied and not accepted:
+            extra.append(slot)
     return right, missed, extra
 
 
