@@ -55,18 +55,18 @@ class Chat:
 
 
 @pytest.mark.parametrize(
-    ("file", "prompt"),
+    ("file", "amount", "prompt"),
     [
-        ("gsm8k_500.jsonl", "Tom has 3 apples and buys 4 more. How many apples does he have?"),
-        ("alpaca_demo.json", "Give three tips for staying healthy."),
+        ("gsm8k_500.jsonl", "1 epoch", "Tom has 3 apples and buys 4 more. How many apples does he have?"),
+        ("alpaca_demo.json", "max steps 12", "Give three tips for staying healthy."),
     ],
 )
-def test_from_a_file_to_a_compared_adapter(app, page, tmp_path, file, prompt):
+def test_from_a_file_to_a_compared_adapter(app, page, tmp_path, file, amount, prompt):
     data = shutil.copy(DATA / file, tmp_path / file)
     chat = Chat(page, app.url)
     assert "usable rows" in chat.drop(Path(data), "here is my data")
     chat.say("use studio-tiny with plain lora")
-    chat.say("1 epoch, the rest as you think best")
+    chat.say(f"{amount}, the rest as you think best")
     chat.say("train on this machine")
     review = chat.say("no tracker")
     assert "you said" in review
