@@ -67,7 +67,7 @@ class RuleInterpreter:
             if not wishes.sets and not any(call.tool in ("explain", "estimate") for call in calls):
                 calls += vague.vague(plain, turn.values, reading.facts.get("rows"))
         if wishes.sets and moves.chooses(plain):
-            calls.append(ToolCall(tool="you_choose", args={"fields": ["hyperparameters"]}))
+            calls.append(ToolCall(tool="you_choose", args={"fields": ["rank", "alpha", "hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
             calls.append(ToolCall(tool="launch"))
         return calls or _rest(plain, turn)
