@@ -65,7 +65,8 @@ def runs_table(rows: Rows) -> str:
         return ""
     cells = "".join(_run_row(row) for row in rows[:50])
     head = "<tr><th>run</th><th>status</th><th>took</th><th>loss</th><th>best evaluation</th></tr>"
-    return f'<details class="state"><summary>{len(rows)} runs</summary><div style="overflow-x:auto"><table>{head}{cells}</table></div></details>'
+    table = f'<div style="overflow-x:auto"><table>{head}{cells}</table></div>'
+    return f'<details class="state"><summary>{len(rows)} runs</summary>{table}</details>'
 
 
 def series(points: Rows, name: str) -> Pairs:

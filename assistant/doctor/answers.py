@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assistant.doctor.curves import best_checkpoint
 from assistant.doctor.evidence import Evidence, Pairs, rows_of_step
 from assistant.doctor.findings import find
 from assistant.doctor.kinds import Finding, Remedy
+from assistant.doctor.learning import best_checkpoint
 from assistant.doctor.machine import speed_words
 from assistant.doctor.outcomes import promised
 from assistant.replies.run import duration
@@ -129,7 +129,10 @@ def _left(e: Evidence) -> str:
 
 def _advice(finding: Finding) -> str:
     if finding.severity == "stops":
-        return "**Yes, stop it**: more steps will not mend this. What it has learned so far is kept if you say *stop and keep what we have*."
+        return (
+            "**Yes, stop it**: more steps will not mend this. What it "
+            "has learned so far is kept if you say *stop and keep what we have*."
+        )
     if finding.name == "overfitting":
         return "**Yes**: from here on it only learns by heart. *Stop and keep* saves the present state; the better one is named above."
     return "**Not because of this alone**: it costs quality or time, but the run still learns."
@@ -148,7 +151,8 @@ def _fits(e: Evidence) -> str:
     if len(e.evals) < 2:
         return "There are too few evaluations to say: overfitting shows as a rising evaluation loss. Use a validation split of 0.1."
     step, best = min(e.evals, key=lambda pair: pair[1])
-    return f"No sign of learning by heart: evaluation loss {_ends(e.evals)}, best {best:.3g} at step {step:,}; training loss {e.losses[-1][1]:.3g}. {best_checkpoint(e)}".strip()  # fmt: skip
+    words = f"No sign of learning by heart: evaluation loss {_ends(e.evals)}, best {best:.3g} at step {step:,}; "
+    return f"{words}training loss {e.losses[-1][1]:.3g}. {best_checkpoint(e)}".strip()
 
 
 def _biggest_jump(e: Evidence) -> str:
@@ -156,7 +160,8 @@ def _biggest_jump(e: Evidence) -> str:
     if not jumps:
         return "There are too few losses yet to speak of a jump."
     size, a, b = max(jumps)
-    return f"No jump beyond the usual noise. The largest rise was {size:.3g}: {a[1]:.3g} (step {a[0]:,}) → {b[1]:.3g} (step {b[0]:,}). {sparkline(e.losses)}"
+    where = f"{a[1]:.3g} (step {a[0]:,}) → {b[1]:.3g} (step {b[0]:,})"
+    return f"No jump beyond the usual noise. The largest rise was {size:.3g}: {where}. {sparkline(e.losses)}"
 
 
 def _normal(e: Evidence, earlier: Sequence[Row]) -> str:
@@ -166,7 +171,8 @@ def _normal(e: Evidence, earlier: Sequence[Row]) -> str:
     for row in done:
         now = row["progress"]
         speed = f", {now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s else ""
-        lines.append(f"- your run `{row['id']}` ended at loss {now.loss:.3g}" + (f", evaluation {now.eval_loss:.3g}" if now.eval_loss is not None else "") + speed)  # fmt: skip
+        evaluated = f", evaluation {now.eval_loss:.3g}" if now.eval_loss is not None else ""
+        lines.append(f"- your run `{row['id']}` ended at loss {now.loss:.3g}{evaluated}{speed}")
     return "\n".join(lines if done or len(lines) > 1 else [*lines, "There is no earlier run of yours to compare with."])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 
 from assistant.doctor.evidence import Evidence, Pairs, deviation, smooth, width
@@ -18,28 +17,36 @@ def non_finite(e: Evidence) -> Finding | None:
         return None  # fp16 scales its loss until the gradients are finite: single overflows are its daily work
     before = [(step, loss) for step, loss in e.losses if step < bad["step"]]
     said = (
-        f"The loss was {before[-1][1]:.3g} at step {before[-1][0]}."
-        if before
-        else "It was so from the very first step."
+        f"The loss was {before[-1][1]:.3g} at step {before[-1][0]:,}." if before else "It was so from the first step."
     )
-    half = e.config.precision == "fp16" or e.fact("precision") == "fp16"
-    # A card new enough computes in bf16, which has fp32's range; on a CPU fp32 costs nothing extra.
-    wide = "fp32" if str(e.fact("device") or "CPU").startswith("CPU") else "bf16"
-    precision = change("precision", wide, "bf16_instead_of_fp16" if wide == "bf16" else "fp32_precision", e, "bf16: same speed and memory" if wide == "bf16" else "slower, more memory on a GPU")  # fmt: skip
-    calmer = lower_rate(e)
-    too_high = e.config.learning_rate > limit("lora_rate_high")
-    causes = ["fp16 overflow: values above 65,504 do not exist in fp16"] if half else []
-    causes += [f"a learning rate of {e.config.learning_rate:g} that is too high"]
-    causes += ["a row with broken content in that batch"]
-    remedies = (precision, calmer) if half else (calmer, precision) if e.config.precision == "bf16" else (calmer,)
-    clipping = () if e.config.max_grad_norm > 0 else (change("max_grad_norm", 1.0, "grad_clipping", e),)
-    if half and too_high:
-        causes = causes[:1] + causes[1:]
+    used = e.config.precision or e.fact("precision") or "not told"
+    causes = ["fp16 overflow: values above 65,504 do not exist in fp16"] if used == "fp16" else []
+    causes += [
+        f"a learning rate of {e.config.learning_rate:g} that is too high",
+        "a row with broken content in that batch",
+    ]
     return Finding(
-        "non_finite", "nan_loss", "stops", f"The loss stopped being a number at step {bad['step']:,}.", bad["step"],
-        (said, f"precision {e.config.precision or e.fact('precision') or 'not told'}, learning rate {e.config.learning_rate:g}"),
-        tuple(causes), (*remedies, *clipping),
-    )  # fmt: skip
+        "non_finite",
+        "nan_loss",
+        "stops",
+        f"The loss stopped being a number at step {bad['step']:,}.",
+        bad["step"],
+        (said, f"precision {used}, learning rate {e.config.learning_rate:g}"),
+        tuple(causes),
+        _finite_again(e, used),
+    )
+
+
+def _finite_again(e: Evidence, used: str) -> tuple[Remedy, ...]:
+    clipping = () if e.config.max_grad_norm > 0 else (change("max_grad_norm", 1.0, "grad_clipping", e),)
+    if used != "fp16":
+        return (lower_rate(e), *clipping)
+    # A card new enough computes in bf16, which has fp32's range; on a CPU fp32 costs nothing extra.
+    if str(e.fact("device") or "CPU").startswith("CPU"):
+        wide = change("precision", "fp32", "fp32_precision", e, "nothing on a CPU")
+    else:
+        wide = change("precision", "bf16", "bf16_instead_of_fp16", e, "same speed and memory, where the card has it")
+    return (wide, lower_rate(e), *clipping)
 
 
 def zero_loss(e: Evidence) -> Finding | None:
@@ -47,11 +54,24 @@ def zero_loss(e: Evidence) -> Finding | None:
     if len(first) < 3 or any(abs(loss) > limit("zero_loss") for _, loss in first):
         return None
     return Finding(
-        "zero_loss", "nan_loss", "stops", f"The loss is exactly 0 from step {first[0][0]:,} on: nothing is being learned.",
-        first[0][0], (f"losses {', '.join(f'{loss:g}' for _, loss in first)}",),
+        "zero_loss",
+        "nan_loss",
+        "stops",
+        f"The loss is exactly 0 from step {first[0][0]:,} on: nothing is being learned.",
+        first[0][0],
+        (f"losses {', '.join(f'{loss:g}' for _, loss in first)}",),
         ("every answer is masked or cut away, so no token carries loss", "fp16 underflow"),
-        (Remedy("check_labels_masked", "check which tokens are trained on"), change("max_seq_length", e.config.max_seq_length * 2, "shorten_max_seq_length", e, "about twice the activation memory")),
-    )  # fmt: skip
+        (
+            Remedy("check_labels_masked", "check which tokens are trained on"),
+            change(
+                "max_seq_length",
+                e.config.max_seq_length * 2,
+                "shorten_max_seq_length",
+                e,
+                "about twice the activation memory",
+            ),
+        ),
+    )
 
 
 def diverged(e: Evidence) -> Finding | None:
@@ -72,13 +92,22 @@ def diverged(e: Evidence) -> Finding | None:
     evidence += [f"learning rate at its highest: {rate:.2g} (adapters usually want 1e-4 to 3e-4)"]
     tamed = USUAL_RATE if rate > limit("lora_rate_high") else rounded(rate / 5)
     return Finding(
-        "diverged", "loss_diverging", "stops",
+        "diverged",
+        "loss_diverging",
+        "stops",
         f"The loss has run away: from {start:.3g} it went up to {peak:.3g} (step {peak_step:,}) and is {now:.3g} now.",
-        peak_step, tuple(evidence),
-        (f"the learning rate of {rate:.2g} is too high for this model", "alpha / rank multiplies the update", "noisy or broken rows"),
-        (change("learning_rate", tamed, "lower_learning_rate", e, "same time per step"),
-         change("warmup_ratio", 0.1, "longer_warmup", e, "nothing")),
-    )  # fmt: skip
+        peak_step,
+        tuple(evidence),
+        (
+            f"the learning rate of {rate:.2g} is too high for this model",
+            "alpha / rank multiplies the update",
+            "noisy or broken rows",
+        ),
+        (
+            change("learning_rate", tamed, "lower_learning_rate", e, "same time per step"),
+            change("warmup_ratio", 0.1, "longer_warmup", e, "nothing"),
+        ),
+    )
 
 
 def _thrown_up_early(e: Evidence, start: float, peak: float, peak_step: int) -> bool:
@@ -95,13 +124,25 @@ def warmup_too_long(e: Evidence) -> Finding | None:
         return None
     reached = max((value for _, value in e.rates), default=0.0)
     return Finding(
-        "warmup_too_long", "loss_flat", "warns",
-        f"The warm-up of {warmup:,} steps is longer than the whole run of {total:,}: the learning rate never gets to {e.config.learning_rate:g}.",
+        "warmup_too_long",
+        "loss_flat",
+        "warns",
+        f"The warm-up of {warmup:,} steps is longer than the whole run of {total:,}: "
+        f"the learning rate never gets to {e.config.learning_rate:g}.",
         e.progress.step,
-        (f"learning rate so far at most {reached:.2g}; at the end it would be {e.config.learning_rate * total / warmup:.2g}",),
+        (
+            f"learning rate so far at most {reached:.2g}; at the end it would be {e.config.learning_rate * total / warmup:.2g}",
+        ),
         ("warm-up given in steps, not as a share of the run",),
-        (Remedy("fix_lr_schedule", f"warm-up {warmup:,} steps → 5 % of the run", {"warmup_steps": None, "warmup_ratio": 0.05}, "nothing"),),
-    )  # fmt: skip
+        (
+            Remedy(
+                "fix_lr_schedule",
+                f"warm-up {warmup:,} steps → 5 % of the run",
+                {"warmup_steps": None, "warmup_ratio": 0.05},
+                "nothing",
+            ),
+        ),
+    )
 
 
 def flat(e: Evidence) -> Finding | None:
@@ -109,7 +150,7 @@ def flat(e: Evidence) -> Finding | None:
     curve = _judged(e)
     if curve is None or e.share_done < 0.3:
         return None
-    start, now = _mean(e.losses[: width(e.losses)]), _mean(e.losses[-width(e.losses) :])
+    start, now = mean(e.losses[: width(e.losses)]), mean(e.losses[-width(e.losses) :])
     fall = (start - now) / start if start else 0.0
     if not -0.05 < fall < limit("flat_fall"):
         return None
@@ -119,10 +160,18 @@ def flat(e: Evidence) -> Finding | None:
     causes = [f"the learning rate is too low: {rate:.2g}, adapters usually want 1e-4 to 3e-4"] if low else []
     causes += ["most of the answer is masked or cut away", "the base already answers like this", "too small a rank"]
     return Finding(
-        "flat", "loss_flat", "warns", f"The loss has hardly moved: {start:.3g} at the start, {now:.3g} at step {e.losses[-1][0]:,} ({fall:+.1%} fall).",
-        e.losses[-1][0], (f"highest learning rate so far {rate:.2g}", *_grad_words(e)), tuple(causes),
-        (change("learning_rate", wanted, "raise_learning_rate", e, "same time per step"), Remedy("check_labels_masked", "check which tokens are trained on")),
-    )  # fmt: skip
+        "flat",
+        "loss_flat",
+        "warns",
+        f"The loss has hardly moved: {start:.3g} at the start, {now:.3g} at step {e.losses[-1][0]:,} ({fall:+.1%} fall).",
+        e.losses[-1][0],
+        (f"highest learning rate so far {rate:.2g}", *_grad_words(e)),
+        tuple(causes),
+        (
+            change("learning_rate", wanted, "raise_learning_rate", e, "same time per step"),
+            Remedy("check_labels_masked", "check which tokens are trained on"),
+        ),
+    )
 
 
 def plateau(e: Evidence) -> Finding | None:
@@ -131,17 +180,21 @@ def plateau(e: Evidence) -> Finding | None:
     if curve is None or len(e.losses) < 60 or not 0.5 <= e.share_done < 0.9:
         return None
     half = len(e.losses) // 2
-    early, late = _mean(e.losses[half : half + half // 2]), _mean(e.losses[half + half // 2 :])
+    early, late = mean(e.losses[half : half + half // 2]), mean(e.losses[half + half // 2 :])
     rate = e.rates[-1][1] if e.rates else 0.0
     high = rate > 0.3 * max((value for _, value in e.rates), default=1.0)
     if not high or abs(early - late) > limit("plateau_fall") * early or late < 1.0:
         return None
     return Finding(
-        "plateau", "loss_flat", "tells", f"The loss has been flat at {late:.3g} since about step {e.losses[half][0]:,}.",
-        e.losses[half][0], (f"mean {early:.4g}, then {late:.4g}; learning rate still {rate:.2g}",),
+        "plateau",
+        "loss_flat",
+        "tells",
+        f"The loss has been flat at {late:.3g} since about step {e.losses[half][0]:,}.",
+        e.losses[half][0],
+        (f"mean {early:.4g}, then {late:.4g}; learning rate still {rate:.2g}",),
         ("it has learned what it can with this rank and these rows", "learning rate too low"),
         (change("rank", min(e.config.rank * 2, 256), "raise_rank", e, "a little memory"),),
-    )  # fmt: skip
+    )
 
 
 def spike(e: Evidence) -> Finding | None:
@@ -162,85 +215,23 @@ def spike(e: Evidence) -> Finding | None:
     evidence = [f"loss {usual:.3g} before, {loss:.3g} at step {step:,} ({factor:.1f} times)"]
     evidence += [f"gradient norm {norm:.3g} there"] if norm is not None else []
     return Finding(
-        "spike", "loss_diverging", "warns", f"The loss jumped from {usual:.3g} to {loss:.3g} at step {step:,}, {factor:.1f} times what it was.",
-        step, tuple(evidence), ("rows in that batch that are unlike the rest or broken", "a learning rate that is too high"),
-        (Remedy("fix_dataset_format", f"leave out the rows of step {step:,}", {"dataset": f"without the rows of step {step}"}, "those rows"), lower_rate(e, 3)),
-    )  # fmt: skip
-
-
-def overfitting(e: Evidence) -> Finding | None:
-    """The evaluation loss has risen since its best while the training loss kept falling; or the two are far apart."""
-    if len(e.evals) < 3 or len(e.losses) < limit("points_before_judging"):
-        return None
-    best_step, best = min(e.evals, key=lambda pair: pair[1])
-    now = e.evals[-1][1]
-    train = _mean(e.losses[-width(e.losses) :])
-    later = [loss for step, loss in e.evals if step > best_step]
-    rising = len(later) >= 2 and min(later[-2:]) > best * (1 + limit("overfit_rise"))
-    gap = now - train
-    if not (rising and gap > limit("overfit_some_gap")):
-        return None
-    rows, epochs = e.fact("train_rows"), e.config.num_epochs
-    causes = [f"{rows:,} rows seen {epochs:g} times each"] if rows and epochs > 3 else []
-    causes += ["too few or too similar rows", "a learning rate or rank higher than so few rows need"]
-    kept = best_checkpoint(e)
-    fewer = max(1.0, float(math.ceil(epochs * best_step / max(1, e.progress.total_steps))))
-    remedies: tuple[Remedy, ...] = (
-        Remedy(
-            "early_stopping",
-            "stop when the evaluation loss rises, keep the best",
-            {"early_stopping": True, "early_stopping_patience": 1},
-            "shorter",
+        "spike",
+        "loss_diverging",
+        "warns",
+        f"The loss jumped from {usual:.3g} to {loss:.3g} at step {step:,}, {factor:.1f} times what it was.",
+        step,
+        tuple(evidence),
+        ("rows in that batch that are unlike the rest or broken", "a learning rate that is too high"),
+        (
+            Remedy(
+                "fix_dataset_format",
+                f"leave out the rows of step {step:,}",
+                {"dataset": f"without the rows of step {step}"},
+                "those rows",
+            ),
+            lower_rate(e, 3),
         ),
     )
-    if fewer < epochs:
-        remedies = (change("num_epochs", fewer, "fewer_epochs", e, "shorter"), *remedies)
-    return Finding(
-        "overfitting", "overfitting", "warns",
-        f"It is learning by heart: the evaluation loss was best at step {best_step:,} ({best:.3g}) and is {now:.3g} now, while the training loss is {train:.3g}.",
-        best_step, (f"evaluation losses {_listed(e.evals)}", f"gap to the training loss {gap:.2f}", *([kept] if kept else [])),
-        tuple(causes), (*remedies, Remedy("more_data", "more, or more varied, rows")),
-    )  # fmt: skip
-
-
-def best_checkpoint(e: Evidence) -> str:
-    """The checkpoint nearest to the best evaluation, as a sentence; empty when there is none."""
-    if not e.evals or not e.progress.checkpoints:
-        return ""
-    best_step = min(e.evals, key=lambda pair: pair[1])[0]
-    step, _ = min(e.progress.checkpoints, key=lambda pair: abs(pair[0] - best_step))
-    return f"the checkpoint nearest to the best evaluation is that of step {step:,}"
-
-
-def unpaired(e: Evidence) -> Finding | None:
-    """The answers share no more with their own questions than with others', and unseen rows get no better."""
-    z, most = e.fact("pairing"), e.fact("pairing_most") or 0.0
-    if z is None or z >= limit("pairing_z") or most > limit("pairing_most") or len(e.evals) < 3:
-        return None
-    (_, early), (_, late) = e.evals[-3], e.evals[-1]
-    train = _mean(e.losses[-width(e.losses) :]) if e.losses else late
-    if not (late > early * 0.9 or late > train * 1.1):
-        return None
-    return Finding(
-        "unpaired", "dataset_format", "warns",
-        f"The answers do not seem to belong to their questions: they share no more words with them than with strangers' (z {z:.1f}, sound data is far above 3).",
-        e.evals[-1][0], (f"evaluation losses {_listed(e.evals)}: unseen rows get no better", f"training loss {train:.3g}"),
-        ("questions and answers were shuffled or shifted against each other", "answers that are all of a kind"),
-        (Remedy("fix_dataset_format", "pair questions and answers anew from the source"),),
-    )  # fmt: skip
-
-
-def leaked(e: Evidence) -> Finding | None:
-    count, rows = e.fact("leaked") or 0, e.fact("eval_rows") or 0
-    if not rows or count / rows < limit("leaked_share"):
-        return None
-    return Finding(
-        "leaked", "overfitting", "warns",
-        f"{count:.0f} of the {rows} evaluation rows are also training rows: the evaluation loss looks better than it is.",
-        e.evals[-1][0] if e.evals else None, (f"evaluation losses {_listed(e.evals)}",) if e.evals else (),
-        ("the same rows stand in the file several times, so the split puts them on both sides",),
-        (Remedy("fix_dataset_format", "drop repeated rows before the split", {"dataset": "without repeated rows"}, "fewer rows, an honest evaluation"),),
-    )  # fmt: skip
 
 
 def vanished(e: Evidence) -> Finding | None:
@@ -248,10 +239,15 @@ def vanished(e: Evidence) -> Finding | None:
     if len(last) < 5 or any(norm > limit("gradient_vanished") for _, norm in last):
         return None
     return Finding(
-        "vanished", "loss_flat", "warns", f"The gradients are zero since step {last[0][0]:,} ({last[-1][1]:.2g}): nothing is learned any more.",
-        last[0][0], (), ("every answer in these batches is masked", "fp16 underflow", "the learning rate schedule has ended"),
+        "vanished",
+        "loss_flat",
+        "warns",
+        f"The gradients are zero since step {last[0][0]:,} ({last[-1][1]:.2g}): nothing is learned any more.",
+        last[0][0],
+        (),
+        ("every answer in these batches is masked", "fp16 underflow", "the learning rate schedule has ended"),
         (Remedy("check_labels_masked", "check which tokens are trained on"),),
-    )  # fmt: skip
+    )
 
 
 def exploding(e: Evidence) -> Finding | None:
@@ -259,10 +255,15 @@ def exploding(e: Evidence) -> Finding | None:
     if len(last) < 5 or statistics.median(last) < limit("gradient_exploding"):
         return None
     return Finding(
-        "exploding", "loss_diverging", "warns", f"The gradients are huge: norm {statistics.median(last):.3g} over the last reports (healthy: 0.1 to 10).",
-        e.gradients[-1][0], (f"clipped at {e.config.max_grad_norm:g}",), ("learning rate too high", "broken rows"),
+        "exploding",
+        "loss_diverging",
+        "warns",
+        f"The gradients are huge: norm {statistics.median(last):.3g} over the last reports (healthy: 0.1 to 10).",
+        e.gradients[-1][0],
+        (f"clipped at {e.config.max_grad_norm:g}",),
+        ("learning rate too high", "broken rows"),
         (lower_rate(e), *(() if e.config.max_grad_norm else (change("max_grad_norm", 1.0, "grad_clipping", e),))),
-    )  # fmt: skip
+    )
 
 
 def _judged(e: Evidence) -> Pairs | None:
@@ -272,11 +273,13 @@ def _judged(e: Evidence) -> Pairs | None:
     return smooth(e.losses, width(e.losses))
 
 
-def _mean(pairs: Pairs) -> float:
+def mean(pairs: Pairs) -> float:
+    """Of the values."""
     return statistics.fmean(value for _, value in pairs)
 
 
-def _listed(pairs: Pairs) -> str:
+def listed(pairs: Pairs) -> str:
+    """The first and last values with their steps, as words."""
     shown = pairs if len(pairs) <= 6 else [*pairs[:3], *pairs[-3:]]
     return ", ".join(f"{value:.3g} (step {step:,})" for step, value in shown)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-from assistant.doctor import curves, machine, outcomes
+from assistant.doctor import curves, learning, machine, outcomes
 from assistant.doctor.evidence import Evidence
 from assistant.doctor.kinds import Finding
 
-Severity = Literal["stops", "warns", "tells"]
 Check = Callable[[Evidence], Finding | None]
 
 
@@ -32,9 +30,9 @@ RULES: tuple[_Rule, ...] = (
     _Rule(machine.disk_filling),
     _Rule(machine.memory_tight, hides=("memory_leak",)),
     _Rule(machine.memory_leak),
-    _Rule(curves.unpaired, hides=("overfitting", "plateau", "flat")),
-    _Rule(curves.leaked, hides=()),
-    _Rule(curves.overfitting),
+    _Rule(learning.unpaired, hides=("overfitting", "plateau", "flat")),
+    _Rule(learning.leaked, hides=()),
+    _Rule(learning.overfitting),
     _Rule(curves.flat, hides=("plateau", "vanished")),
     _Rule(curves.vanished),
     _Rule(curves.exploding),

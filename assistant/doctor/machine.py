@@ -14,12 +14,15 @@ def asleep(e: Evidence) -> Finding | None:
     if not e.asleep:
         return None
     return Finding(
-        "asleep", "slow", "stops",
+        "asleep",
+        "slow",
+        "stops",
         f"The trainer is stopped: its process is there but the system has suspended it (SIGSTOP) after step {e.progress.step:,}.",
-        e.progress.step, (f"no event for {e.silent_s:.0f} s, process state T",),
+        e.progress.step,
+        (f"no event for {e.silent_s:.0f} s, process state T",),
         ("someone or something sent it SIGSTOP, or Ctrl-Z in its terminal",),
         (Remedy("resume", "let it go on (SIGCONT)", cost="nothing, no step is lost", order="continue"),),
-    )  # fmt: skip
+    )
 
 
 def stuck(e: Evidence) -> Finding | None:
@@ -30,11 +33,19 @@ def stuck(e: Evidence) -> Finding | None:
     if e.silent_s < max(limit("hang_seconds"), limit("hang_steps") * between):
         return None
     return Finding(
-        "stuck", "slow", "stops", f"Nothing has been heard for {e.silent_s / 60:.0f} minutes; a report usually came every {between:.1f} s.",
-        e.progress.step, (f"last event at step {e.progress.step:,}",),
+        "stuck",
+        "slow",
+        "stops",
+        f"Nothing has been heard for {e.silent_s / 60:.0f} minutes; a report usually came every {between:.1f} s.",
+        e.progress.step,
+        (f"last event at step {e.progress.step:,}",),
         ("a hung data loader or file system", "a GPU that no longer answers", "a laptop that slept"),
-        (Remedy("load_adapter_on_resume", "cancel and start again from the last checkpoint", cost="the steps since then"),),
-    )  # fmt: skip
+        (
+            Remedy(
+                "load_adapter_on_resume", "cancel and start again from the last checkpoint", cost="the steps since then"
+            ),
+        ),
+    )
 
 
 def disk_filling(e: Evidence) -> Finding | None:
@@ -47,11 +58,21 @@ def disk_filling(e: Evidence) -> Finding | None:
     if left > limit("disk_left_gib") and (needed < left or needed < 1.0):
         return None
     return Finding(
-        "disk_filling", "disk_full", "warns",
-        f"The disk is filling up: {left:.2f} GiB left at step {free[-1][0]:,}" + (f", and {needed:.1f} GiB more at this pace." if needed > left else "."),
-        free[-1][0], (f"{free[0][1]:.2f} GiB were free at step {free[0][0]:,}",), ("checkpoints", "something else on this disk"),
-        (Remedy("free_disk", "free some space now"), change("save_steps", max(1, e.progress.total_steps), "limit_checkpoints", e, "one checkpoint only, at the end")),
-    )  # fmt: skip
+        "disk_filling",
+        "disk_full",
+        "warns",
+        f"The disk is filling up: {left:.2f} GiB left at step {free[-1][0]:,}"
+        + (f", and {needed:.1f} GiB more at this pace." if needed > left else "."),
+        free[-1][0],
+        (f"{free[0][1]:.2f} GiB were free at step {free[0][0]:,}",),
+        ("checkpoints", "something else on this disk"),
+        (
+            Remedy("free_disk", "free some space now"),
+            change(
+                "save_steps", max(1, e.progress.total_steps), "limit_checkpoints", e, "one checkpoint only, at the end"
+            ),
+        ),
+    )
 
 
 def memory_tight(e: Evidence) -> Finding | None:
@@ -62,10 +83,15 @@ def memory_tight(e: Evidence) -> Finding | None:
     if share < limit("memory_share"):
         return None
     return Finding(
-        "memory_tight", "oom", "warns", f"Memory is nearly used up: {used[-1][1]:.1f} of {most[-1][1]:.1f} GiB ({share:.0%}) at step {used[-1][0]:,}.",
-        used[-1][0], (f"{used[0][1]:.1f} GiB at step {used[0][0]:,}",), ("long rows to come may not fit any more", "other programs on the same memory"),
+        "memory_tight",
+        "oom",
+        "warns",
+        f"Memory is nearly used up: {used[-1][1]:.1f} of {most[-1][1]:.1f} GiB ({share:.0%}) at step {used[-1][0]:,}.",
+        used[-1][0],
+        (f"{used[0][1]:.1f} GiB at step {used[0][0]:,}",),
+        ("long rows to come may not fit any more", "other programs on the same memory"),
         smaller(e),
-    )  # fmt: skip
+    )
 
 
 def memory_leak(e: Evidence) -> Finding | None:
@@ -79,10 +105,21 @@ def memory_leak(e: Evidence) -> Finding | None:
     if growth < limit("memory_leak_share") * values[0] or rising < limit("memory_leak_rising"):
         return None
     return Finding(
-        "memory_leak", "oom", "warns", f"Memory grows step by step: {values[0]:.2f} GiB at step {settled[0][0]:,}, {values[-1]:.2f} GiB at step {settled[-1][0]:,}.",
-        settled[-1][0], (f"it rose in {rising:.0%} of the readings",), ("something is kept from every step",),
-        (Remedy("load_adapter_on_resume", "stop and keep, then go on from the checkpoint in a fresh process", cost="a start"),),
-    )  # fmt: skip
+        "memory_leak",
+        "oom",
+        "warns",
+        f"Memory grows step by step: {values[0]:.2f} GiB at step {settled[0][0]:,}, {values[-1]:.2f} GiB at step {settled[-1][0]:,}.",
+        settled[-1][0],
+        (f"it rose in {rising:.0%} of the readings",),
+        ("something is kept from every step",),
+        (
+            Remedy(
+                "load_adapter_on_resume",
+                "stop and keep, then go on from the checkpoint in a fresh process",
+                cost="a start",
+            ),
+        ),
+    )
 
 
 def loader_bound(e: Evidence) -> Finding | None:
@@ -92,11 +129,18 @@ def loader_bound(e: Evidence) -> Finding | None:
     share = statistics.median(waits)
     step_s = e.detail("step_s")
     return Finding(
-        "loader_bound", "slow", "warns", f"Training waits for data {share:.0%} of the time.",
-        e.progress.step, (f"computing a step takes {step_s[-1][1]:.3g} s",) if step_s else (),
+        "loader_bound",
+        "slow",
+        "warns",
+        f"Training waits for data {share:.0%} of the time.",
+        e.progress.step,
+        (f"computing a step takes {step_s[-1][1]:.3g} s",) if step_s else (),
         ("rows are read or prepared while training", "a slow disk or network drive"),
-        (Remedy("check_gpu_used", "put the data on a local disk, prepared before the run"), change("batch_size", max(1, e.config.batch_size), "larger_batch", e)),
-    )  # fmt: skip
+        (
+            Remedy("check_gpu_used", "put the data on a local disk, prepared before the run"),
+            change("batch_size", max(1, e.config.batch_size), "larger_batch", e),
+        ),
+    )
 
 
 def hot(e: Evidence) -> Finding | None:
@@ -104,9 +148,15 @@ def hot(e: Evidence) -> Finding | None:
     if not heat or heat[-1][1] < limit("celsius"):
         return None
     return Finding(
-        "hot", "slow", "warns", f"The GPU is at {heat[-1][1]:.0f} °C and slows itself down.", heat[-1][0],
-        (), ("cooling, dust, or a card in a warm case",), (Remedy("faster_gpu", "better cooling, or a lower power limit"),),
-    )  # fmt: skip
+        "hot",
+        "slow",
+        "warns",
+        f"The GPU is at {heat[-1][1]:.0f} °C and slows itself down.",
+        heat[-1][0],
+        (),
+        ("cooling, dust, or a card in a warm case",),
+        (Remedy("faster_gpu", "better cooling, or a lower power limit"),),
+    )
 
 
 def slower(e: Evidence) -> Finding | None:
@@ -120,10 +170,15 @@ def slower(e: Evidence) -> Finding | None:
     if now > limit("throughput_left") * usual or _seconds_between(e) * count < limit("throughput_seconds"):
         return None
     return Finding(
-        "slower", "slow", "warns", f"It has become slow: {now:,.0f} tokens/s since step {tail[0][0]:,}, {usual:,.0f} before.",
-        tail[0][0], _load_words(e), ("other programs use the same machine", "longer rows", "a hot or throttled card"),
+        "slower",
+        "slow",
+        "warns",
+        f"It has become slow: {now:,.0f} tokens/s since step {tail[0][0]:,}, {usual:,.0f} before.",
+        tail[0][0],
+        _load_words(e),
+        ("other programs use the same machine", "longer rows", "a hot or throttled card"),
         (Remedy("close_gpu_processes", "close other programs"), Remedy("check_gpu_used", "check the GPU's load")),
-    )  # fmt: skip
+    )
 
 
 def smaller(e: Evidence) -> tuple[Remedy, ...]:

@@ -50,10 +50,14 @@ def died(e: Evidence) -> Finding | None:
 def _masked(e: Evidence, text: str) -> Finding:
     longer = max(e.config.max_seq_length * 4, 1024)
     return _ended(
-        "all_masked", "nan_loss", e, "Nothing could be learned: every answer is masked or cut away.", text,
+        "all_masked",
+        "nan_loss",
+        e,
+        "Nothing could be learned: every answer is masked or cut away.",
+        text,
         (f"the prompts alone fill max_seq_length ({e.config.max_seq_length} tokens)", "the answers are empty"),
         (change("max_seq_length", longer, "check_labels_masked", e, "more memory for longer rows"),),
-    )  # fmt: skip
+    )
 
 
 def _killed(e: Evidence, text: str) -> Finding:
@@ -64,10 +68,15 @@ def _killed(e: Evidence, text: str) -> Finding:
     often = max(1, e.progress.total_steps // 10)
     again = change("save_steps", often, "load_adapter_on_resume", e, "the steps done so far; next time less is lost")
     return Finding(
-        "killed", "oom", "stops", f"The trainer was killed (SIGKILL) after step {e.progress.step:,}; it could say nothing more.",
-        e.progress.step, (text, *saved, *seen), ("the system ran out of memory and ended it", "someone ended it by hand"),
+        "killed",
+        "oom",
+        "stops",
+        f"The trainer was killed (SIGKILL) after step {e.progress.step:,}; it could say nothing more.",
+        e.progress.step,
+        (text, *saved, *seen),
+        ("the system ran out of memory and ended it", "someone ended it by hand"),
         (again, *smaller(e)),
-    )  # fmt: skip
+    )
 
 
 def tracker(e: Evidence) -> Finding | None:
@@ -77,11 +86,15 @@ def tracker(e: Evidence) -> Finding | None:
     if said is None:
         return None
     return Finding(
-        "tracker", "other", "tells", f"Nothing arrives at {name}: {said}", None,
+        "tracker",
+        "other",
+        "tells",
+        f"Nothing arrives at {name}: {said}",
+        None,
         ("the training itself is not affected; its curves are here",),
         (f"{name} cannot be reached or has no key", "it is not installed"),
         (change("experiment_tracker", "none", "disable_tracker", e, "nothing"),),
-    )  # fmt: skip
+    )
 
 
 def estimate_off(e: Evidence) -> Finding | None:
@@ -107,9 +120,10 @@ def promised(e: Evidence) -> list[tuple[str, bool]]:
         spent = e.progress.updated_at - e.progress.started_at
         total = (spent + (0.0 if e.progress.ended else e.progress.eta_s or 0.0)) / 3600
         off = total > hours[2] * limit("estimate_factor") and spent > 60
+        seen = "measured" if e.progress.ended else "as it looks now"
         found.append(
             (
-                f"time {_hours(hours[0])} to {_hours(hours[2])} predicted, {_hours(total)} {'measured' if e.progress.ended else 'as it looks now'}",
+                f"time {_hours(hours[0])} to {_hours(hours[2])} predicted, {_hours(total)} {seen}",
                 off,
             )
         )
