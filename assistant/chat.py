@@ -26,7 +26,7 @@ from assistant.interpreters.rules import RuleInterpreter
 from assistant.plan import config_of
 from assistant.progress import RunReport
 from assistant.services import Services
-from assistant.settings import Settings, token
+from assistant.settings import Settings, chat_model_key, token
 from assistant.state import ChatState, Message, Reply, ToolCall
 from assistant.store import Row, Store
 from trainer.compute.local import LocalProvider
@@ -59,7 +59,7 @@ class Assistant:
             folders=self.settings.data_folders,
         )
         self.services = Services(self.settings, self.store, hub, {"local": LocalProvider(self.settings.home / "runs")})
-        self._graph = build_graph(interpreter or RunFirst(RuleInterpreter()), self.settings.home / "conversations.db")
+        self._graph = build_graph(interpreter or _interpreter(self.settings), self.settings.home / "conversations.db")
         # A turn and a poll of one conversation may arrive together; the second waits for the first.
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._locks_guard = threading.Lock()
@@ -196,6 +196,18 @@ class Assistant:
         shutil.copyfile(file, path)
         self.store.add_upload(thread, upload_id, name, path)
         return name
+
+
+def _interpreter(settings: Settings) -> Interpreter:
+    """The rules; with a chat model beside them when one is configured."""
+    rules = RunFirst(RuleInterpreter())
+    if not settings.chat_model:
+        return rules
+    from assistant.interpreters.llm import ModelInterpreter
+
+    return ModelInterpreter(
+        rules, settings.chat_model, settings.chat_model_url, chat_model_key, settings.chat_model_always
+    )
 
 
 def _display_name(name: str) -> str:

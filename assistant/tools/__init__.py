@@ -20,7 +20,7 @@ from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome, Tool
 from assistant.tools.estimate import EstimatePlan, estimate_plan
-from assistant.tools.lookup_model import LookupModel, lookup_model
+from assistant.tools.lookup_model import LookupModel, Recheck, lookup_model, recheck
 from assistant.tools.validate_dataset import ValidateDataset, validate_dataset
 
 
@@ -32,6 +32,7 @@ TOOLS: dict[str, Tool] = {
     tool.name: tool
     for tool in (
         _tool(LookupModel, lookup_model),
+        _tool(Recheck, recheck),
         _tool(ValidateDataset, validate_dataset),
         _tool(data.RepairDataset, data.repair_dataset),
         _tool(data.MapColumns, data.map_columns),

@@ -8,7 +8,7 @@ from assistant.plan import plan_update
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
-from trainer.errors import ModelUnreachable
+from trainer.errors import ConfigError, ModelUnreachable
 
 
 class LookupModel(BaseModel):
@@ -29,3 +29,15 @@ def lookup_model(args: LookupModel, state: ChatState, services: Services) -> Out
     update = plan_update(state, choices=choices, model=card.model_dump())
     extra = meanings({"base_model": card.id}, choices, state.model_copy(update=update), services)
     return Outcome(update, "\n".join([replies.model_note(card), *extra]))
+
+
+class Recheck(BaseModel):
+    """Look the chosen base model up again, for example once the network is back or a licence was accepted."""
+
+
+def recheck(args: Recheck, state: ChatState, services: Services) -> Outcome:
+    chosen = state.choices.get("base_model")
+    if not chosen:
+        raise ConfigError("No base model is chosen yet.", "Name one, and I look it up.", ("base_model",))
+    services.hub.forget()
+    return lookup_model(LookupModel(query=chosen), state, services)
