@@ -1,4 +1,9 @@
-"""`python -m trainer RUN`: train what RUN/config.json says, report to RUN/events.jsonl and standard output.
+"""`python -m trainer RUN [--resume | --dry-run]`: train what RUN/config.json says.
+
+Events go to RUN/events.jsonl and standard output.
+
+--resume goes on from the newest checkpoint that verifies; --dry-run rehearses it in seconds and reports to
+RUN/rehearsal.jsonl instead.
 
 Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again), 34 pre-empted, 1 anything else.
 """
@@ -10,6 +15,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,7 +35,7 @@ from trainer.errors import (
 from trainer.events import Cancelled, Failed, Stage, TrainEvent, to_line
 from trainer.stopping import Stopped, StopRequest
 
-INFRASTRUCTURE = 33
+INFRASTRUCTURE, PREEMPTED = 33, 34
 _SYMPTOMS: dict[type[StudioError], str] = {
     ModelGated: "gated_model",
     DatasetError: "dataset_format",
@@ -41,14 +47,17 @@ _FIELD_SYMPTOMS = {"precision": "precision_unsupported", "target_modules": "targ
 
 def main(arguments: list[str]) -> int:
     """Train the run in the folder named on the command line; returns the exit code."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    if len(arguments) - len(flags) != 1 or not flags < {"--resume", "--dry-run"}:
         print(__doc__, file=sys.stderr)
         return 0 if arguments in (["-h"], ["--help"]) else 2
+    arguments = [argument for argument in arguments if argument not in flags]
     folder = Path(arguments[0]).resolve()
     if not (folder / "config.json").is_file():
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as sink:
+    told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
+    with (folder / told).open("a", encoding="utf-8") as sink:
 
         def emit(event: TrainEvent) -> None:
             line = to_line(event)
@@ -56,30 +65,51 @@ def main(arguments: list[str]) -> int:
             sink.write(line + "\n")
             sink.flush()
 
-        return run(folder, emit)
+        return run(folder, emit, flags)
 
 
-def run(folder: Path, emit: Callable[[TrainEvent], None]) -> int:
+def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str] = frozenset()) -> int:
     """The boundary: whatever happens inside ends in one event and one exit code."""
     stop = StopRequest(folder).install()
     try:
         emit(Stage(name="loading libraries"))
         config = _config(folder / "config.json")
         _environment(config)
-        from trainer.train import train  # torch and its company: seconds, so the event comes first
-
-        train(config, folder, emit, stop)
+        _job(config, folder, emit, stop, flags)
     except Stopped:
+        if stop.preempted:
+            emit(Failed(message="The machine was taken away before the first step.", hint="Start the run again."))
+            return PREEMPTED
         emit(Cancelled(message="Stopped before there was anything to keep."))
     except StudioError as error:
         traceback.print_exc()
         emit(Failed(symptom=symptom(error), message=error.message, hint=error.hint))
+        if stop.preempted:
+            return PREEMPTED
         return INFRASTRUCTURE if isinstance(error, ModelUnreachable | DatasetUnreachable) else 1
     except Exception as error:  # the boundary: a bug, or a fault of the machine, is reported as one
         traceback.print_exc()
         emit(_unexpected(error, folder / "train.log"))
-        return INFRASTRUCTURE if isinstance(error, OSError) else 1
+        return INFRASTRUCTURE if isinstance(error, OSError) or _lost_card(error) else 1
     return 0
+
+
+def _job(
+    config: TrainingConfig, folder: Path, emit: Callable[[TrainEvent], None], stop: StopRequest, flags: AbstractSet[str]
+) -> None:
+    if "--dry-run" in flags:
+        from trainer.rehearsal import rehearse  # torch and its company: seconds, so the first event comes before
+
+        rehearse(config, folder, emit, stop)
+        return
+    from trainer.train import train
+
+    train(config, folder, emit, stop, resume="--resume" in flags)
+
+
+def _lost_card(error: Exception) -> bool:
+    """Whether the GPU or its driver failed, not the run: a fresh process or machine may help."""
+    return any(words in str(error) for words in ("CUDA driver", "CUDA unknown error", "NVML", "No CUDA GPUs", "uncorrectable ECC"))
 
 
 def symptom(error: StudioError) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from trainer.events import Evaluated, Finding, Progress, Saved, TrainEvent
+from trainer.events import Evaluated, Finding, Progress, TrainEvent
 from trainer.stopping import StopRequest
 
 Emit = Callable[[TrainEvent], None]
@@ -22,7 +22,7 @@ WORSE_IN_A_ROW, WORSE_BY = 2, 0.02  # evaluations, share: two in a row is no lon
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
-    """One event per log line, evaluation and checkpoint. Speed and remaining time count from this start on."""
+    """One event per log line and evaluation. Speed and remaining time count from this start on."""
 
     def __init__(self, emit: Emit, gauges: Callable[[], dict[str, float | None]] = dict) -> None:
         self._emit, self._gauges = emit, gauges
@@ -68,9 +68,6 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         loss = metrics.get("eval_loss")
         self._emit(Evaluated(step=state.global_step, eval_loss=loss if loss is not None and math.isfinite(loss) else None))
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._emit(Saved(step=state.global_step, path=f"{args.output_dir}/checkpoint-{state.global_step}"))
-
     def _speed(self, tokens: float) -> float | None:
         seconds, self._busy = self._busy, 0.0
         done, self._tokens = tokens - self._tokens, tokens
@@ -102,7 +99,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self.broken = f"The loss became {loss} at step {state.global_step}."
             self._tell("nan_loss", self.broken, state)
             control.should_training_stop = True
+            control.should_save = False  # the last good checkpoint stays the newest
         elif not math.isfinite(norm) and not args.fp16:  # fp16 scales its loss until this ends
+            control.should_save = False
             self._tell("nan_loss", f"The gradients became {norm} at step {state.global_step}.", state)
 
     def on_evaluate(
@@ -120,6 +119,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if symptom not in self._warned:
             self._warned.add(symptom)
             self._emit(Finding(symptom=symptom, evidence=evidence, step=state.global_step))
+
+
+class Patience(EarlyStoppingCallback):  # type: ignore[misc]
+    """Early stopping whose count of evaluations without improvement goes on after a resume."""
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        super().on_train_begin(args, state, control, **kwargs)
+        saved = state.stateful_callbacks.get(type(self).__name__, {}) if state.global_step else {}
+        self.early_stopping_patience_counter = saved.get("attributes", {}).get("early_stopping_patience_counter", 0)
 
 
 class StopWhenAsked(TrainerCallback):  # type: ignore[misc]

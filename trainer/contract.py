@@ -53,7 +53,7 @@ def check(
     reloaded = reload(adapter, base, config, where)
     tokenizer = model.load_tokenizer(str(adapter))
     if expected is not None:
-        _check_same(expected, fingerprint(reloaded, tokenizer, prompts[0]), config, where)
+        check_same(expected, fingerprint(reloaded, tokenizer, prompts[0]), config, where)
     stops = stop_ids(base, tokenizer)
     samples = [before_and_after(reloaded, tokenizer, prompt, stops, SAMPLE_TOKENS) for prompt in prompts]
     check_effect(samples, losses)
@@ -167,7 +167,8 @@ def stop_ids(base: str, tokenizer: Any) -> frozenset[int]:
     return frozenset(number for number in ids if number is not None)
 
 
-def _check_same(expected: torch.Tensor, found: torch.Tensor, config: TrainingConfig, where: model.Hardware) -> None:
+def check_same(expected: torch.Tensor, found: torch.Tensor, config: TrainingConfig, where: model.Hardware) -> None:
+    """Raises `RunFailed` when two fingerprints differ by more than rounding: logits, shape (vocabulary,)."""
     off = float((expected - found).abs().max())
     tolerance = RELOAD_TOLERANCE["bf16" if config.quantization else where.precision]
     if not off <= tolerance * max(1.0, float(expected.abs().max()) / 10):

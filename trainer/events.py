@@ -117,6 +117,18 @@ class Compared(_Event):
     tuned: str
 
 
+class Rehearsed(_Event):
+    """The rehearsal went well (see trainer/rehearsal.py): seconds in all and a step, memory at its longest rows."""
+
+    kind: Literal["rehearsed"] = "rehearsed"
+    seconds: float
+    steps: int
+    longest_tokens: int
+    batch_size: int  # halved when the memory ran out
+    step_s: float | None = None
+    memory_gib: float | None = None
+
+
 class Failed(_Event):
     kind: Literal["failed"] = "failed"
     symptom: str = "other"
@@ -132,7 +144,7 @@ class Cancelled(_Event):
 
 
 TrainEvent = Annotated[
-    Stage | Started | Progress | Evaluated | Saved | Finding | Changed | Sampled | Finished | Compared | Failed | Cancelled,
+    Stage | Started | Progress | Evaluated | Saved | Finding | Changed | Sampled | Finished | Compared | Rehearsed | Failed | Cancelled,
     Field(discriminator="kind"),
 ]
 _adapter: TypeAdapter[TrainEvent] = TypeAdapter(TrainEvent)

@@ -188,7 +188,7 @@ def _rhythm(config: TrainingConfig, pace: Pace, evaluates: bool) -> dict[str, An
         "eval_steps": pace.evaluate if evaluates else None,
         "save_strategy": "steps",
         "save_steps": pace.save,
-        "save_total_limit": 2,
+        "save_total_limit": None,  # trainer/keeping.py deletes old ones, after the new one is sealed
         "load_best_model_at_end": best,
         "metric_for_best_model": "eval_loss" if best else None,
         "greater_is_better": False if best else None,

@@ -1,4 +1,7 @@
-"""How a run is asked to end: SIGTERM or SIGINT saves and finishes; with a file `cancel` in the run's folder it cancels."""
+"""How a run is asked to end: SIGTERM or SIGINT saves and finishes; with a file `cancel` in the run's folder it cancels.
+
+SIGUSR1 says that the machine is about to be taken away: save a checkpoint and go, without the finish.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,17 @@ class StopRequest:
         self.phase: Phase = "before"
 
     def install(self) -> StopRequest:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._ask)
         return self
 
     @property
     def cancelled(self) -> bool:
         return self.asked is not None and self._cancel.exists()
+
+    @property
+    def preempted(self) -> bool:
+        return self.asked == "SIGUSR1" and not self.cancelled
 
     def enter(self, phase: Phase) -> None:
         self.phase = phase

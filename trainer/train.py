@@ -5,74 +5,92 @@ from __future__ import annotations
 import gc
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import datasets
 import torch
 from peft import PeftModel
-from transformers import EarlyStoppingCallback, PrinterCallback
+from transformers import PrinterCallback, TrainerState
+from transformers.trainer_callback import TrainerCallback
 from trl import SFTTrainer
 
-from trainer import card, contract, data, model, studio_tiny
-from trainer.callbacks import Emit, Reporter, StopWhenAsked, Watch
+from trainer import card, checkpoints, contract, keeping, memory, model
+from trainer.callbacks import Emit, Patience, Reporter, StopWhenAsked, Watch
+from trainer.checkpoints import Checkpoint
 from trainer.config import TrainingConfig
 from trainer.controls import Controls
 from trainer.errors import ConfigError, RunFailed
 from trainer.events import Cancelled, Finding, Finished, Stage, Started
-from trainer.formats import Example
+from trainer.job import Job, get_ready
 from trainer.stopping import StopRequest
+from trainer.trackers import tracking
 from trainer.watch import Batches, Bookkeeping, Gauges, first_look, row_numbers
 
-PROBES = 3  # prompts answered before and after
+
+class Trained(NamedTuple):
+    """A model trained in place, and what came of it."""
+
+    model: PeftModel
+    revision: str | None
+    outcome: card.Outcome
 
 
-@dataclass
-class Job:
-    """What is known about this run once its data and its model are there."""
+def train(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest, *, resume: bool = False) -> None:
+    """Train `config` in `folder`. Ends in a `finished` or `cancelled` event, or raises a `StudioError`.
 
-    config: TrainingConfig
-    folder: Path
-    base: str  # where the base model's files are: a Hub id or a folder
-    source: data.Source
-    prepared: data.Prepared
-    tokenizer: Any
-    style: card.PromptStyle
-    probes: list[str]  # rendered prompts
-    where: model.Hardware
-
-    @property
-    def adapter(self) -> Path:
-        return Path(self.config.output_dir) if self.config.output_dir else self.folder / "adapter"
-
-    @property
-    def start(self) -> Path:
-        return self.folder / "start"
-
-
-def train(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest) -> None:
-    """Train `config` in `folder`. Ends in a `finished` or `cancelled` event, or raises a `StudioError`."""
+    resume: go on from the newest checkpoint that can be trusted; without one, from the beginning
+    """
     began = time.monotonic()
-    job = get_ready(config, folder, emit)
+    job = get_ready(config, folder, emit, resume=resume)
+    start = _checkpoint(job, emit) if resume else None
+    if start is None:
+        checkpoints.start_over(job.checkpoints)
+    with tracking(config, folder, emit) as trackers:
+        trained = surviving(job, start, emit, stop, trackers)
+    if trained is not None:
+        _finish(job, trained, began, emit, stop)
+
+
+def surviving(
+    job: Job, start: Checkpoint | None, emit: Emit, stop: StopRequest, trackers: list[TrainerCallback]
+) -> Trained | None:
+    """Train; when the memory runs out, once more with half the micro-batch and the same effective batch."""
+    try:
+        return _attempt(job, start, emit, stop, trackers)
+    except (RuntimeError, MemoryError) as error:
+        smaller = memory.halved(job.config)
+        if not memory.ran_out(error) or smaller is None:
+            raise
+        emit(memory.told(job.config, smaller, error))
+    _free()
+    job.config = smaller
+    stop.enter("before")
+    return _attempt(job, checkpoints.newest(job.checkpoints)[0], emit, stop, trackers)
+
+
+def _attempt(
+    job: Job, start: Checkpoint | None, emit: Emit, stop: StopRequest, trackers: list[TrainerCallback]
+) -> Trained | None:
     emit(Stage(name="loading the model"))
-    base = model.load_base(job.base, config, job.where)
-    revision = getattr(base.config, "_commit_hash", None)
-    tuned = model.attach(base, config, job.start)
-    outcome = _run(job, tuned, emit, stop)
-    if outcome is None:
-        return
+    base = model.load_base(job.base, job.config, job.where)
+    tuned = model.attach(base, job.config, job.start)
+    outcome = _run(job, tuned, start, emit, stop, trackers)
+    return outcome and Trained(tuned, getattr(base.config, "_commit_hash", None), outcome)
+
+
+def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequest) -> None:
+    """Save the adapter, check what was saved, write its papers."""
+    config, outcome = job.config, trained.outcome
     stop.enter("after")
     emit(Stage(name="saving the adapter"))
-    model.save_adapter(tuned, config, job.adapter, job.start)
+    model.save_adapter(trained.model, config, job.adapter, job.start)
     job.tokenizer.save_pretrained(job.adapter)
-    probe = contract.fingerprint(tuned, job.tokenizer, job.probes[0])
-    del tuned, base
-    _free()
+    probe = contract.fingerprint(trained.model, job.tokenizer, job.probes[0])
     emit(Stage(name="checking the result"))
     samples = contract.check(job.adapter, job.base, config, job.where, job.probes, outcome.losses, probe)
     seconds = round(time.monotonic() - began, 1)
-    card.write(job.adapter, job.folder, card.Facts(config, job.base, revision, job.source, job.style, outcome, seconds))
+    facts = card.Facts(config, job.base, trained.revision, job.source, job.style, outcome, seconds)
+    card.write(job.adapter, job.folder, facts)
     emit(
         Finished(
             output_dir=str(job.adapter),
@@ -86,50 +104,75 @@ def train(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest) -
     )
 
 
-def get_ready(config: TrainingConfig, folder: Path, emit: Emit) -> Job:
-    """Read the data, build or find the base, tokenise: everything that can be refused before a model is loaded."""
-    if not config.base_model or not config.dataset:
-        raise ConfigError("A run needs a base model and a dataset.", fields=("base_model", "dataset"))
-    where = model.hardware(config)
-    datasets.disable_progress_bars()
-    emit(Stage(name="reading the data"))
-    source = data.read_source(config.dataset)
-    kept, held_out = data.split(source.examples, config.validation_split, config.seed)
-    base = config.base_model
-    if base == studio_tiny.NAME:
-        emit(Stage(name="building studio-tiny from your rows"))
-        everything = [text for example in kept for text in data.texts(example)]
-        base = str(studio_tiny.build(folder / "base", data.prompt_texts(kept), everything, seed=config.seed))
-    tokenizer = model.load_tokenizer(base)
-    style = _style(tokenizer, kept[0])
-    stops = contract.stop_ids(base, tokenizer)
-    emit(Stage(name="tokenising"))
-    prepared = data.prepare(kept, held_out, tokenizer, config.max_seq_length, stops)
-    _tell(config, source, prepared, emit)
-    probes = [contract.render(tokenizer, example) for example in (held_out or kept)[:PROBES]]
-    return Job(config, folder, base, source, prepared, tokenizer, style, probes, where)
+def _checkpoint(job: Job, emit: Emit) -> Checkpoint | None:
+    """Where to go on. Raises `RunFailed` when the run changed since, or every checkpoint is damaged."""
+    found, rejected = checkpoints.newest(job.checkpoints)
+    if found:
+        checkpoints.check_identity(found.facts["identity"], job.identity)
+    where = f"going on from step {found.step:,}" if found else "there is none to go on from: starting at the beginning"
+    if rejected or found is None:
+        why = "".join(f"{name} is left out: {reason}. " for name, reason in rejected.items())
+        emit(Finding(symptom="resume_failure", evidence=f"{why}Checkpoints: {where}.", step=found.step if found else 0))
+    return found
 
 
-def _run(job: Job, tuned: PeftModel, emit: Emit, stop: StopRequest) -> card.Outcome | None:
+def _run(
+    job: Job,
+    tuned: PeftModel,
+    start: Checkpoint | None,
+    emit: Emit,
+    stop: StopRequest,
+    trackers: list[TrainerCallback],
+) -> card.Outcome | None:
     """Train `tuned` in place; None after a `cancelled` event."""
     total = _total_steps(job)
     watch = Watch(emit)
-    trainer = _trainer(job, tuned, total, _callbacks(job, emit, stop, watch))
-    emit(_started(job, tuned, total))
-    before = _evaluate(trainer)
+    facts: dict[str, Any] = {"identity": job.identity}
+    keeper = _keeper(job, tuned, total, facts, emit, stop)
+    trainer = _trainer(job, tuned, total, [*_callbacks(job, emit, stop, watch), keeper, *trackers])
+    emit(_started(job, tuned, total, start.step if start else 0))
+    before = start.facts.get("eval_loss_before") if start else _evaluate(trainer)
+    facts["eval_loss_before"] = before
     stop.enter("steps")
-    trainer.train()
+    _steps(trainer, start, total)
     step = trainer.state.global_step
     if stop.cancelled:
         emit(Cancelled(step=step, message="Cancelled: no adapter was kept."))
         return None
     if watch.broken:
-        raise RunFailed(
-            watch.broken, "Lower the learning rate, or train in bf16 or fp32 instead of fp16.", symptom="nan_loss"
-        )
+        raise _broken(watch.broken, job)
+    if stop.preempted:
+        raise RunFailed(f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "preempted")
     emit(Stage(name="evaluating"))
     after = _last_evaluation(trainer) or _evaluate(trainer)
     return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total)
+
+
+def _steps(trainer: SFTTrainer, start: Checkpoint | None, total: int) -> None:
+    if start is None or start.step < total:
+        trainer.train(resume_from_checkpoint=str(start.path) if start else None)
+        return
+    # It was ended between the last step and the result; transformers would train one step too many.
+    trainer.state = TrainerState.load_from_json(str(start.path / "trainer_state.json"))
+    best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    trainer._load_from_checkpoint(best or str(start.path))
+
+
+def _broken(why: str, job: Job) -> RunFailed:
+    kept = max((step for step, path in checkpoints.numbered(job.checkpoints)), default=None)
+    good = f" The last good checkpoint, of step {kept:,}, is kept." if kept else ""
+    hint = "Lower the learning rate, or train in bf16 or fp32 instead of fp16."
+    return RunFailed(f"{why}{good}", hint, symptom="nan_loss")
+
+
+def _keeper(
+    job: Job, tuned: PeftModel, total: int, facts: dict[str, Any], emit: Emit, stop: StopRequest
+) -> keeping.Keeper:
+    """Raises `RunFailed` when the disk has no room for the checkpoints."""
+    needed = keeping.checkpoint_bytes(tuned.get_nb_trainable_parameters()[0], job.config.optim)
+    saves = math.ceil(total / model.pace(job.config, total).save)
+    keeping.check_room(job.checkpoints, needed, saves)
+    return keeping.Keeper(emit, stop, facts, needed)
 
 
 def _callbacks(job: Job, emit: Emit, stop: StopRequest, watch: Watch) -> list[Any]:
@@ -148,7 +191,7 @@ def _trainer(job: Job, tuned: PeftModel, total: int, callbacks: list[Any]) -> SF
                 "Set a validation split of 0.1, or switch early stopping off.",
                 ("early_stopping", "validation_split"),
             )
-        callbacks.append(EarlyStoppingCallback(config.early_stopping_patience, config.early_stopping_threshold))
+        callbacks.append(Patience(config.early_stopping_patience, config.early_stopping_threshold))
     pace = model.pace(config, total)
     trainer = SFTTrainer(
         model=tuned,
@@ -180,7 +223,7 @@ def _total_steps(job: Job) -> int:
     return max(1, math.ceil(max(1, math.ceil(batches / config.gradient_accumulation_steps)) * config.num_epochs))
 
 
-def _started(job: Job, tuned: PeftModel, total: int) -> Started:
+def _started(job: Job, tuned: PeftModel, total: int, step: int) -> Started:
     trainable, everything = tuned.get_nb_trainable_parameters()
     evaluation = job.prepared.evaluation
     name = torch.cuda.get_device_name() if job.where.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -191,6 +234,7 @@ def _started(job: Job, tuned: PeftModel, total: int) -> Started:
         train_rows=len(job.prepared.train),
         eval_rows=len(evaluation) if evaluation is not None else 0,
         device=name,
+        step=step,
         details={
             "precision": job.where.precision,
             "effective_batch_size": job.config.effective_batch_size,
@@ -213,30 +257,6 @@ def _last_evaluation(trainer: SFTTrainer) -> float | None:
     here = [log for log in trainer.state.log_history if log["step"] == trainer.state.global_step > 0]
     loss = next((float(log["eval_loss"]) for log in reversed(here) if "eval_loss" in log), math.nan)
     return loss if math.isfinite(loss) else None
-
-
-def _style(tokenizer: Any, example: Example) -> card.PromptStyle:
-    if "text" in example:
-        return "text"
-    return "plain" if data.give_template(tokenizer) else "chat"
-
-
-def _tell(config: TrainingConfig, source: data.Source, prepared: data.Prepared, emit: Emit) -> None:
-    """What a person should know about the data although the run can go on."""
-    why = "; ".join(f"row {number}: {reason}" for number, reason in list(source.skipped.items())[:3])
-    told = (
-        ("dataset_format", len(source.skipped), f"rows cannot be used and are left out ({why})"),
-        ("dataset_format", prepared.cut, f"rows are longer than {config.max_seq_length} tokens and are cut"),
-        ("dataset_format", prepared.masked, "rows have nothing left to learn from and are left out"),
-        ("missing_pad_token", prepared.without_end, "rows end without a token the model stops at"),
-    )
-    for symptom, count, what in told:
-        if count:
-            emit(Finding(symptom=symptom, evidence=f"{count} {what}."))
-    if config.packing:
-        emit(Finding(symptom="slow", evidence="Packing is off: without variable-length attention it would mix examples."))
-    if config.experiment_tracker not in (None, "none"):
-        emit(Finding(symptom="other", evidence=f"Nothing is sent to {config.experiment_tracker}: this trainer only reports here."))
 
 
 def _free() -> None:
