@@ -68,9 +68,7 @@ def disk_filling(e: Evidence) -> Finding | None:
         ("checkpoints", "something else on this disk"),
         (
             Remedy("free_disk", "free some space now"),
-            change(
-                "save_steps", max(1, e.progress.total_steps), "limit_checkpoints", e, "one checkpoint only, at the end"
-            ),
+            one_checkpoint(e),
         ),
     )
 
@@ -186,8 +184,10 @@ def smaller(e: Evidence) -> tuple[Remedy, ...]:
     config = e.config
     found = []
     if config.batch_size > 1:
-        changes = {"batch_size": 1, "gradient_accumulation_steps": config.effective_batch_size}
-        label = f"batch {config.batch_size} → 1, accumulation {config.gradient_accumulation_steps} → {config.effective_batch_size}"
+        size = next(n for n in range(max(1, config.batch_size // 4), 0, -1) if config.batch_size % n == 0)
+        steps = config.gradient_accumulation_steps * config.batch_size // size
+        label = f"batch {config.batch_size} → {size}, accumulation {config.gradient_accumulation_steps} → {steps}"
+        changes = {"batch_size": size, "gradient_accumulation_steps": steps}
         found.append(Remedy("reduce_batch_size", label, changes, "somewhat slower; the effective batch stays"))
     if not config.gradient_checkpointing:
         found.append(change("gradient_checkpointing", True, "gradient_checkpointing", e, "20 to 45 % more time"))
@@ -196,6 +196,14 @@ def smaller(e: Evidence) -> tuple[Remedy, ...]:
             change("max_seq_length", config.max_seq_length // 2, "shorten_max_seq_length", e, "longer rows are cut")
         )
     return tuple(found)
+
+
+def one_checkpoint(e: Evidence) -> Remedy:
+    """Write a single checkpoint, at the end: needs the least room, and loses everything when the run dies before."""
+    steps = e.progress.total_steps or 1_000_000
+    return Remedy(
+        "limit_checkpoints", "one checkpoint only, at the end", {"save_steps": steps}, "a crash would lose all steps"
+    )
 
 
 def speed_words(e: Evidence) -> list[str]:

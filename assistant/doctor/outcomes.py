@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assistant.doctor.evidence import Evidence
 from assistant.doctor.kinds import Finding, Remedy, change
-from assistant.doctor.machine import smaller
+from assistant.doctor.machine import one_checkpoint, smaller
 from assistant.doctor.thresholds import limit
 
 
@@ -23,9 +23,7 @@ def died(e: Evidence) -> Finding | None:
             "out_of_memory", "oom", e, f"The memory ran out at step {e.progress.step:,}.", text, causes, smaller(e)
         )
     if symptom == "disk_full":
-        once = change(
-            "save_steps", max(1, e.progress.total_steps), "limit_checkpoints", e, "one checkpoint, at the end"
-        )
+        once = one_checkpoint(e)
         free = Remedy("free_disk", "free some space, then start again")
         return _ended(
             "disk_full",
@@ -65,8 +63,9 @@ def _killed(e: Evidence, text: str) -> Finding:
     saved = (f"the last checkpoint is of step {kept:,}",) if kept else ()
     used = e.detail("memory_now_gib")
     seen = (f"it last used {used[-1][1]:.2f} GiB",) if used else ()
-    often = max(1, e.progress.total_steps // 10)
-    again = change("save_steps", often, "load_adapter_on_resume", e, "the steps done so far; next time less is lost")
+    label = f"go on from step {kept:,}" if kept else "start again from the beginning"
+    cost = f"the {e.progress.step - kept:,} steps since then" if kept else "the steps done so far"
+    again = Remedy("load_adapter_on_resume", label, {"resume_from": kept or 0}, cost)
     return Finding(
         "killed",
         "oom",

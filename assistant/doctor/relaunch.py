@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import time
 import uuid
@@ -32,6 +33,7 @@ _SAID = {
 }
 STOP_WAIT_S = 20.0  # a trainer stops at the end of its step
 REPEATS = "without repeated rows"
+OF_THE_RUN = ("dataset", "resume_from")  # changes that are no field of the configuration
 
 
 def order(row: Row, do: str, extra: dict[str, Any]) -> str:
@@ -59,20 +61,27 @@ def diff_text(row: Row, changes: dict[str, Any], factor: float | None) -> str:
     lines += [
         f"| {name} | {show(getattr(config, name, None))} | {show(value)} |"
         for name, value in changes.items()
-        if name != "dataset"
+        if name not in OF_THE_RUN
     ]
     lines += [f"| data | {Path(config.dataset or '').name} | {changes['dataset']} |"] if "dataset" in changes else []
     spent = duration((now.updated_at or 0) - (now.started_at or 0)) if now.started_at else "some time"
     ends = "" if now.ended else f" The running one is cancelled at step {now.step:,}; its checkpoints and log stay."
-    return (
-        "\n".join(lines)
-        + f"\n\nA new run from step 0, linked to `{row['id']}`; it costs about what that one took ({spent} so far).{ends} **Start it?**"
+    start = changes.get("resume_from") or 0
+    kept = "with its optimizer, schedule and row order; the old one's" if start else "the old one's"
+    cost = (
+        f"it costs what was left, {duration(now.eta_s)} or so"
+        if start
+        else f"it costs about what that one took ({spent} so far)"
     )
+    tail = f"A new run from step {start:,}, linked to `{row['id']}`, {kept} files stay; {cost}.{ends} **Start it?**"
+    return ("\n".join(lines) + "\n\n" if len(lines) > 2 else "") + tail
 
 
 def changed(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
     """The configuration with these changes. Raises `ConfigError` for a value that cannot be."""
-    values = config.model_dump() | {name: check(name, value) for name, value in changes.items() if name != "dataset"}
+    values = config.model_dump() | {
+        name: check(name, value) for name, value in changes.items() if name not in OF_THE_RUN
+    }
     for problem in contradictions(values):
         raise ConfigError(problem.message, problem.way_out, problem.fields)
     return TrainingConfig.model_validate(values)
@@ -94,17 +103,26 @@ def relaunch(row: Row, changes: dict[str, Any], services: Services) -> Run:
     (folder / "config.json").write_text(final.model_dump_json(indent=2), encoding="utf-8")
     _link(old, folder, row["id"], changes)
     provider = services.providers[row["provider"]]
+    going_on = bool(changes.get("resume_from")) and _take_along(old, folder)
     run = Run(id=run_id, provider=provider.name, folder=str(folder), job="")
     services.store.add_run(
         services.thread, run, plan=f"{row['plan'][:40]}/{run_id}", title=row["title"], estimate=row["estimate"]
     )
     try:
-        run = provider.submit(run_id, folder)
+        run = provider.submit(run_id, folder, resume=going_on)
     except StudioError:
         services.store.drop_run(run_id)
         raise
     services.store.set_job(run)
     return run
+
+
+def _take_along(old: Path, new: Path) -> bool:
+    """Copy what a resumed run needs: its checkpoints and, where it was built in the run's folder, its base."""
+    for name in ("checkpoints", "base", "start"):
+        if (old / name).is_dir():
+            shutil.copytree(old / name, new / name)
+    return (new / "checkpoints").is_dir()
 
 
 def _make_room(row: Row, services: Services) -> None:

@@ -87,7 +87,7 @@ class AtBedside:
     def stop(self, run, *, keep):
         self.mid_run = False
 
-    def submit(self, run_id, folder):
+    def submit(self, run_id, folder, *, resume=False):
         return Run(id=run_id, provider=self.name, folder=str(folder), job="")
 
 

@@ -34,21 +34,21 @@ def training(ward, tmp_path, monkeypatch):
     assistant.store.add_run(THREAD, run, plan="plan", title="a run", estimate={})
     until(assistant, lambda now: now.step >= 25)
     yield assistant, int(run.job.partition(":")[0])
-    row = assistant.store.run("run1")
-    if assistant.services.providers["local"].alive(row["run"]):
-        os.killpg(int(run.job.partition(":")[0]), signal.SIGKILL)
-        assistant.services.providers["local"]._children["run1"].wait(10)
+    for child in assistant.services.providers["local"]._children.values():
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait(10)
     assistant.close()
 
 
-def until(assistant, holds, seconds=90.0):
+def until(assistant, holds, seconds=90.0, run_id="run1"):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assistant.poll(THREAD)
-        if holds(now := assistant.store.run("run1")["progress"]):
+        if holds(now := assistant.store.run(run_id)["progress"]):
             return now
         time.sleep(0.1)
-    raise AssertionError(assistant.store.run("run1")["progress"])
+    raise AssertionError(assistant.store.run(run_id)["progress"])
 
 
 def spoken(assistant):
@@ -77,6 +77,14 @@ def test_suspended_then_killed(training):
     told("killed", "trainer killed", "what happened?", "killed", reply.text)
     shown = assistant.say(THREAD, "relaunch with the fix")
     assert shown.asks == ("change_run",)
+    assistant.say(THREAD, "yes, do it")
+    again = assistant.runs(THREAD)[0]
+    assert again["id"] != "run1"
+    until(assistant, lambda now: now.step > 20, run_id=again["id"])
+    first = next(point["step"] for point in assistant.points(again["id"]) if point["loss"] is not None)
+    assert first > 20  # it went on from a checkpoint, not from the beginning
+    assistant.say(THREAD, "cancel")
+    until(assistant, lambda now: now.ended, run_id=again["id"])
 
 
 def test_orders_are_obeyed_at_the_end_of_a_step(training):

@@ -22,7 +22,7 @@ class Run(BaseModel):
 class ComputeProvider(Protocol):
     name: str
 
-    def submit(self, run_id: str, folder: Path) -> Run:
+    def submit(self, run_id: str, folder: Path, *, resume: bool = False) -> Run:
         """Start `python -m trainer FOLDER` there and return at once. Raises `ComputeError` when it cannot."""
         ...
 

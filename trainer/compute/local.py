@@ -39,9 +39,12 @@ class LocalProvider:
     _cursors: dict[str, _Cursor] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def submit(self, run_id: str, folder: Path) -> Run:
-        """Start the trainer and return at once. Raises `ComputeError` when the process cannot be started."""
-        child = _spawn(["trainer", str(folder)], folder / "train.log")
+    def submit(self, run_id: str, folder: Path, *, resume: bool = False) -> Run:
+        """Start the trainer and return at once; `resume` goes on from the newest checkpoint in the folder.
+
+        Raises `ComputeError` when the process cannot be started.
+        """
+        child = _spawn(["trainer", str(folder), *(["--resume"] if resume else [])], folder / "train.log")
         self._children[run_id] = child
         return Run(id=run_id, provider=self.name, folder=str(folder), job=f"{child.pid}:{_born(child.pid)}")
 

@@ -1,0 +1,57 @@
+"""`python -m tests.doctor.catches OUTCOMES.jsonl`: writes docs/catches.md from what the tests of the planted faults noted.
+
+The notes are made by `PEFT_STUDIO_CATCHES=OUTCOMES.jsonl pytest tests/doctor`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from tests.doctor.test_healthy import HEALTHY
+
+TARGET = Path(__file__).parents[2] / "docs" / "catches.md"
+HEAD = """# What it catches
+
+Every row is a real training of a tiny model with one planted fault (`tests/doctor`). The user asks in plain words, without naming
+the fault; the answer's first line is quoted. The remedy is the first button of the answer, pressed and confirmed; where it shows
+numbers, they are of the faulty and of the mended run.
+
+| planted | asked | named | said | remedy, and what became of it |
+|---|---|---|---|---|
+"""
+TAIL = """
+{named} of {count} named. No alarm in {healthy} of {healthy} healthy runs beside them ({kinds}).
+"""
+
+
+def main(sources: list[str]) -> None:
+    rows: dict[str, dict[str, str]] = {}
+    for source in sources:
+        for line in Path(source).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            rows[row["name"]] = row
+    lines = [_line(row) for row in rows.values()]
+    tail = TAIL.format(named=len(rows), count=len(rows), healthy=len(HEALTHY), kinds=", ".join(HEALTHY))
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(HEAD + "\n".join(lines) + "\n" + tail, encoding="utf-8")
+
+
+def _line(row: dict[str, str]) -> str:
+    said = re.sub(r"^[^\w*]+", "", row["said"]).strip("* ")
+    remedy = re.sub(r"\{'eval': ([\d.]+|None), 'failed': (True|False)\}", _words, row["remedy"])
+    remedy = remedy.replace(": finishes ", ": ").replace(": eval ", ": ").replace(": clean ", ": the finding is gone; ")
+    cells = (row["planted"], row["asks"], f"`{row['named']}`", said, remedy)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _words(found: re.Match[str]) -> str:
+    if found[2] == "True":
+        return "failed"
+    return f"evaluation loss {float(found[1]):.2f}" if found[1] != "None" else "finished"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
