@@ -26,7 +26,9 @@ def layer_input_bytes(step: Step, spec: ModelSpec) -> float:
 
     bitsandbytes' int8 product keeps its input where checkpointing cannot see it (MatMul8bitLt, ctx.tensors).
     """
-    kept = step.flow_bytes * spec.hidden
+    # a quantized layer answers in its input's format, and autocast's layer norm makes that 32 bits
+    wide = step.quantization is not None and not spec.rms and step.autocast
+    kept = (4 if wide else step.flow_bytes) * spec.hidden
     return kept + (step.flow_bytes * _distinct_inputs(spec.linears, spec) if step.quantization == "int8" else 0)
 
 
@@ -96,7 +98,7 @@ def _size(linear: Linear, rank: int) -> int:
 
 def transient_bytes(step: Step, spec: ModelSpec) -> float:
     """Alive only while the widest adapted layer is computed: its input in the adapter's format, before and after dropout."""
-    narrow = 5 * step.flow_bytes * spec.hidden
+    narrow = 5 * step.flow_bytes * spec.hidden + (4 * spec.heads * step.length if spec.eager else 0)
     if not step.targets:
         return narrow
     widest = max(linear.inputs for linear in step.targets)

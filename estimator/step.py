@@ -39,7 +39,8 @@ class Step(NamedTuple):
     fused_head: bool
     padded: bool  # rows of different length share a batch
     shards: int  # cards the weights are spread over
-    wide_flow: bool  # trl 0.13 on a quantized base: 32-bit norms widen all that flows between layers
+    # trl 0.13 on a quantized base: 32-bit norms widen all that flows between layers
+    wide_flow: bool
 
     @property
     def tokens(self) -> int:
