@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Thread
 from typing import Any, Protocol
 
@@ -36,9 +37,13 @@ class Trackio:
     """Local: one SQLite file a project in trackio's own folder (`TRACKIO_DIR`). It has no tags: they go with the settings."""
 
     def __init__(self, config: TrainingConfig, folder: Path) -> None:
-        self._trackio = importlib.import_module("trackio")
+        trackio = importlib.import_module("trackio")
+        store = Path(importlib.import_module("trackio.utils").TRACKIO_DIR)
+        store.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=store):  # trackio itself says nothing when it cannot write
+            pass
         settings = {**shown(config), "tags": ", ".join(config.tags)}
-        self._run = self._trackio.init(
+        self._run = trackio.init(
             project=config.project_name or PROJECT, name=name(config, folder), config=settings, resume="allow",
             embed=False, auto_log_gpu=False, auto_log_cpu=False,
         )  # fmt: skip
