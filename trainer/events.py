@@ -117,6 +117,15 @@ class Compared(_Event):
     tuned: str
 
 
+class Exported(_Event):
+    """The adapter merged into its 16-bit base (see trainer/export.py); logits_off: against adapter and base apart."""
+
+    kind: Literal["exported"] = "exported"
+    path: str
+    precision: str
+    logits_off: float
+
+
 class Rehearsed(_Event):
     """The rehearsal went well (see trainer/rehearsal.py): seconds in all and a step, memory at its longest rows."""
 
@@ -144,7 +153,8 @@ class Cancelled(_Event):
 
 
 TrainEvent = Annotated[
-    Stage | Started | Progress | Evaluated | Saved | Finding | Changed | Sampled | Finished | Compared | Rehearsed | Failed | Cancelled,
+    Stage | Started | Progress | Evaluated | Saved | Finding | Changed | Sampled
+    | Finished | Compared | Exported | Rehearsed | Failed | Cancelled,
     Field(discriminator="kind"),
 ]
 _adapter: TypeAdapter[TrainEvent] = TypeAdapter(TrainEvent)
