@@ -88,7 +88,7 @@ def tracker(e: Evidence) -> Finding | None:
         "tracker",
         "other",
         "tells",
-        f"Nothing arrives at {name}: {said}",
+        said,
         None,
         ("the training itself is not affected; its curves are here",),
         (f"{name} cannot be reached or has no key", "it is not installed"),

@@ -48,6 +48,14 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(r"\bloss\b.*\b(?:flat|stuck|same|constant|plateau\w*|nan|inf|zero|weird|strange|odd|bad|high)\b|\b(?:stuck|hang\w*|hung|frozen|froze|dead|died|crash\w*|stalled)\b|\bwhat(?:'s| is)? (?:wrong|going wrong|the (?:matter|problem))\b|\bwhat (?:went wrong|happened)\b|\bwhy (?:did|has) (?:it|the run|the training) (?:fail|stop|die|end|crash)\w*", "ask_run", {"question": "why_not_learning"}),
     Sentence(r"\b(?:is|are) (?:this|it|that|things|we|the run|the training|everything)(?: all)? (?:going |looking |doing )?(?:well|ok|okay|alright|all right|fine|good|healthy|on track|right|learning|working|improving)\b|\b(?:does|do) (?:this|it|that|the (?:curve|loss|run)) look (?:ok|okay|good|right|fine|healthy)|\b(?:diagnose|check(?: on)?|examine|inspect) (?:it|this|the run|the training|my run)|\bany (?:problem|issue|alarm|concern)s?\b|\b(?:health|vitals)\b", "ask_run", {"question": "health"}),
 )  # fmt: skip
+# What is asked about training in general, about other models and cards, or what if: not about this run.
+_ELSEWHERE = re.compile(
+    r"\b\d+(?:\.\d+)?b\b|\b(?:a100|h100|h200|l4|t4|v100|rtx|[2345]0[5-9]0)\b|\bwould\b|\bwhat if\b|\bin general\b"
+    r"|\b(?:prevent|avoid)\b|^(?:set|use|make|change|fine-?tune|train)\b"
+    r"|^(?:what(?:'s| is| are| does)|explain|define)\s+(?:an? |the )?+"
+    r"(?!(?:wrong|going|that|this|happening|matter|problem|spike|jump|bump|peak|bottleneck)\b)[\w -]{3,30}\??$",
+    re.I,
+)
 _COMPILED = [(re.compile(sentence.pattern, re.I), sentence) for sentence in SENTENCES]
 
 
@@ -58,10 +66,11 @@ def about_run(text: str, state: ChatState, run_active: bool, has_run: bool = Fal
     if not run_active and len(text.split()) > LONG:
         return None
     plain = " ".join(text.replace("’", "'").split()).strip().rstrip(".!").strip()
+    elsewhere = bool(_ELSEWHERE.search(plain))
     for pattern, sentence in _COMPILED:
-        if sentence.active_only and not run_active:
+        if (sentence.active_only and not run_active) or (elsewhere and sentence.tool == "ask_run"):
             continue
-        if match := pattern.search(plain.rstrip("?").strip() if sentence.tool == "order_run" else plain):
+        if match := pattern.search(plain) or pattern.search(plain.rstrip("? ")):
             found = {name: value for name, value in match.groupdict().items() if value}
             if "step" in found:
                 found["step"] = int(found["step"].replace(",", ""))
