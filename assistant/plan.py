@@ -131,7 +131,7 @@ def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimat
     """Memory, time and cost of the plan as it stands, with `overrides` on top; changes nothing."""
     if overrides:
         state = state.model_copy(update={"choices": {**state.choices, **overrides}})
-    card, spec, report = card_of(state.choices, services.machine()), model_spec(state), report_of(state)
+    card, spec = card_of(state.choices, services.machine()), model_spec(state)
     if spec is None:
         name = state.choices.get("base_model")
         return Estimated(
@@ -141,22 +141,20 @@ def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimat
         return Estimated(card, None, "no GPU is chosen yet")
     try:
         config = config_of(state, services)
-        return Estimated(card, estimate(config, spec, gpu=card, **_size(report), **_here(card, services.machine())))
+        return Estimated(card, estimate(config, spec, gpu=card, **estimate_arguments(state, services)))
     except StudioError as error:
         return Estimated(card, None, str(error))
 
 
-def _size(report: DatasetReport | None) -> dict[str, Any]:
-    if report is None:
-        return {}
-    return {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
-
-
-def _here(card: str, machine: Machine) -> dict[str, Any]:
-    """What this machine has in place of the table's figures."""
-    if card.upper() == "CPU":
-        return {"available_gib": machine.ram_gib, "cores": machine.cores}
-    return {"cores": machine.cores}
+def estimate_arguments(state: ChatState, services: Services) -> dict[str, Any]:
+    """What the estimator is told besides configuration, model and card: the data's size, and what this machine has."""
+    report, machine = report_of(state), services.machine()
+    known: dict[str, Any] = {"cores": machine.cores}
+    if report:
+        known |= {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
+    if card_of(state.choices, machine) == "CPU":
+        known["available_gib"] = machine.ram_gib
+    return known
 
 
 def plan_hash(state: ChatState, services: Services) -> str:

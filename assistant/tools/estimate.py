@@ -12,6 +12,7 @@ from assistant.replies.estimate import estimate_lines
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
+from assistant.tools.what_fits import cheapest, largest, mend
 from trainer.config import TrainingConfig, check
 from trainer.errors import StudioError
 
@@ -25,6 +26,23 @@ class EstimatePlan(BaseModel):
 
 
 def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> Outcome:
+    overrides, rejected = _valid(args)
+    told = state.model_copy(update={"choices": {**state.choices, **overrides}})
+    if args.question == "largest":
+        return largest(told, services)
+    if args.question == "cheapest":
+        return cheapest(told, services)
+    if len(args.gpus) > 1:
+        return Outcome(note=_table(args.gpus, overrides, state, services), rejected=rejected)
+    note = "\n".join([*rejected.values(), _one(overrides, state, services)])
+    way = mend(told, services)
+    if way is None:
+        return Outcome(note=note, rejected=rejected)
+    return Outcome(note=f"{note}\n{way.note}", rejected=rejected, suggestions=way.suggestions, pending=way.pending)
+
+
+def _valid(args: EstimatePlan) -> tuple[dict[str, Any], dict[str, str]]:
+    """The overrides that are possible, and why the others are not."""
     rejected: dict[str, str] = {}
     overrides: dict[str, Any] = {}
     for name, value in args.overrides.items():
@@ -34,12 +52,9 @@ def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> O
             overrides[name] = check(name, value)
         except StudioError as error:
             rejected[name] = str(error)
-    if len(args.gpus) > 1:
-        return Outcome(note=_table(args.gpus, overrides, state, services), rejected=rejected)
-    if args.gpus:
+    if len(args.gpus) == 1:
         overrides["gpu"] = args.gpus[0]
-    note = _one(overrides, state, services)
-    return Outcome(note="\n".join([*rejected.values(), note]), rejected=rejected)
+    return overrides, rejected
 
 
 def _one(overrides: dict[str, Any], state: ChatState, services: Services) -> str:
