@@ -12,6 +12,7 @@ from assistant.state import ChatState, Pending, ToolCall
 from trainer.config import TrainingConfig
 
 RULES = RuleInterpreter()
+VALUES = TrainingConfig().model_dump()
 
 
 def say(
@@ -314,3 +315,67 @@ def test_error_strings_decide_before_words():
 
 def test_an_error_message_sets_nothing():
     assert sets(say("ValueError: Target modules ['q_proj', 'v_proj'] not found in the base model.")) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "calls"),
+    [
+        ("max steps 12, the rest as you think best", [("set_parameters", {"max_steps": 12}), ("you_choose", {"fields": []})]),
+        ("rank 16, everything else default", [("set_parameters", {"rank": 16}), ("you_choose", {"fields": []})]),
+        ("lora  and you choose the rest", [("set_parameters", {"algorithm": "lora"}), ("you_choose", {"fields": []})]),
+        ("8 Epochen, den Rest entscheidest du", [("set_parameters", {"num_epochs": 8}), ("you_choose", {"fields": []})]),
+        ("rank 8，其余默认", [("set_parameters", {"rank": 8}), ("you_choose", {"fields": []})]),
+        ("defaults for everything else", [("you_choose", {"fields": []})]),
+        ("check the model again", [("recheck", {})]),
+        ("try the hub again please", [("recheck", {})]),
+        ("how's it going", [("run_status", {})]),
+        ("what's the status?", [("run_status", {})]),
+        ("compare on: Tom has 3 Apples", [("compare_outputs", {"prompt": "Tom has 3 Apples"})]),
+        ("no validation split", [("set_parameters", {"validation_split": 0})]),
+        ("use the CPU", [("set_parameters", {"gpu": "CPU", "provider": "local"})]),
+        ("use this machine", [("set_parameters", {"provider": "local"})]),
+        ("use one gpu", [("set_parameters", {"num_gpus": 1})]),
+    ],
+)  # fmt: skip
+def test_ordinary_sentences_are_these_calls_and_no_others(message, calls):
+    turn = Turn(message=message, state=ChatState(topics=["rank"]), values=VALUES)
+    found = RULES.interpret(turn)
+    assert [(call.tool, call.args) for call in found] == calls
+
+
+def test_a_yes_beside_a_delegation_confirms_nothing():
+    state = ChatState(pending=Pending(kind="launch", fields=("launch",)), shown_plan="x")
+    calls = RULES.interpret(Turn(message="yes, the rest as you think best", state=state, values=VALUES))
+    assert [call.tool for call in calls] == ["you_choose"]
+
+
+@pytest.mark.parametrize("message", ["yes, start", "yes start it", "go ahead", "yes"])
+def test_a_yes_after_a_digression_reviews_again(message):
+    calls = RULES.interpret(Turn(message=message, state=ChatState(shown_plan="x"), values=VALUES))
+    assert [call.tool for call in calls] == ["launch"]
+
+
+def test_a_bare_value_with_why_is_explained_whatever_the_plan_holds():
+    for rate in (2e-4, 5e-3):
+        values = {**VALUES, "learning_rate": rate}
+        calls = RULES.interpret(Turn(message="why 2e-4?", state=ChatState(), values=values))
+        assert [(call.tool, call.args["topics"]) for call in calls] == [("explain", ["learning_rate"])]
+
+
+def test_the_data_s_sentences_need_data():
+    state = ChatState(choices={"dataset": "faq.csv"})
+    for message, tool in (("remove the duplicates", "repair_dataset"), ("show row 12", "show_dataset"),
+                          ("use title as the prompt and body as the answer", "map_columns"),
+                          ("show what it is graded on", "show_dataset")):  # fmt: skip
+        assert [call.tool for call in RULES.interpret(Turn(message=message, state=state, values=VALUES))] == [tool]
+
+
+def test_the_doctor_hears_questions_but_no_settings():
+    def tools(message, **turn):
+        found = RULES.interpret(Turn(message=message, state=ChatState(run_id="r"), values=VALUES, **turn))
+        return [call.tool for call in found]
+
+    assert tools("is it going well?", run_active=True) == ["ask_run"]
+    assert tools("pause", run_active=True) == ["order_run"]
+    assert tools("the loss was flat, use learning rate 1e-4", has_run=True)[0] == "set_parameters"
+    assert tools("how is it going?", run_active=True) == ["run_status"]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from assistant.dataset import sentences
+from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import answers_to, moves, paste, topics, trouble, vague
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import Wishes, decide
 from assistant.interpreters.rules.guess import readings
 from assistant.interpreters.rules.reading import Reading, read
+from assistant.interpreters.rules.rest import delegated
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import normalise
 from assistant.state import ToolCall
@@ -41,17 +44,31 @@ class RuleInterpreter:
         ]
 
     def _message(self, turn: Turn, plain: str, raw: str, accompanied: bool) -> list[ToolCall]:
+        said, leaves = delegated(raw)
+        if leaves:
+            return self._left(turn, said)
         if not accompanied and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
             return bare
         if (compared := moves.compares(raw, turn.state, turn.run_active)) is not None:
             return compared
         if (chosen := answers_to.pending(plain, turn)) is not None:
             return chosen
+        if turn.state.choices.get("dataset") and (about := sentences.calls(raw)):
+            return about
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, answers_to.subject(turn))
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus)
         answers_to.bare_value(plain, reading, wishes, turn)
+        if not accompanied and (doctor := _about_run(turn, wishes)):
+            return doctor
         calls = self._calls(turn, plain, reading, wishes)
         return calls or ([] if accompanied else [ToolCall(tool="not_understood", args={"readings": readings(plain)})])
+
+    def _left(self, turn: Turn, said: str) -> list[ToolCall]:
+        """What is said itself, then the rest left to us; never a yes, which must stand alone."""
+        own = self._message(turn, mend(normalise(said)).lower().strip(), said, True) if said.strip() else []
+        calls = [call for call in own if call.tool not in ("confirm", "decline", "small_talk", "you_choose")]
+        last = [call for call in calls if call.tool == "launch"]
+        return [*(call for call in calls if call not in last), ToolCall(tool="you_choose", args={"fields": []}), *last]
 
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
@@ -71,6 +88,14 @@ class RuleInterpreter:
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
             calls.append(ToolCall(tool="launch"))
         return calls or _rest(plain, turn)
+
+
+def _about_run(turn: Turn, wishes: Wishes) -> list[ToolCall]:
+    """What the run's doctor is asked or told; a sentence that sets a value of the plan is not his, unless it changes the run."""
+    calls = about_run(turn.message, turn.state, turn.run_active, turn.has_run) or []
+    sets = bool(wishes.sets or wishes.model or wishes.unset)
+    mere = all(call.tool == "ask_run" or call.args.get("do") == "sample" for call in calls)
+    return [] if sets and mere else calls
 
 
 def _answers_doctor(wishes: Wishes) -> bool:

@@ -10,6 +10,7 @@ from assistant.interpreters.rules import models, topics
 from assistant.interpreters.rules.decide import Wishes, label
 from assistant.interpreters.rules.reading import Reading
 from assistant.state import ToolCall
+from trainer.config import TrainingConfig
 
 _TEMPLATE = re.compile(
     r"\b(?P<name>quick[- ]?start|memory[- ]?optimi[sz]ed|low[- ]memory|high[- ]?quality)\b(?=.{0,24}\b(?:template"
@@ -173,10 +174,17 @@ def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]
         order = [*reversed(turn.state.topics), *turn.state.choices, *_OFTEN]
         named = [
             name for name in dict.fromkeys(order) if known.get(name) in values and not isinstance(known.get(name), bool)
-        ][:1]
+        ][:1] or _by_size(values[0])
     if not named and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
         named = topics.topics(plain) or list(turn.state.topics[-1:])
     return named
+
+
+def _by_size(value: float) -> list[str]:
+    """The parameter a bare number is usually a value of, when it is nothing in this plan."""
+    usual = TrainingConfig()
+    named = [name for name in _OFTEN if getattr(usual, name) == value]
+    return named[:1] or (["learning_rate"] if 0 < value < 0.004 else [])
 
 
 def _about_value(subject: str) -> bool:

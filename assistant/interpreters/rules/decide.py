@@ -35,6 +35,10 @@ _SWITCHED = re.compile(
 _PLAIN_LORA = re.compile(
     r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora"
 )
+_USE_COUNT = re.compile(
+    r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
+    r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
+)
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
 
 
@@ -183,7 +187,7 @@ def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tu
         count, memory = reading.generic[0]
         if memory or not _is_state(reading, count):
             wishes.ideas.setdefault("num_gpus", count)
-        elif values.get("gpu") or gpus:
+        elif values.get("gpu") or gpus or _USE_COUNT.search(reading.text):
             wishes.sets.setdefault("num_gpus", count)
 
 
@@ -230,6 +234,8 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
     wishes.ideas.pop(EFFECTIVE, None)
     if target and "gradient_accumulation_steps" not in sets and (made := accumulation_for(int(target), now)):
         sets["gradient_accumulation_steps"] = made
+    if sets.get("gpu") == "CPU" and not values.get("provider"):
+        sets.setdefault("provider", "local")
     if reading.keeps_effective and "batch_size" in sets and "gradient_accumulation_steps" not in sets:
         old = (
             int(values.get("batch_size") or 1)

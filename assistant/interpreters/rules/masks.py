@@ -29,6 +29,25 @@ _DURATION = re.compile(
     rf"|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
     r"|semanas|años|meses|个?小时|分钟|秒|天|周|年|个月)(?:\s+(?:ago|old|eta|of training))?"
 )
+# "max steps 12" and "eval steps 50" are settings, "step 12" is a place in a run.
+_NO_NAME = "".join(
+    f"(?<!{name} )(?<!{name}_)(?<!{name}-)"
+    for name in (
+        "max",
+        "maximum",
+        "warmup",
+        "warm-up",
+        "warm up",
+        "eval",
+        "evaluation",
+        "save",
+        "saving",
+        "log",
+        "logging",
+    )
+) + "".join(
+    f"(?<!{name} )" for name in ("accumulation", "accum", "acc", "total", "num", "training", "train", "optimizer")
+)
 _SPEED = re.compile(rf"{_N}\s?k?\s?(?:tok(?:en)?s?/s(?:ec)?|tokens per second|samples?/s(?:ec)?|it/s|steps?/s)")
 _MONEY = re.compile(
     rf"(?:[$€£¥]|usd|eur)\s?({_N})\s?(k)?(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?"
@@ -68,7 +87,7 @@ _MOMENT = re.compile(
     rf"|desde|the|another|first|even)\s+(?:about |around |the |only )*(?:{_COUNT}\s?-?\s?(?:steps?|iterations?"
     rf"|iters?|schritte?n?|pasos?|batches)|(?:steps?|iterations?|iters?|epochs?|schritt|paso"
     rf"|checkpoint-?)\s?{_COUNT}))"
-    rf"|\b(?:steps?|iteration|checkpoint|paso|schritt)[ -]?{_N}(?!\s?(?:steps|epochs))(?=\s*(?:on|already|it|the|of"
+    rf"|\b{_NO_NAME}(?:steps?|iteration|checkpoint|paso|schritt)[ -]?{_N}(?!\s?(?:steps|epochs))(?=\s*(?:on|already|it|the|of"
     rf"|and|:|,|$|\.|/))|{_N}\s?(?:steps?|iterations)\s(?:later|in\b|ago)|(?:第|跑到|到了?)\s?\d+\s?(?:步|个?step|轮)"
     rf"|\d+\s?(?:步|step)(?:后|之后|就|时)|\b\d+/\d+\b(?!\s*\d)"
     rf"|(?<=\d)\s*,?\s*steps?:\s*{_N}(?!\w)|\b(?:step|iter(?:ation)?|loss|it)\s\d+\s(?:on|when|where)\b"

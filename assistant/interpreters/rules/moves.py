@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from assistant.interpreters.rules import short
 from assistant.interpreters.rules.places import field_named
 from assistant.state import ChatState, ToolCall
 
@@ -20,6 +21,7 @@ _PLAIN_YES = re.compile(
     r"|run it|train it|let'?s go|ship it|los|los geht'?s|starte?n?|adelante|empieza|lánzalo|开始吧|开始训练|启动吧))"
     + _TAIL
 )
+_STARTS = re.compile(r"\b(?:start\w*|launch|train|run|go|begin|empieza|adelante|los)\b|开始|启动")
 _SOFT_YES = re.compile(
     r"^\s*(?:k|kk|y|fine|good|great|perfect|cool|nice|alright|all right|right|correct|exactly|sounds? good"
     r"|looks? good|lgtm|works for me|that'?s (?:fine|right|good|it)|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
@@ -182,6 +184,10 @@ def alone(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | Non
     for pattern, kind in ((_GREETING, "greeting"), (_THANKS, "thanks"), (_BYE, "bye"), (_REPEAT, "repeat")):
         if pattern.match(text):
             return [_call("small_talk", kind=kind)]
+    if short.status(text):
+        return [_call("run_status")]
+    if short.rechecks(text, state.model is not None):
+        return [_call("recheck")]
     if _SKIP.match(text):
         return [_call("skip", fields=list(state.pending.fields))]
     return None
@@ -191,6 +197,8 @@ def _yes(text: str, state: ChatState) -> list[ToolCall]:
     pending = state.pending
     if pending.kind == "launch":
         return [_call("confirm")] if is_yes(text) else [_call("launch")]
+    if state.shown_plan and is_yes(text) and (_STARTS.search(text) or pending.kind == "none"):
+        return [_call("launch")]
     if pending.kind in ("offer", "choice") and pending.options:
         labels = list(pending.options)
         yes = next((label for label in labels if re.match(r"yes|ja|sí|是", label.lower())), labels[0])

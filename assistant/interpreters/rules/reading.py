@@ -60,6 +60,34 @@ _TRACKER_NO = re.compile(
 )
 
 
+_NONE_OF_IT = re.compile(
+    r"(?:\b(?:no|without(?: any)?|skip|drop|disable|turn off|switch off|zero|remove|forget|don'?t (?:want|need|use"
+    r"|do|hold out)|do not (?:want|need|use)"
+    r"|ohne|keine?n?|sin|nada de)|不要|不用|不需要|关闭|去掉)\s*(?:the |a |an |any |use |need |want )*$"
+)
+_NOUGHT = {"validation_split": 0, "dropout": 0, "weight_decay": 0, "max_grad_norm": 0, WARMUP: 0}
+_ASKED_FOR = (
+    r"(?:^|[,;.!?\n]|\b(?:and|but|then|please|just|let'?s|i'?ll|i want to|i'?d like to|we|i|ok|okay|y|und|und dann"
+    r"|can you|to))\s*"
+    r"(?:use|take|choose|pick|go with|stay on|switch to|make it|train|run|do|put it|nimm|benutz\w*|trainier\w*|usa"
+    r"|entrena\w*)\s+"
+)
+_PROCESSOR = re.compile(
+    rf"{_ASKED_FOR}(?:it |this |everything |that |me )?(?:just |only )?(?:on |with |en |auf |con )?(?:the |my |a "
+    rf"|this |der |die |la |el |only |just )*"
+    r"(cpus?|processor|prozessor|procesador)\b(?!\s?-?(?:offload|ram|memory|only mode|core))|^\W*(?:the |just "
+    r"|only )*(cpu)(?: only)?"
+    r"(?: please| then| is fine)*\W*$|\b(cpu[- ]only)\b|(?:用|使用)\s?(cpu)"
+)
+_THIS_MACHINE = re.compile(
+    rf"{_ASKED_FOR}(?:it |this |that )?(?:just |only |right )?(?:on |with |en |auf |con )?((?:this|my|our|the local"
+    rf"|my own|diesen|meinen|esta|mi|este)"
+    r" (?:machine|computer|pc|laptop|box|server|rig|workstation|desktop|hardware|rechner|máquina|ordenador|equipo)"
+    r"|here|locally)\b"
+    r"(?!\s+(?:is|are|the data|as))"
+)
+
+
 @dataclass
 class Reading:
     """What a message says. Places are offsets in `text`."""
@@ -136,6 +164,31 @@ def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
     return left
 
 
+def _nought(message: Message) -> list[Found]:
+    """ "no validation split", "without warm-up": a name after a refusal, and no number beside it, is 0."""
+    found = []
+    for key in list(KEY.finditer(message.free)):
+        name = field_of(key)
+        if name not in _NOUGHT or not _NONE_OF_IT.search(message.free[max(0, key.start() - 32) : key.start()]):
+            continue
+        if re.match(r"[\s=:]*(?:(?:of|at|is|to|de|von)\s)?\s*[\d.]", message.free[key.end() :]):
+            continue
+        found.append(Found("warmup_ratio" if name == WARMUP else name, 0, *key.span()))
+        message.take(*key.span())
+    return found
+
+
+def _here(message: Message) -> list[Found]:
+    """ "use the CPU", "train on this machine": where it is to run, asked for and not merely told."""
+    found = []
+    for hit in message.each(_PROCESSOR):
+        place = next(group for group in range(1, 5) if hit[group])
+        found.append(Found("gpu", "CPU", *hit.span(place)))
+    for hit in message.each(_THIS_MACHINE):
+        found.append(Found("provider", "local", *hit.span(1)))
+    return found
+
+
 def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
     """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
     found = []
@@ -151,6 +204,7 @@ def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -
         for hit in message.each(_PER_CARD):
             found.append(Found("batch_size", int(hit[1]), *hit.span()))
             message.take(*hit.span())
+    found += _nought(message) + _here(message)
     for hit in message.each(_NORMALLY):
         name = _last_key(message.text[: hit.start()]) or subject
         usual = values.get(name) if name else None

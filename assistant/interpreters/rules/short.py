@@ -1,0 +1,41 @@
+"""Whole messages that ask how the training is getting on, or to look a model up once more."""
+
+from __future__ import annotations
+
+import re
+
+_STATUS_ALONE = re.compile(
+    r"^\W*(?:(?:hey|hi|ok(?:ay)?|so|and|now|well|hmm+)[\s,]+)*(?:how(?:'s| is| are|s) (?:it|things|everything|we"
+    r"|(?:the|my"
+    r"|our) (?:training|run|job|fine-?tun\w+)) (?:going|doing|looking|coming along|progressing|getting on)(?: so far"
+    r"| now)?"
+    r"|(?:what(?:'s| is|s) (?:the|its|our) )?(?:current )?(?:status|progress)(?: now| so far| please| update)?"
+    r"|any (?:news|progress|update)s?|is (?:it|the training|the run) (?:done|finished|over|running|still (?:running"
+    r"|going))(?: yet)?"
+    r"|(?:are we|is it) there yet|wie läuft(?:'?s| es| das training)(?: so)?|¿?cómo va(?: todo| el entrenamiento| eso)?"
+    r"|(?:训练)?(?:进展|进度|状态|情况)(?:如何|怎么样|怎样)?|(?:训练)?怎么样了)\W*$"
+)
+_RECHECK = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|please|now|then|so|can you|could you|i(?:'ve| have)? (?:accepted|logged in)\b.{0,40}?|and"
+    r"|just|let'?s)[\s,]+)*"
+    r"(?:(?:re-?check|re-?verify|re-?try|re-?load|re-?fetch|refresh)(?: (?:it|that|the|hub|model|base|again|card"
+    r"|lookup|id|now|on|please))*"
+    r"|(?:check|look|try|search|find|fetch|verify|ask|query|load)(?: (?:it|that|the|for|on|at|up|hub|hugging ?face"
+    r"|model|base|card|id"
+    r"|there|online|lookup))*\s+(?:again|once more|one more time|now|anew)"
+    r"|(?:prüf\w*|such\w*|versuch\w*|schau\w*) .{0,24}(?:nochmal|noch einmal|erneut)|(?:comprueba|busca|mira"
+    r"|prueba)\w* .{0,24}(?:otra vez|de nuevo)"
+    r"|(?:再|重新)(?:查|检查|找|试)(?:一下|一次|一遍)?(?:模型)?)(?:[\s,]*(?:please|pls|thanks|bitte|por favor))?\W*$"
+)
+_RECHECKS_WHAT = re.compile(
+    r"check|verif|look|hub|hugging|model|search|fetch|find|id\b|prüf|such|schau|comprueb|busca|mira|查|找|模型"
+)
+
+
+def status(text: str) -> bool:
+    return bool(_STATUS_ALONE.match(text))
+
+
+def rechecks(text: str, has_model: bool) -> bool:
+    """Is this "check the model again"? Without a word for what, only when there is a model to check."""
+    return bool(_RECHECK.match(text)) and (has_model or bool(_RECHECKS_WHAT.search(text)))
