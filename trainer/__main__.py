@@ -32,7 +32,7 @@ from trainer.errors import (
     RunFailed,
     StudioError,
 )
-from trainer.events import Cancelled, Failed, Stage, TrainEvent, to_line
+from trainer.events import FIRST_STAGE, Cancelled, Failed, Stage, TrainEvent, to_line
 from trainer.stopping import Stopped, StopRequest
 
 INFRASTRUCTURE, PREEMPTED = 33, 34
@@ -56,6 +56,8 @@ def main(arguments: list[str]) -> int:
     if not (folder / "config.json").is_file():
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
+    if "--resume" in flags:
+        (folder / "cancel").unlink(missing_ok=True)  # it was said to the start before
     told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
     with (folder / told).open("a", encoding="utf-8") as sink:
 
@@ -72,7 +74,7 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
     """The boundary: whatever happens inside ends in one event and one exit code."""
     stop = StopRequest(folder).install()
     try:
-        emit(Stage(name="loading libraries"))
+        emit(Stage(name=FIRST_STAGE))
         config = _config(folder / "config.json")
         _environment(config)
         _job(config, folder, emit, stop, flags)

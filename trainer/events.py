@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 PREFIX = "@event "
+FIRST_STAGE = "loading libraries"  # of every start, also of a resumed one
 
 
 class _Event(BaseModel):

@@ -22,6 +22,7 @@ from trainer.controls import Controls
 from trainer.errors import ConfigError, RunFailed
 from trainer.events import Cancelled, Finding, Finished, Stage, Started
 from trainer.job import Job, get_ready
+from trainer.order import LengthOrdered
 from trainer.stopping import StopRequest
 from trainer.trackers import tracking
 from trainer.watch import Batches, Bookkeeping, Gauges, first_look, row_numbers
@@ -193,7 +194,8 @@ def _trainer(job: Job, tuned: PeftModel, total: int, callbacks: list[Any]) -> SF
             )
         callbacks.append(Patience(config.early_stopping_patience, config.early_stopping_threshold))
     pace = model.pace(config, total)
-    trainer = SFTTrainer(
+    kind = LengthOrdered if config.packing else SFTTrainer
+    trainer = kind(
         model=tuned,
         args=model.sft_config(config, job.folder, pace, job.where, evaluates=evaluation is not None),
         train_dataset=job.prepared.train,

@@ -124,3 +124,13 @@ def test_a_killed_run_is_reported_with_its_last_words(folder, config_for, monkey
     assert "SIGKILL" in last.message
     assert provider.events(run)[-1].kind == "failed", "it stays so"
     assert LocalProvider(folder.parent).events(run)[-1].kind == "failed", "and after a restart"
+
+
+def test_a_resumed_run_that_dies_is_reported_although_an_earlier_start_had_ended(folder, gone):
+    from trainer.events import FIRST_STAGE, Failed, Started
+
+    provider = LocalProvider(folder.parent)
+    begin = Stage(name=FIRST_STAGE)
+    lines = [begin, Failed(message="The disk is full."), begin, Started(total_steps=9, trainable_params=1, step=4)]
+    (folder / "events.jsonl").write_text("".join(to_line(event) + "\n" for event in lines))
+    assert [event.kind for event in provider.events(gone)] == ["stage", "failed", "stage", "started", "failed"]

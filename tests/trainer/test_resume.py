@@ -183,7 +183,15 @@ def test_a_new_start_never_mixes_with_the_checkpoints_of_an_earlier_one(stopped)
     assert (stopped / "checkpoints-before/checkpoint-7").is_dir()
 
 
-@pytest.mark.parametrize("values", [{"algorithm": "pissa"}, {"algorithm": "dora", "quantization": "nf4"}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"algorithm": "pissa"},
+        {"algorithm": "dora", "quantization": "nf4"},
+        {"packing": True, "batch_size": 16},  # rows drawn by length; step 5 is in the second epoch
+        {"early_stopping": True, "early_stopping_patience": 9, "eval_steps": 2, "save_steps": 2},
+    ],
+)
 def test_other_algorithms_resume_to_the_bit_too(tmp_path, plan, values):
     config = plan(max_steps=6, **values)
     whole, folder = (forked.prepare(tmp_path / name, config) for name in ("whole", "killed"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainer.compute import Run
 from trainer.errors import ComputeError
-from trainer.events import Cancelled, Failed, Finished, TrainEvent, from_line
+from trainer.events import FIRST_STAGE, Cancelled, Failed, Finished, Stage, TrainEvent, from_line
 
 ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
 LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
@@ -124,7 +124,9 @@ def _read(path: Path, cursor: _Cursor) -> list[TrainEvent]:
     cursor.offset += len(whole)
     events = [event for line in whole.decode("utf-8", "replace").splitlines() if (event := from_line(line))]
     cursor.count += len(events)
-    cursor.ended = cursor.ended or any(isinstance(event, _END) for event in events)
+    for event in events:  # a resumed run begins anew after an earlier end
+        began = isinstance(event, Stage) and event.name == FIRST_STAGE
+        cursor.ended = not began and (cursor.ended or isinstance(event, _END))
     return events
 
 
