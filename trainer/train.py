@@ -132,6 +132,8 @@ def _run(
     keeper = _keeper(job, tuned, total, facts, emit, stop)
     trainer = _trainer(job, tuned, total, [*_callbacks(job, emit, stop, watch), keeper, *trackers])
     emit(_started(job, tuned, total, start.step if start else 0))
+    if job.config.quantization:  # the first look without gradients may re-pack 4-bit weights (bitsandbytes on a CPU)
+        contract.fingerprint(tuned, job.tokenizer, job.probes[0])
     before = start.facts.get("eval_loss_before") if start else _evaluate(trainer)
     facts["eval_loss_before"] = before
     stop.enter("steps")
