@@ -34,6 +34,10 @@ def test_the_transcript_is_one_that_is_replayed():
     assert shown == transcript()
 
 
+def test_the_catches_are_those_of_the_table():
+    assert section("catches") == catches()
+
+
 def test_the_documented_commands_answer():
     for command in (["-m", "assistant", "--help"], ["-m", "estimator", "--help"], ["-m", "trainer", "--help"]):
         done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -44,6 +48,14 @@ def transcript():
     """The transcript of the README, as a block quote for what the user says."""
     text = (ROOT / "tests" / "transcripts" / "first_adapter.md").read_text(encoding="utf-8")
     return text[text.index("> ") :].strip()
+
+
+def catches():
+    """What was planted and what it was called, and the last line's count, from docs/catches.md."""
+    text = (ROOT / "docs" / "catches.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    named = [f"| {row[0].lstrip('| ')} | {row[3]} |" for row in rows]
+    return "\n".join(["| planted | what it says |", "|---|---|", *named, "", text.strip().splitlines()[-1]])
 
 
 OTHERS = {
@@ -63,7 +75,9 @@ def tree():
     for path in tops:
         if path.name != "__init__.py" or len(path.read_text().splitlines()) > 12:
             lines.append(f"{path.relative_to(ROOT)!s:<42} {first_sentence(path)}")
-    lines.append(f"{'tests/':<42} architecture, transcripts, readme; assistant, estimator, trainer, browser; stubs, data")
+    lines.append(
+        f"{'tests/':<42} architecture, transcripts, readme; assistant, estimator, trainer, browser; stubs, data"
+    )
     return "\n".join(["```", *lines, "```"])
 
 
@@ -75,7 +89,12 @@ def first_sentence(path):
 
 def write():
     text = README
-    for name, content in (("parameters", table()), ("transcript", transcript()), ("tree", tree())):
+    for name, content in (
+        ("parameters", table()),
+        ("transcript", transcript()),
+        ("tree", tree()),
+        ("catches", catches()),
+    ):
         text = re.sub(
             rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.S
         )

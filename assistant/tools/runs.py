@@ -104,10 +104,12 @@ def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
     found = estimated(state, services)
     if found.result is None:
         return {"why_not": found.why_not}
-    hours = found.result.hours
+    hours, memory = found.result.hours, found.result.memory
+    # A run without a GPU measures its whole process, libraries included.
+    peak = memory.must_have_gib if found.card == "CPU" else memory.total_gib
     return {
         "card": found.card,
-        "memory_gib": round(found.result.memory.total_gib, 3),
+        "memory_gib": round(peak, 3),
         "hours": [hours.low, hours.expected, hours.high] if hours else None,
     }
 
