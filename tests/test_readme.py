@@ -84,7 +84,7 @@ def tree():
 def first_sentence(path):
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     line = text.split("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<=[a-z)`0-9])[.:;] |\.$", line)[0]
+    return re.split(r"(?<=[a-z)`0-9])\. |\.$", line)[0]
 
 
 def write():
