@@ -94,7 +94,7 @@ def _ordered(question: str, findings: list[Finding]) -> list[Finding]:
 def _calm(question: str, e: Evidence, earlier: Sequence[Row]) -> str:
     """What the numbers say when nothing is wrong with what was asked about."""
     if question == "slow":
-        return "Nothing slows it down that I can see. " + ". ".join(speed_words(e)) + f".{_left(e)}"
+        return "Nothing slows it down that I can see. " + "; ".join(speed_words(e)) + f".{_left(e)}"
     if question == "memory":
         return _memory(e)
     if question == "overfitting":
