@@ -26,7 +26,7 @@ setup-dev: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m tests.browser.chromium
-	@$(BIN)/python -m pytest -q; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status
 
 check: lint types $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -m "not slow and not browser"

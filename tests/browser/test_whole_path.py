@@ -115,4 +115,7 @@ def test_a_killed_app_finds_its_run_and_its_messages_again(app, page, tmp_path):
     chat.wait_for(rf"step (?!{step}/)\d+/\d+", 60)
     chat.say("cancel the training")
     chat.wait_for("is cancelled", 60)
+    deadline = time.monotonic() + 30
+    while app.running_trainings() and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert not app.running_trainings()
