@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from trainer import keeping, studio_tiny, train
+from trainer import keeping, model, studio_tiny, train
 from trainer.callbacks import Watch
 from trainer.config import TrainingConfig
 from trainer.events import to_line
@@ -44,7 +44,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [
-            json.dumps({"prompt": f"What do {n} pears cost at {n % 7}?", "completion": f"{n} pears cost {n * (n % 7)}, as I said."})
+            json.dumps(
+                {
+                    "prompt": f"What do {n} pears cost at {n % 7}?",
+                    "completion": f"{n} pears cost {n * (n % 7)}, as I said.",
+                }
+            )
             for n in range(STEPS * 8)
         ]
         (folder / "rows.jsonl").write_text("\n".join(rows))
@@ -53,10 +58,14 @@ def main() -> None:
             base_model=str(made), dataset=str(folder / "rows.jsonl"), batch_size=8, max_steps=STEPS,
             gradient_accumulation_steps=1, logging_steps=5, save_steps=10, gpu="CPU", gradient_checkpointing=False,
         )  # fmt: skip
-        turns = [(_step(config, folder / f"ours{n}", True), _step(config, folder / f"bare{n}", False)) for n in range(ROUNDS)]
+        turns = [
+            (_step(config, folder / f"ours{n}", True), _step(config, folder / f"bare{n}", False)) for n in range(ROUNDS)
+        ]
         ours, bare = (min(turn[side] for turn in turns) for side in (0, 1))
         tokens = _tokens(config, folder)
-    print(f"ours {tokens / ours:,.0f} tokens/s, bare TRL {tokens / bare:,.0f} tokens/s a core; ratio {bare / ours:.3f} (wanted: 0.98)")
+    print(
+        f"ours {tokens / ours:,.0f} tokens/s, bare TRL {tokens / bare:,.0f} tokens/s a core; ratio {bare / ours:.3f} (wanted: 0.98)"
+    )
 
 
 def _tokens(config: TrainingConfig, folder: Path) -> float:
@@ -76,7 +85,7 @@ def _step(config: TrainingConfig, folder: Path, ours: bool) -> float:
             sink.flush()
 
         job = get_ready(config, folder, emit)
-        tuned = train.model.attach(train.model.load_base(job.base, config, job.where), config, job.start)
+        tuned = model.attach(model.load_base(job.base, config, job.where), config, job.start)
         stop = StopRequest(folder)
         needed = keeping.checkpoint_bytes(tuned.get_nb_trainable_parameters()[0], config.optim)
         keeper = keeping.Keeper(emit, stop, {"identity": job.identity}, needed)

@@ -11,6 +11,7 @@ Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again),
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 import traceback
@@ -42,7 +43,11 @@ _SYMPTOMS: dict[type[StudioError], str] = {
     DoesNotFit: "oom",
     MissingDependency: "quantization_backend",
 }
-_FIELD_SYMPTOMS = {"precision": "precision_unsupported", "target_modules": "target_modules_not_found", "num_gpus": "multi_gpu"}
+_FIELD_SYMPTOMS = {
+    "precision": "precision_unsupported",
+    "target_modules": "target_modules_not_found",
+    "num_gpus": "multi_gpu",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -53,6 +58,7 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments in (["-h"], ["--help"]) else 2
     arguments = [argument for argument in arguments if argument not in flags]
     folder = Path(arguments[0]).resolve()
+    _from_capsule(folder)
     if not (folder / "config.json").is_file():
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
@@ -68,6 +74,13 @@ def main(arguments: list[str]) -> int:
             sink.flush()
 
         return run(folder, emit, flags)
+
+
+def _from_capsule(folder: Path) -> None:
+    """A folder with nothing but another run's capsule (run.json) is that run again."""
+    capsule, config = folder / "run.json", folder / "config.json"
+    if capsule.is_file() and not config.exists():
+        config.write_text(json.dumps(json.loads(capsule.read_text(encoding="utf-8"))["config"]), encoding="utf-8")
 
 
 def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str] = frozenset()) -> int:
@@ -111,7 +124,10 @@ def _job(
 
 def _lost_card(error: Exception) -> bool:
     """Whether the GPU or its driver failed, not the run: a fresh process or machine may help."""
-    return any(words in str(error) for words in ("CUDA driver", "CUDA unknown error", "NVML", "No CUDA GPUs", "uncorrectable ECC"))
+    return any(
+        words in str(error)
+        for words in ("CUDA driver", "CUDA unknown error", "NVML", "No CUDA GPUs", "uncorrectable ECC")
+    )
 
 
 def symptom(error: StudioError) -> str:
@@ -128,7 +144,9 @@ def _unexpected(error: Exception, log: Path) -> Failed:
         hint = "Lower batch_size (and raise gradient_accumulation_steps by as much), then max_seq_length; or use QLoRA."
         return Failed(symptom="oom", message=f"The memory ran out. {text.splitlines()[0]}", hint=hint)
     # torch and safetensors write in their own languages, and say it in their own words.
-    if getattr(error, "errno", 0) == errno.ENOSPC or any(word in text for word in ("No space left", "os error 28", "inline_container")):
+    if getattr(error, "errno", 0) == errno.ENOSPC or any(
+        word in text for word in ("No space left", "os error 28", "inline_container")
+    ):
         return Failed(symptom="disk_full", message="The disk is full.", hint="Free some space and start again.")
     return Failed(message=text.splitlines()[0], hint=f"This is a fault of the program. The traceback is in {log}.")
 

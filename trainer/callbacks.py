@@ -31,10 +31,14 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self._busy = 0.0  # seconds inside training steps since the last log: evaluations do not slow the tokens
         self._tokens = 0.0
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self._began, self._first_step = time.monotonic(), state.global_step
 
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self._step_began = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -63,10 +67,17 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         )
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **kwargs: Any,
     ) -> None:
         loss = metrics.get("eval_loss")
-        self._emit(Evaluated(step=state.global_step, eval_loss=loss if loss is not None and math.isfinite(loss) else None))
+        self._emit(
+            Evaluated(step=state.global_step, eval_loss=loss if loss is not None and math.isfinite(loss) else None)
+        )
 
     def _speed(self, tokens: float) -> float | None:
         seconds, self._busy = self._busy, 0.0
@@ -105,7 +116,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self._tell("nan_loss", f"The gradients became {norm} at step {state.global_step}.", state)
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **kwargs: Any,
     ) -> None:
         loss = metrics.get("eval_loss", math.nan)
         if loss <= self._best:
@@ -124,7 +140,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 class Patience(EarlyStoppingCallback):  # type: ignore[misc]
     """Early stopping whose count of evaluations without improvement goes on after a resume."""
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         super().on_train_begin(args, state, control, **kwargs)
         saved = state.stateful_callbacks.get(type(self).__name__, {}) if state.global_step else {}
         self.early_stopping_patience_counter = saved.get("attributes", {}).get("early_stopping_patience_counter", 0)

@@ -24,7 +24,17 @@ KEPT = 2  # the newest one may be damaged by what ended the run
 _NAME = re.compile(r"checkpoint-(\d+)")
 # What may change between two starts of one run without changing what is learned.
 FREE = frozenset(
-    {"output_dir", "provider", "gpu", "num_gpus", "experiment_tracker", "project_name", "run_name", "tags", "batch_size"}
+    {
+        "output_dir",
+        "provider",
+        "gpu",
+        "num_gpus",
+        "experiment_tracker",
+        "project_name",
+        "run_name",
+        "tags",
+        "batch_size",
+    }
     | {"gradient_accumulation_steps", "logging_steps", "eval_steps", "save_steps", "dataset"}
 )
 

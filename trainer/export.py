@@ -81,7 +81,9 @@ def _check(found: Path, merged: Any, tokenizer: Any, probe: str, config: Trainin
     loaded = model.load_base(str(found), config, where).eval()
     off = _off(contract.fingerprint(merged, tokenizer, probe), contract.fingerprint(loaded, tokenizer, probe))
     if not off <= SAME_ON_DISK:
-        raise RunFailed(f"The merged model was not written as it was computed (logits off by {off:.3g}).", "", "adapter_merge")
+        raise RunFailed(
+            f"The merged model was not written as it was computed (logits off by {off:.3g}).", "", "adapter_merge"
+        )
 
 
 def _write(merged: Any, tokenizer: Any, adapter: Path, out: Path, check: Any) -> None:
@@ -93,7 +95,9 @@ def _write(merged: Any, tokenizer: Any, adapter: Path, out: Path, check: Any) ->
     try:
         free = shutil.disk_usage(draft).free
         if free < needed:
-            raise RunFailed(f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} are free.", "Free some space.", "disk_full")
+            raise RunFailed(
+                f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} are free.", "Free some space.", "disk_full"
+            )
         merged.save_pretrained(draft, max_shard_size="4GB")
         tokenizer.save_pretrained(draft)
         shutil.copy(adapter / "README.md", draft / "README.md")

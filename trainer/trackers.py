@@ -60,7 +60,9 @@ class Wandb:
 
     def __init__(self, config: TrainingConfig, folder: Path) -> None:
         wandb = importlib.import_module("wandb")
-        settings = wandb.Settings(x_disable_meta=True, save_code=False, console="off", silent=True, init_timeout=START_S)
+        settings = wandb.Settings(
+            x_disable_meta=True, save_code=False, console="off", silent=True, init_timeout=START_S
+        )
         self._run = wandb.init(
             project=config.project_name or PROJECT, name=name(config, folder), tags=config.tags,
             config=shown(config), dir=str(folder), settings=settings,

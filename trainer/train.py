@@ -145,7 +145,9 @@ def _run(
     if watch.broken:
         raise _broken(watch.broken, job)
     if stop.preempted:
-        raise RunFailed(f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "preempted")
+        raise RunFailed(
+            f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "preempted"
+        )
     emit(Stage(name="evaluating"))
     after = _last_evaluation(trainer) or _evaluate(trainer)
     return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total)

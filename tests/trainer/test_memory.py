@@ -53,7 +53,9 @@ def test_it_is_tried_once_more_with_half_and_the_losses_are_the_same(train_here,
     assert told.symptom == "oom"
     assert "batches of 8" in told.evidence
     assert "effective batch stays 8" in told.evidence
-    assert [event.loss for event in done.of("progress")] == pytest.approx([event.loss for event in whole.of("progress")], rel=1e-3)
+    assert [event.loss for event in done.of("progress")] == pytest.approx(
+        [event.loss for event in whole.of("progress")], rel=1e-3
+    )
     assert {event.details["effective_batch_size"] for event in done.of("started")} == {8}
 
 

@@ -25,7 +25,9 @@ def test_it_tries_everything_on_the_longest_rows_and_leaves_only_its_report(rehe
     rows = [{"question": "word " * (n + 1), "answer": "yes or no"} for n in range(40)]
     data = tmp_path / "lengths.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    folder, code, events = rehearsed(dataset=str(data), max_steps=None, num_epochs=50, batch_size=4, validation_split=0.0)
+    folder, code, events = rehearsed(
+        dataset=str(data), max_steps=None, num_epochs=50, batch_size=4, validation_split=0.0
+    )
     assert code == 0, (folder / "train.log").read_text()[-3000:]
     last = events[-1]
     assert (last.kind, last.steps, last.batch_size) == ("rehearsed", 3, 4)

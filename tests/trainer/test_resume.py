@@ -262,3 +262,11 @@ def test_a_full_disk_pauses_the_run_until_there_is_room(whole, tmp_path, plan):
     assert code == 0
     assert [event.symptom for event in forked.events(folder) if event.kind == "finding"] == ["disk_full"]
     same_result(folder, whole)
+
+
+def test_the_capsule_alone_reproduces_the_run(whole, tmp_path):
+    folder = tmp_path / "again"
+    folder.mkdir()
+    shutil.copy(whole / "run.json", folder)
+    assert forked.train(folder) == 0
+    same_result(folder, whole)

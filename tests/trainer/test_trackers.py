@@ -13,7 +13,13 @@ from trainer.errors import ConfigError
 from . import forked
 
 pytestmark = pytest.mark.slow
-NAMED = {"project_name": "my-project", "run_name": "first try", "tags": ["gsm8k", "small"], "max_steps": 4, "logging_steps": 1}
+NAMED = {
+    "project_name": "my-project",
+    "run_name": "first try",
+    "tags": ["gsm8k", "small"],
+    "max_steps": 4,
+    "logging_steps": 1,
+}
 
 
 @pytest.fixture
@@ -45,7 +51,9 @@ def test_trackio_keeps_the_run_in_its_store(tracked, tmp_path):
     rows = [json.loads(metrics) for (metrics,) in store.execute(query)]
     assert [row["train/loss"] for row in rows if "train/loss" in row] == reported(events)
     assert [row["eval/loss"] for row in rows if "eval/loss" in row][-1] == pytest.approx(events[-1].eval_loss_after)
-    (config,) = (json.loads(text) for (text,) in store.execute("select config from configs where run_name = 'first try'"))
+    (config,) = (
+        json.loads(text) for (text,) in store.execute("select config from configs where run_name = 'first try'")
+    )
     assert config["learning_rate"] == 1e-2
     assert config["tags"] == "gsm8k, small"
     assert str(folder.parent) not in json.dumps(config), "no path of this machine"
@@ -142,7 +150,9 @@ def test_one_that_breaks_in_the_middle_is_left_out(train_here, monkeypatch):
     monkeypatch.setitem(trackers.TRACKERS, "wandb", Breaking)
     done = train_here(experiment_tracker="wandb", max_steps=4, logging_steps=1)
     assert done.last.kind == "finished"
-    assert [event.evidence for event in done.of("finding")] == ["Nothing more is sent to wandb: connection reset The run itself goes on."]
+    assert [event.evidence for event in done.of("finding")] == [
+        "Nothing more is sent to wandb: connection reset The run itself goes on."
+    ]
 
 
 def test_phoenix_is_refused_before_anything_is_loaded(train_here):
