@@ -146,7 +146,7 @@ def _run(
         raise _broken(watch.broken, job)
     if stop.preempted:
         raise RunFailed(
-            f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "preempted"
+            f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "other"
         )
     emit(Stage(name="evaluating"))
     after = _last_evaluation(trainer) or _evaluate(trainer)
