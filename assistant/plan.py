@@ -175,7 +175,7 @@ def blockers(state: ChatState, services: Services) -> list[str]:
         "dataset": "Which data? No dataset is chosen yet.",
     }
     found = [wants[name] for name in missing(state.choices)]
-    for check in (_model_blocks, _data_blocks, _place_blocks, _memory_blocks):
+    for check in (_model_blocks, _data_blocks, _place_blocks, _tracker_blocks, _memory_blocks):
         found += check(state, services)
     return found
 
@@ -223,6 +223,12 @@ def _place_blocks(state: ChatState, services: Services) -> list[str]:
     if provider == "local" and not machine.gpus and wanted > 1:
         return [f"The plan asks for {wanted} GPUs and this machine has none. Say *use one*."]
     return []
+
+
+def _tracker_blocks(state: ChatState, services: Services) -> list[str]:
+    if state.choices.get("experiment_tracker") != "phoenix":
+        return []
+    return ["I can't send to Phoenix yet: it keeps traces of generations, not training metrics. Say *use trackio* or *no tracker*."]
 
 
 def _memory_blocks(state: ChatState, services: Services) -> list[str]:
