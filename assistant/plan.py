@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.dataset import DatasetReport
 from assistant.cards import ModelCard
+from assistant.dataset import DatasetReport
 from assistant.state import ChatState
 from estimator import Estimate, ModelSpec, estimate, find_gpu
 from trainer.compute.machine import Machine

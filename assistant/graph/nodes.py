@@ -7,6 +7,7 @@ import uuid
 from typing import Any, TypedDict
 
 from langgraph.runtime import Runtime
+
 from assistant import replies
 from assistant.graph.steps import next_step
 from assistant.interpreters import Interpreter, Turn

@@ -13,8 +13,8 @@ from trainer.presets import computed, origin
 from trainer.templates import Template
 
 if TYPE_CHECKING:
-    from assistant.dataset import DatasetReport
     from assistant.cards import ModelCard
+    from assistant.dataset import DatasetReport
     from assistant.services import Services
 
 # Shorter than the fields' titles where a list of values is read out.
