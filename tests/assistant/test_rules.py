@@ -61,7 +61,7 @@ NUMBERS = [
     ("warmup 5%", {"warmup_ratio": 0.05}),
     ("warmup 100", {"warmup_steps": 100}),
     ("r16 a32", {"rank": 16, "alpha": 32}),
-    ("1,000 steps max", {}),
+    ("1,000 steps max", {"max_steps": 1000}),
     ("训练三轮", {"num_epochs": 3}),
 ]
 OWNERS = [
@@ -379,3 +379,29 @@ def test_the_doctor_hears_questions_but_no_settings():
     assert tools("pause", run_active=True) == ["order_run"]
     assert tools("the loss was flat, use learning rate 1e-4", has_run=True)[0] == "set_parameters"
     assert tools("how is it going?", run_active=True) == ["run_status"]
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        ("bumped r up to 128 from 64", {"rank": 128}),
+        ("accumulation to 2 from 16", {"gradient_accumulation_steps": 2}),
+        ("rank=8 beat rank=64 so I stay with 8", {"rank": 8}),
+        ("rank 32, alpha twice that", {"rank": 32, "alpha": 64}),
+        ("r=32, alpha same as r", {"rank": 32, "alpha": 32}),
+        ("梯度累积从1加到4", {"gradient_accumulation_steps": 4}),
+        ("mit Rang 8 für 2 Epochen", {"rank": 8, "num_epochs": 2}),
+        ("no accumulation, no dropout", {"gradient_accumulation_steps": 1, "dropout": 0}),
+        ("max 500 steps", {"max_steps": 500}),
+        ("packing? no", {"packing": False}),
+        ("a pair of 3090s", {"gpu": "RTX 3090", "num_gpus": 2}),
+        ("V100s (4 of them)", {"gpu": "V100", "num_gpus": 4}),
+        ("remove one epoch", {"num_epochs": 2}),
+        ("quarter the batch size", {"batch_size": 1}),
+        ("my teammate swears by rank 4", {}),
+        ("nan after 300 steps", {}),
+    ],
+)
+def test_relations_lists_and_other_people_s_values(message, wanted):
+    found = sets(say(message))
+    assert {name: value for name, value in found.items() if name in wanted or not wanted} == wanted

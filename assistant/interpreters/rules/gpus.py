@@ -16,7 +16,8 @@ from assistant.interpreters.rules.text import TAKEN, Message
 _NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", w) and WORDS[w] <= 16 and w not in ("zero",))
 _COUNT = (
     rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?|una?|single|dual|twin|both"
-    rf"|quad|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)|all (?:of )?(?:my|the|our))"
+    rf"|quad|(?:a |my |our |the |one )?(?:pair|couple) of|(?:a )?trio of|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)"
+    rf"|all (?:of )?(?:my|the|our))"
 )
 _MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
 _BRAND = r"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |(?:mobile )?)*"
@@ -65,6 +66,12 @@ _UNUSABLE = re.compile(r"(?:can'?t|cannot|not|don'?t) (?:want to )?(?:use|touch|
 _ONE_OF = re.compile(
     r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our"
     r"|meinen?|mis|los|las|those|these)\s+$"
+)
+
+
+_OF_THEM = re.compile(
+    rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it)|in total|altogether|together|davon"
+    rf"|de ellas|en total)\b"
 )
 
 
@@ -168,6 +175,8 @@ def count_of(said: str) -> int | None:
         return {"双": 2, "单": 1}.get(said) or HAN[said]
     if said in ("a", "an", "single", "una", "un") or re.fullmatch(r"eine?[nmr]?", said):
         return 1
+    if said.endswith(" of"):
+        return 3 if "trio" in said else 2
     return {"dual": 2, "twin": 2, "both": 2, "quad": 4}.get(said, WORDS.get(said))
 
 
@@ -211,6 +220,10 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
     for hit in message.each(_HAN_COUNT):
         if first.count is None:
             first = Cards(first.start, first.end, first.card, count_of(hit["n"]), first.memory)
+        message.take(*hit.span())
+    for hit in message.each(_OF_THEM):
+        if first.count is None:
+            first = Cards(first.start, first.end, first.card, count_of(hit[1]), first.memory)
         message.take(*hit.span())
     use = _OF_USE.search(message.text)
     if use and first.memory is None and first.card in _TWO_SIZES:

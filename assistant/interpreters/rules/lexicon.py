@@ -45,8 +45,10 @@ KEYS: dict[str, str] = {
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
-    "alpha": r"lora[ _-]?alpha|alpha|alfa|α",
-    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s)\s*(?:-?\d|alpha))|秩|lora 秩",
+    "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)",
+    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s)\s*(?:-?\d|alpha)"
+    r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
+    r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",
     "early_stopping_threshold": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?(?:threshold|min[ _-]?delta)|schwelle(?:nwert)?|umbral|阈值",
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
@@ -79,7 +81,7 @@ UNITS = {
     "rank",
     "dropout",
 }
-_ASCII = r"(?:(?<![a-z0-9_])|(?<=\d)(?=[\u4e00-\u9fff]))(?:{})(?![a-z0-9])"
+_ASCII = r"(?:(?<![a-z0-9_äöüßéáíóúñ])|(?<=\d)(?=[\u4e00-\u9fff]))(?:{})(?![a-z0-9])"
 
 
 def _compile() -> re.Pattern[str]:

@@ -37,7 +37,10 @@ _PATIENCE = re.compile(
 _THRESHOLD = re.compile(
     r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b"
 )
-_PER_CARD = re.compile(r"(?<![\w.=])(\d{1,3}) (?:per|pro|por|on each|each) (?:gpu|device|card|karte|tarjeta)\b")
+_PER_CARD = re.compile(
+    r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
+    r"|each(?=\s*(?:$|[,;.)]))|apiece\b)"
+)
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
     r"|typically|by default)|(?:the |your )?(?:normal|usual|default))"
@@ -48,6 +51,31 @@ _STEPS = re.compile(
     r"|a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte"
     r"|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
     r"|(?:训练|跑|共|总共)\s?(\d+)\s?步"
+)
+# "…, 800 steps": an item of a list; "max 500 steps"
+_STEPS_ITEM = re.compile(
+    r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
+    r"|\bhöchstens|\bmáximo)\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
+    r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
+    r"|(?:max|in total|total|please|and|is|are|should)\b))"
+)
+# "packing? no": who asks and answers himself states.
+_ANSWERED = re.compile(
+    r"((?:^|[.,;!]\s*)(?:(?:and|the|experiment|gradient|early|double) )*[\w-]+(?: stopping| checkpointing"
+    r"| quantization)?)\?"
+    r"(?=\s*(?:no|nope|nah|yes|yep|none|off|on|sure|nein|ja|sí)\b)",
+    re.I,
+)
+_RUNNING = re.compile(
+    r"\b(?:oom|nan|inf|crash\w*|error|stuck|hang\w*|hung|fail\w*|died?|loss|slow\w*|hours?|minutes?|killed"
+    r"|diverge\w*|resum\w*|checkpoint-)\b"
+    r"|\d\s*(?:it/s|s/it)"
+)
+_PLACE_BEFORE = re.compile(
+    r"(?:\b(?:at|after|every|each|in|on|by|until|till|first|last|than|past|since|within|did|done|took|takes|these"
+    r"|those|another|per|warm-?up"
+    r"|warming up(?: for| over)?|accumulat\w*|for|over|eval\w*|save|log\w*|more|only|nach|alle|tras"
+    r"|cada)\s+(?:about |the |only )?)$"
 )
 _UNNUMBERED = re.compile(
     r"\s*(?:=|:|to|is|of|at|should be|\s)*\s*(lots|many|tons|loads|infinite|infinity|plenty|a lot|a bunch|huge"
@@ -65,7 +93,14 @@ _NONE_OF_IT = re.compile(
     r"|do|hold out)|do not (?:want|need|use)"
     r"|ohne|keine?n?|sin|nada de)|不要|不用|不需要|关闭|去掉)\s*(?:the |a |an |any |use |need |want )*$"
 )
-_NOUGHT = {"validation_split": 0, "dropout": 0, "weight_decay": 0, "max_grad_norm": 0, WARMUP: 0}
+_NOUGHT = {
+    "validation_split": 0,
+    "dropout": 0,
+    "weight_decay": 0,
+    "max_grad_norm": 0,
+    WARMUP: 0,
+    "gradient_accumulation_steps": 1,
+}
 _ASKED_FOR = (
     r"(?:^|[,;.!?\n]|\b(?:and|but|then|please|just|let'?s|i'?ll|i want to|i'?d like to|we|i|ok|okay|y|und|und dann"
     r"|can you|to))\s*"
@@ -113,7 +148,7 @@ def read(
 ) -> Reading:
     """The reading of message `raw`. `values`: the plan; `chosen`: the user's choices; `pending`: fields asked about;
     `subject`: the numeric field spoken of last, which "make it 8" means."""
-    message = Message(mend(normalise(raw)))
+    message = Message(_ANSWERED.sub(lambda hit: f"{hit[1]}:", mend(normalise(raw))))
     reading = Reading(message.text, clauses(message.text))
     message.take_all(_ERROR_STRING)
     message.take_all(_QUOTED_ERROR)
@@ -164,6 +199,17 @@ def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
     return left
 
 
+def _steps_item(message: Message) -> list[Found]:
+    found = []
+    for hit in message.each(_STEPS_ITEM):
+        around = message.text[max(0, hit.start("n") - 24) : hit.start("n")]
+        if hit["max"] or not _PLACE_BEFORE.search(around):
+            steps = float(hit["n"].rstrip(".,").replace(",", "")) * (1000 if hit["k"] else 1)
+            found.append(Found("max_steps", int(steps), hit.start("n"), hit.end()))
+            message.take(hit.start("n"), hit.end())
+    return found[:1]
+
+
 def _nought(message: Message) -> list[Found]:
     """ "no validation split", "without warm-up": a name after a refusal, and no number beside it, is 0."""
     found = []
@@ -173,7 +219,7 @@ def _nought(message: Message) -> list[Found]:
             continue
         if re.match(r"[\s=:]*(?:(?:of|at|is|to|de|von)\s)?\s*[\d.]", message.free[key.end() :]):
             continue
-        found.append(Found("warmup_ratio" if name == WARMUP else name, 0, *key.span()))
+        found.append(Found("warmup_ratio" if name == WARMUP else name, _NOUGHT[name], *key.span()))
         message.take(*key.span())
     return found
 
@@ -224,6 +270,8 @@ def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -
             steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
             found.append(Found("max_steps", int(steps), *hit.span()))
             message.take(*hit.span())
+    if not any(one.field == "max_steps" for one in found) and not _RUNNING.search(message.text):
+        found += _steps_item(message)
     for hit in message.each(_TRACKER_NO):
         found.append(Found("experiment_tracker", "none", *hit.span()))
         message.take(*hit.span())

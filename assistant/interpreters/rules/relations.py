@@ -13,6 +13,7 @@ from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
 _FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "triple": 3.0, "thrice": 3.0, "quadruple": 4.0,
+    "quarter the": 0.25, "divide by two": 0.5,
     "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5,
             "halbieren": 0.5, "duplica": 2.0, "doblar": 2.0, "dobla": 2.0, "doble": 2.0, "duplicar": 2.0, "mitad": 0.5,
             "翻倍": 2.0, "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
@@ -39,6 +40,21 @@ _MORE = re.compile(
     r"|additional |mehr |más )?|\b)(?P<key>epochs?|epochen?|épocas?|steps|gpus?|cards?)(?P<tail> (?:more|extra"
     r"|mehr|más))?"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
+)
+_FEWER = re.compile(
+    r"\b(?:(?:remove|drop|take away|cut|subtract|shave off|lose|minus) (?P<n1>\d+|one|two|three|an?|a couple of"
+    r"|eine?|un[ao]?) (?P<key1>epochs?|epochen?|épocas?|steps|gpus?|cards?)"
+    r"|(?P<n2>\d+|one|two|three|eine?|un[ao]?) (?P<key2>epochs?|epochen?|épocas?|steps|gpus?|cards?) (?:less|fewer"
+    r"|weniger|menos)"
+    r"|(?P<n3>\d+|one|two|three|eine?|un[ao]?) (?:less|fewer|weniger|menos) (?P<key3>epochs?|epochen?|épocas?|steps"
+    r"|gpus?|cards?))\b"
+    r"|(?:少|减)(?P<n4>[一两二三四五]|\d+)\s?(?P<key4>轮|个?epoch|张卡)"
+)
+_OF_THAT = re.compile(
+    r"\s*(?:=|:|is|at|to|be|should be|of|auf|,)?\s*(?:(?P<f>twice|double|half|triple|2x|2 ?[x*×]|two times"
+    r"|das doppelte|doppelt so (?:viel|hoch|groß)|el doble|la mitad"
+    r"|die hälfte|the same|same|equal)(?: (?:as|of|de|von|wie|to))?\s*(?:that|it|this|eso|davon|das)|(?P<g>the same"
+    r"|das gleiche|lo mismo|el doble|das doppelte|doppelt so (?:viel|hoch|groß))(?=\s*(?:$|[,;.])))"
 )
 _FORMULA = re.compile(
     r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
@@ -82,6 +98,7 @@ def related(message: Message, values: Mapping[str, Any], last: str | None) -> li
     """Values computed from the plan. `values`: the plan as it stands; `last`: what "it" refers to. Takes what it reads."""
     found = _of_another(message, values)
     found += _scaled(message, values, last)
+    found += _one_fewer(message, values)
     found += _one_more(message, values)
     return found
 
@@ -102,6 +119,8 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
             found.append(Found("alpha", _whole("alpha", float(hit[1]) * rank), *hit.span()))
         message.take(*hit.span())
     keys = list(KEY.finditer(message.free))
+    found += _of_that(message, keys, values)
+    keys = list(KEY.finditer(message.free))
     for left, right in pairwise(keys):
         target, source = field_of(left), field_of(right)
         gap = message.free[left.end() : right.start()]
@@ -116,6 +135,31 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
             end = right.end() + (len(tail) if re.match(r"\s*的?(?:两倍|一半|2倍)", tail) else 0)
             found.append(Found(target, _whole(target, base * factor), left.start(), min(end, len(message.free))))
             message.take(left.start(), right.start())
+    return found
+
+
+def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, Any]) -> list[Found]:
+    """ "rank 32, alpha twice that": the value stated just before."""
+    found = []
+    for before, key in pairwise(keys):
+        hit = _OF_THAT.match(message.free, key.end())
+        source, target = field_of(before), field_of(key)
+        if not hit or source == target or target not in INTEGERS | {"learning_rate", "dropout"}:
+            continue
+        word = hit["f"] or hit["g"]
+        factor = (
+            0.5
+            if re.match(r"half|la mitad|die h", word)
+            else 3.0
+            if word == "triple"
+            else 1.0
+            if re.match(r"(?:the )?same|equal|das gl|lo m", word)
+            else 2.0
+        )
+        base = _stated(message, before) or values.get(source)
+        if isinstance(base, int | float):
+            found.append(Found(target, _whole(target, base * factor), key.start(), hit.end()))
+            message.take(key.start(), hit.end())
     return found
 
 
@@ -219,6 +263,20 @@ def _one_more(message: Message, values: Mapping[str, Any]) -> list[Found]:
         base = values.get(field)
         if step and isinstance(base, int | float) and (said or hit["hankey"]):
             found.append(Found(field, _whole(field, base + step), *hit.span()))
+            message.take(*hit.span())
+    return found
+
+
+def _one_fewer(message: Message, values: Mapping[str, Any]) -> list[Found]:
+    found = []
+    for hit in message.each(_FEWER):
+        group = next(n for n in "1234" if hit[f"n{n}"])
+        said, key = hit[f"n{group}"], KEY.match(hit[f"key{group}"])
+        step = int(said) if said.isdigit() else _LATIN.get(said, 2.0 if "couple" in said else 1.0)
+        field = field_of(key) if key else "num_epochs"
+        base = values.get(field)
+        if isinstance(base, int | float) and base - step >= 1:
+            found.append(Found(field, _whole(field, base - step), *hit.span()))
             message.take(*hit.span())
     return found
 

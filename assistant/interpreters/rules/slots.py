@@ -33,6 +33,9 @@ CHANGE = re.compile(
     r"|that) (?:at|to)"
     r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
     r"|bumped) (?:it )?(?:back )?(?:up |down )?to"
+    r"|\b(?:stay(?:ed|ing|s)?|stick(?:ing)?|stuck|settled?|remain(?:ed)?|end(?:ed|ing)? up|land(?:ed)?|finish(?:ed)?"
+    r"|went|wound up|now|kept"
+    r"|keep(?:ing)?|bleibe?|blieb|quedé|me quedo) (?:now )?(?:with|on|at|using|by|back to|to|bei|con)"
     r"|\bactually|\bno,?|\bnope,?|\bi meant?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
     r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
@@ -40,9 +43,17 @@ CHANGE = re.compile(
     r"|with|go|let'?s|make|take|at|be|the|back|wait))*[\s,.]*$"
 )
 _ARROW = re.compile(
-    r"^[\s,]*(?:-+>|=+>|→|⇒|➜|down to|up to|to|(?:and )?then|a|auf|zu|bis|改成|改为|变成|降到|降为|升到|到|变为)\s*$"
+    r"^[\s,]*(?:-+>|=+>|→|⇒|➜|down to|up to|to|(?:and )?then|a|auf|zu|bis|改成|改为|变成|降到|降为|升到|到|变为"
+    r"|(?:增|增加|加|减|减少|提高|提"
+    r"|调|上调|下调|缩|缩短|扩|扩大|换|改|变|调整|设)(?:到|至|成|为))\s*$"
 )
-_REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|改|变|降|升|then|auf")
+# "to 2 from 16": the value stands first.
+_FROM = re.compile(
+    r"^[\s,]*(?:(?:down|up|back|now|,)\s+)*(?:from|coming from|von|de|desde|it was|was|vorher|antes|previously"
+    r"|before that)\s*$"
+)
+_TO = re.compile(r"(?:\b(?:to|at|down|up|auf|zu|a|now|=|use|using|is)|[=:]|到|为|成)\s*$")
+_REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|改|变|降|升|加|减|提|调|缩|扩|换|then|auf")
 _INSTEAD = re.compile(
     r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|and not|not|but not|statt|anstatt|anstelle von|nicht"
     r"|en vez de|en lugar de|no|而不是|不是)\s*['\"]?)\s*$"
@@ -132,6 +143,8 @@ def _join(left: _Item, right: _Item, keys: list[_Item], text: str) -> _Item | No
     if _ARROW.match(gap) and (_REAL_ARROW.search(gap) or _moved(left, text)):
         return replace(wide, number=right.number, options=(), change=True)
     if _INSTEAD.match(gap):
+        return replace(wide, change=True)
+    if _FROM.match(gap) and _TO.search(text[max(0, left.start - 8) : left.start]):
         return replace(wide, change=True)
     if _NOT_BUT.match(gap) and _NEGATED.search(text[: left.start]):
         return replace(wide, start=right.start, number=right.number, change=True)

@@ -81,7 +81,10 @@ def _grammar() -> frozenset[str]:
         masks,
         moves,
         names,
+        numbers,
         relations,
+        rest,
+        short,
         slots,
         topics,
         trouble,
@@ -98,7 +101,10 @@ def _grammar() -> frozenset[str]:
         masks,
         moves,
         names,
+        numbers,
         relations,
+        rest,
+        short,
         slots,
         topics,
         trouble,
@@ -107,7 +113,9 @@ def _grammar() -> frozenset[str]:
     ):
         for value in vars(module).values():
             sources += _patterns(value)
-    return frozenset(re.findall(r"(?<![a-z\\])[a-zäöüßáéíóúñ]{6,}(?![a-z]|\\w|\[)", " ".join(sources))) - ENGLISH
+    text = re.sub(r"\\[a-vx-zA-Z]", " ", " ".join(sources))
+    text += re.sub(r"[a-z]\?", " ", text)  # of an optional ending both forms
+    return frozenset(re.findall(r"(?<![a-zäöüßáéíóúñ\\])[a-zäöüßáéíóúñ]{6,}(?![a-z]|\\w|\[)", text)) | ENGLISH
 
 
 def _patterns(value: object) -> list[str]:

@@ -66,7 +66,8 @@ _NAMED += [(name, re.compile(pattern)) for name, pattern in SWITCHES.items()]
 _ALIASES = {EFFECTIVE: "effective_batch", WARMUP: "warmup"}
 _ESTIMATES: tuple[tuple[Question, re.Pattern[str]], ...] = (
     ("largest", re.compile(
-    r"\b(?:largest|biggest|longest) (?:batch|sequence|context|rows?)\b|\b(?:largest|biggest|max(?:imum)?) (?:model|size)|\bhow (?:big|large) (?:a )?(?:model|can)|多大的?模型"
+    r"\b(?:largest|biggest|longest) (?:batch|sequence|context|rows?)\b|\b(?:largest|biggest|max(?:imum)?) (?:model"
+    r"|size)|\bhow (?:big|large) (?:a )?(?:model|can)|多大的?模型"
     r"|größte modell|modelo más grande")),
     ("cheapest", re.compile(r"\bcheapest|\bleast expensive|最便宜|günstigste|más barat")),
     ("cost", re.compile(

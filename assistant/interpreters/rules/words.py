@@ -138,6 +138,8 @@ def _read(
 ) -> Iterator[Found]:
     before, after = message.text[max(0, hit.start() - 30) : hit.start()], message.text[hit.end() : hit.end() + 30]
     negative = bool(_NO.search(before) or _NO_AFTER.match(after)) and value != "none" and not _YES_AFTER.match(after)
+    if negative and before.strip(" ,") == "no" and hit.start() < 6 and chosen.get(field) not in (None, value):
+        negative = False  # "no bf16" after fp16 was chosen: the comma is missing
     if field in SWITCHES:
         on = not negative
         yield Found(field, on, *hit.span())
