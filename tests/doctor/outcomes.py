@@ -11,7 +11,7 @@ def note(fault, named: str, text: str, remedy: str) -> None:
     told(fault.name, fault.planted, fault.asks, named, text, remedy)
 
 
-def told(name: str, planted: str, asks: str, named: str, text: str, remedy: str = "done as proposed") -> None:
+def told(name: str, planted: str, asks: str, named: str, text: str, remedy: str = "done, and it went on") -> None:
     target = os.environ.get("PEFT_STUDIO_CATCHES")
     if not target:
         return
