@@ -23,7 +23,10 @@ numbers, they are of the faulty and of the mended run.
 |---|---|---|---|---|
 """
 TAIL = """
-{named} of {count} named. No alarm in {healthy} of {healthy} healthy runs beside them ({kinds}).
+Only faults whose test passed stand in this table: {count} of them. Beside them {healthy} healthy runs must raise no alarm for the
+tests to pass ({kinds}). The thresholds were set on runs of this same family of tiny models, so these counts say that the doctor does what
+it was built to do, not how often it is right on yours. Half precision is emulated on the CPU (`fp16`), the loader's slowness is a
+planted sleep, the unreachable tracker is one without a key, and the full disk a file system of 3 MiB that has no room for the checkpoints.
 """
 
 
@@ -34,7 +37,7 @@ def main(sources: list[str]) -> None:
             row = json.loads(line)
             rows[row["name"]] = row
     lines = [_line(row) for row in rows.values()]
-    tail = TAIL.format(named=len(rows), count=len(rows), healthy=len(HEALTHY), kinds=", ".join(HEALTHY))
+    tail = TAIL.format(count=len(rows), healthy=len(HEALTHY), kinds=", ".join(HEALTHY))
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(HEAD + "\n".join(lines) + "\n" + tail, encoding="utf-8")
 
