@@ -70,16 +70,17 @@ def build_app(assistant: Assistant) -> Any:
             gr.Markdown("### Settings\nThe same values as in the chat; each change is a sentence there.")
             settings = {name: widget(name) for name in TrainingConfig.model_fields if _adjustable(name)}
         panel = [state, loss, stop, plan]
-        everything = [chat, *quick, *panel]
+        seen = gr.State("")  # what this tab has drawn: each tab of a conversation keeps up by itself
+        everything = [chat, *quick, *panel, seen]
 
         page.load(views.arrive, thread, thread, api_visibility="private").then(
             views.draw, thread, everything, api_visibility="private"
         )
         sent = gr.State({})
         # The box is emptied before the answer is made, so that what is typed meanwhile stays.
-        box.submit(lambda message: ({"text": "", "files": []}, message), box, [box, sent], api_visibility="private").then(
-            views.say, [sent, thread], [thread, *everything], api_name="say", concurrency_limit=None
-        )
+        box.submit(
+            lambda message: ({"text": "", "files": []}, message), box, [box, sent], api_visibility="private"
+        ).then(views.say, [sent, thread], [thread, *everything], api_name="say", concurrency_limit=None)
         for button in quick:
             button.click(
                 views.press, [button, thread], [thread, *everything], api_visibility="private", concurrency_limit=None
@@ -89,7 +90,12 @@ def build_app(assistant: Assistant) -> Any:
             views.draw, thread, everything, api_visibility="private"
         )
         gr.Timer(POLL_SECONDS).tick(
-            views.poll, thread, everything, show_progress="hidden", api_visibility="private", concurrency_limit=None
+            views.poll,
+            [thread, seen],
+            everything,
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_limit=None,
         )
         for name, component in settings.items():
             # A typed value counts when it is finished (Enter), not at every key.
@@ -135,10 +141,12 @@ class Views:
 
         return change
 
-    def poll(self, thread: str) -> list[Any]:
-        if thread and self.assistant.poll(thread):
-            return self.draw(thread)
-        return [gr.skip()] * (1 + BUTTONS + 4)
+    def poll(self, thread: str, seen: str) -> list[Any]:
+        if thread:
+            self.assistant.poll(thread)
+            if self.assistant.newest(thread) != seen:
+                return self.draw(thread)
+        return [gr.skip()] * (1 + BUTTONS + 5)
 
     def draw(self, thread: str) -> list[Any]:
         """Chat, quick answers, run panel and plan, in the order of `everything`."""
@@ -154,6 +162,7 @@ class Views:
             gr.HTML(curves, visible=bool(curves)),
             gr.Button(visible=training),
             self._plan(thread),
+            self.assistant.newest(thread),
         ]
 
     def _curves(self, runs: list[dict[str, Any]]) -> str:

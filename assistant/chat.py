@@ -113,6 +113,10 @@ class Assistant:
         """The messages of a conversation, oldest first."""
         return self.store.messages(thread)
 
+    def newest(self, thread: str) -> str:
+        """A mark that changes whenever anything was said, or reported by a run, in the conversation."""
+        return self.store.newest(thread)
+
     def choices(self, thread: str) -> dict[str, Any]:
         """{field: value}, only what the user chose."""
         return dict(self._state(thread).choices)
@@ -181,9 +185,9 @@ class Assistant:
         return ChatState.model_validate(values["chat"]) if values.get("chat") else ChatState()
 
     def _earlier(self, thread: str) -> Iterator[ChatState]:
-        for snapshot in self._graph.get_state_history({"configurable": {"thread_id": thread}}):
-            if snapshot.values.get("chat"):
-                yield ChatState.model_validate(snapshot.values["chat"])
+        for earlier in self._graph.get_state_history({"configurable": {"thread_id": thread}}):
+            if earlier.values.get("chat"):
+                yield ChatState.model_validate(earlier.values["chat"])
         yield ChatState()
 
     def _keep(self, thread: str, file: Path) -> str:

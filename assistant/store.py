@@ -92,6 +92,14 @@ class Store:
             for r in rows
         ]
 
+    def newest(self, conversation: str) -> str:
+        """A mark that changes whenever a conversation has a new message or a run of it reported something."""
+        query = """select (select max(id) from messages where conversation = :c) as message,
+                          (select total(json_extract(progress, '$.seen')) from runs where conversation = :c) as reported"""
+        with self._lock:
+            row = next(iter(self.db.query(query, {"c": conversation})))
+        return f"{row['message'] or 0}/{row['reported']:.0f}"
+
     # uploads
 
     def add_upload(self, conversation: str, id: str, name: str, path: Path) -> None:

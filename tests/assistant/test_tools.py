@@ -247,3 +247,20 @@ def test_conversations_do_not_see_each_others_files(spoken, tmp_path):
     spoken.say("other", 'validate_dataset {"source": "private.csv"}')
     assert spoken.state("mine").dataset is not None
     assert spoken.state("other").dataset is None
+
+
+def test_every_message_and_every_report_changes_the_mark_that_tabs_watch(spoken):
+    from assistant.progress import RunProgress
+    from trainer.compute import Run
+
+    marks = [spoken.newest("t")]
+    spoken.say("t", 'small_talk {"kind": "greeting"}')
+    marks.append(spoken.newest("t"))
+    run = Run(id="r", provider="local", folder="x", job="1:1")
+    spoken.store.add_run("t", run, plan="p", title="t", estimate={})
+    for seen in (1, 2, 3):  # each live line replaces the one before
+        row = spoken.store.run("r")
+        spoken.store.advance(row, RunProgress(seen=seen), [], [], f"step {seen}")
+        marks.append(spoken.newest("t"))
+    assert len(set(marks)) == len(marks)
+    assert spoken.newest("t") == marks[-1]
