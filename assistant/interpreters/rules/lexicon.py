@@ -45,7 +45,7 @@ KEYS: dict[str, str] = {
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
-    "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)",
+    "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s)\s*(?:-?\d|alpha)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",

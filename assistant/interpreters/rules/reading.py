@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.interpreters.rules import gpus, masks, models, names, relations, slots, words
+from assistant.interpreters.rules import alike, gpus, masks, models, names, relations, slots, words
 from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
@@ -50,15 +50,16 @@ _STEPS = re.compile(
     r"|use|with|of|is|about|around|durante|für|insgesamt|nur)\s+(?:about |around |only |just |roughly "
     r"|a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte"
     r"|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
-    r"|(?:训练|跑|共|总共)\s?(\d+)\s?步"
+    r"|(?:训练|跑|共|总共|训)[了满够]?\s?(\d+)\s?(?:步|个?steps?)"
 )
 # "…, 800 steps": an item of a list; "max 500 steps"
 _STEPS_ITEM = re.compile(
     r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
     r"|\bhöchstens|\bmáximo)\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
     r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
-    r"|(?:max|in total|total|please|and|is|are|should)\b))"
+    r"|(?:max|in total|total|please|and|is|are|should|with|at \d)))"
 )
+_AT = re.compile(r"(?:\b(?:at|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
 # "packing? no": who asks and answers himself states.
 _ANSWERED = re.compile(
     r"((?:^|[.,;!]\s*)(?:(?:and|the|experiment|gradient|early|double) )*[\w-]+(?: stopping| checkpointing"
@@ -174,10 +175,13 @@ def read(
         reading.found += scripts[:1]
     reading.keeps_effective = relations.keeps_effective(message)
     last = _last_key(message.free) or subject
+    reading.found += alike.related(message, values)
     reading.found += relations.related(message, values, last)
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
     reading.loose = _it(reading, message, last)
+    if len(message.text.split()) > 3 and not any(one.field == "learning_rate" for one in reading.found):
+        reading.loose = _rate(reading, message)
     reading.found.sort(key=lambda one: one.start)
     return reading
 
@@ -185,6 +189,20 @@ def read(
 def _last_key(text: str) -> str | None:
     keys = [field_of(hit) for hit in KEY.finditer(text)]
     return keys[-1] if keys else None
+
+
+def _rate(reading: Reading, message: Message) -> list[Number]:
+    """ "1200 steps at 3e-4": a small power of ten without a name is the learning rate."""
+    left = []
+    for number in reading.loose:
+        said = message.text[number.start : number.end]
+        small = "e-" in said.replace(" ", "") and 1e-7 <= number.value <= 5e-3
+        placed = _AT.search(message.text[max(0, number.start - 8) : number.start])
+        if small and placed and reading.kind(number.start) == "state":
+            reading.found.append(Found("learning_rate", number.value, number.start, number.end))
+        else:
+            left.append(number)
+    return left
 
 
 def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
@@ -200,10 +218,13 @@ def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
 
 
 def _steps_item(message: Message) -> list[Found]:
-    found = []
-    for hit in message.each(_STEPS_ITEM):
+    found: list[Found] = []
+    for hit in message.each(_STEPS_ITEM) if not _RUNNING.search(message.text) else ():
         around = message.text[max(0, hit.start("n") - 24) : hit.start("n")]
-        if hit["max"] or not _PLACE_BEFORE.search(around):
+        owned = re.search(r"warm|accum|eval|sav|log|checkpoint|预热|累|aufwärm|calent", around) and not (
+            hit["max"] or ""
+        ).startswith("max")
+        if not owned and (hit["max"] or not _PLACE_BEFORE.search(around)):
             steps = float(hit["n"].rstrip(".,").replace(",", "")) * (1000 if hit["k"] else 1)
             found.append(Found("max_steps", int(steps), hit.start("n"), hit.end()))
             message.take(hit.start("n"), hit.end())
@@ -246,7 +267,7 @@ def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -
         for hit in message.each(_THRESHOLD):
             found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
             message.take(*hit.span())
-    if "batch" in message.text:
+    if re.search(r"batch|accum|per device|\bbs\b", message.text):
         for hit in message.each(_PER_CARD):
             found.append(Found("batch_size", int(hit[1]), *hit.span()))
             message.take(*hit.span())
@@ -270,8 +291,7 @@ def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -
             steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
             found.append(Found("max_steps", int(steps), *hit.span()))
             message.take(*hit.span())
-    if not any(one.field == "max_steps" for one in found) and not _RUNNING.search(message.text):
-        found += _steps_item(message)
+    found += [] if any(one.field == "max_steps" for one in found) else _steps_item(message)
     for hit in message.each(_TRACKER_NO):
         found.append(Found("experiment_tracker", "none", *hit.span()))
         message.take(*hit.span())

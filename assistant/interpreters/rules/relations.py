@@ -24,8 +24,9 @@ _TIMES = re.compile(
     r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach"
     r"|veces)\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
     r"|del|rank|menor|mayor|kleiner|größer|小|大|低|高)?"
-    r"|(?:by |to |um |auf |por )?(?:a )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|hälfte|décimo)\b|(?:by"
-    r"|of) (?:a factor (?:of )?|factor )?(?P<by>\d+|ten|two|four|five)\s?(?:x\b|$|(?=[\s,.;]))(?!\s?%)"
+    r"|(?:by |to |um |auf |por )?(?:a )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|hälfte|décimo)\b"
+    r"|(?:by(?: a)?(?: factor(?: of)?)?|a factor of)"
+    r" (?P<by>\d+|ten|two|four|five)\s?(?:x\b|$|(?=[\s,.;]))(?!\s?%)"
     r"|缩小(?P<han>\d+|十|两)倍|(?:除以|/\s?)(?P<div>\d+)\b"
 )
 _DOWN = re.compile(
@@ -41,21 +42,7 @@ _MORE = re.compile(
     r"|mehr|más))?"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
 )
-_FEWER = re.compile(
-    r"\b(?:(?:remove|drop|take away|cut|subtract|shave off|lose|minus) (?P<n1>\d+|one|two|three|an?|a couple of"
-    r"|eine?|un[ao]?) (?P<key1>epochs?|epochen?|épocas?|steps|gpus?|cards?)"
-    r"|(?P<n2>\d+|one|two|three|eine?|un[ao]?) (?P<key2>epochs?|epochen?|épocas?|steps|gpus?|cards?) (?:less|fewer"
-    r"|weniger|menos)"
-    r"|(?P<n3>\d+|one|two|three|eine?|un[ao]?) (?:less|fewer|weniger|menos) (?P<key3>epochs?|epochen?|épocas?|steps"
-    r"|gpus?|cards?))\b"
-    r"|(?:少|减)(?P<n4>[一两二三四五]|\d+)\s?(?P<key4>轮|个?epoch|张卡)"
-)
-_OF_THAT = re.compile(
-    r"\s*(?:=|:|is|at|to|be|should be|of|auf|,)?\s*(?:(?P<f>twice|double|half|triple|2x|2 ?[x*×]|two times"
-    r"|das doppelte|doppelt so (?:viel|hoch|groß)|el doble|la mitad"
-    r"|die hälfte|the same|same|equal)(?: (?:as|of|de|von|wie|to))?\s*(?:that|it|this|eso|davon|das)|(?P<g>the same"
-    r"|das gleiche|lo mismo|el doble|das doppelte|doppelt so (?:viel|hoch|groß))(?=\s*(?:$|[,;.])))"
-)
+_JOINS = re.compile(r"\s*(?:and|&|und|y|as well as|plus|和|与|、)\s*(?:the |die |den |la |el )?")
 _FORMULA = re.compile(
     r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
 )
@@ -70,7 +57,7 @@ _KEEP_EFFECTIVE = re.compile(
     r"|(?:有效|总)(?:批|batch).{0,8}不变"
 )
 _PRONOUN = re.compile(r"\b(?:it|that|this|them|lo|la|es|das)\b|它|这个")
-_LATIN = {
+LATIN = {
     "ten": 10.0,
     "two": 2.0,
     "three": 3.0,
@@ -98,7 +85,6 @@ def related(message: Message, values: Mapping[str, Any], last: str | None) -> li
     """Values computed from the plan. `values`: the plan as it stands; `last`: what "it" refers to. Takes what it reads."""
     found = _of_another(message, values)
     found += _scaled(message, values, last)
-    found += _one_fewer(message, values)
     found += _one_more(message, values)
     return found
 
@@ -116,10 +102,8 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
     for hit in message.each(_FORMULA):
         rank = values.get("rank")
         if isinstance(rank, int | float):
-            found.append(Found("alpha", _whole("alpha", float(hit[1]) * rank), *hit.span()))
+            found.append(Found("alpha", whole("alpha", float(hit[1]) * rank), *hit.span()))
         message.take(*hit.span())
-    keys = list(KEY.finditer(message.free))
-    found += _of_that(message, keys, values)
     keys = list(KEY.finditer(message.free))
     for left, right in pairwise(keys):
         target, source = field_of(left), field_of(right)
@@ -130,36 +114,11 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
             continue  # "batch=4 x accum=8" are two values
         if factor is None or {target, source} & {EFFECTIVE, WARMUP} or target == source:
             continue
-        base = _stated(message, right) or values.get(source)
+        base = stated(message, right) or values.get(source)
         if isinstance(base, int | float):
             end = right.end() + (len(tail) if re.match(r"\s*的?(?:两倍|一半|2倍)", tail) else 0)
-            found.append(Found(target, _whole(target, base * factor), left.start(), min(end, len(message.free))))
+            found.append(Found(target, whole(target, base * factor), left.start(), min(end, len(message.free))))
             message.take(left.start(), right.start())
-    return found
-
-
-def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, Any]) -> list[Found]:
-    """ "rank 32, alpha twice that": the value stated just before."""
-    found = []
-    for before, key in pairwise(keys):
-        hit = _OF_THAT.match(message.free, key.end())
-        source, target = field_of(before), field_of(key)
-        if not hit or source == target or target not in INTEGERS | {"learning_rate", "dropout"}:
-            continue
-        word = hit["f"] or hit["g"]
-        factor = (
-            0.5
-            if re.match(r"half|la mitad|die h", word)
-            else 3.0
-            if word == "triple"
-            else 1.0
-            if re.match(r"(?:the )?same|equal|das gl|lo m", word)
-            else 2.0
-        )
-        base = _stated(message, before) or values.get(source)
-        if isinstance(base, int | float):
-            found.append(Found(target, _whole(target, base * factor), key.start(), hit.end()))
-            message.take(key.start(), hit.end())
     return found
 
 
@@ -178,13 +137,13 @@ def _gap_factor(gap: str, tail: str) -> float | None:
         r"|des |del )?$",
         gap,
     ):
-        return float(hit[1]) if hit[1][0].isdigit() else _LATIN[hit[1]]
+        return float(hit[1]) if hit[1][0].isdigit() else LATIN[hit[1]]
     if hit := re.match(r"\s*的?(?:(\d+|两|二)倍|(一半))", tail):
         return 0.5 if hit[2] else float({"两": 2, "二": 2}.get(hit[1], hit[1]))
     return 1.0 if _EQUAL.fullmatch(gap) else None
 
 
-def _stated(message: Message, key: re.Match[str]) -> float | None:
+def stated(message: Message, key: re.Match[str]) -> float | None:
     """The number given to `key` in this very message: "rank 16 and alpha twice the rank"."""
     field = field_of(key)
     for other in KEY.finditer(message.free):
@@ -211,10 +170,34 @@ def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> li
         base = values.get(field) if field else None
         if field is None or not isinstance(base, int | float) or isinstance(base, bool):
             continue
-        found.append(Found(field, _whole(field, base * factor), clause.start() + span[0], clause.start() + span[1]))
+        found.append(Found(field, whole(field, base * factor), clause.start() + span[0], clause.start() + span[1]))
         message.take(clause.start() + span[0], clause.start() + span[1])
         if key:
             message.take(clause.start() + key.start(), clause.start() + key.end())
+            found += _as_well(message, clause, key, keys, factor, values)
+    return found
+
+
+def _as_well(
+    message: Message,
+    clause: re.Match[str],
+    key: re.Match[str],
+    keys: list[re.Match[str]],
+    factor: float,
+    values: Mapping[str, Any],
+) -> list[Found]:
+    """ "double rank and epochs": the names joined to the first one, unless a number of their own follows."""
+    found, last = [], key
+    for other in keys:
+        gap = clause[0][last.end() : other.start()] if other.start() >= last.end() else ""
+        base = values.get(_warmup_field(field_of(other), values) or "")
+        if not _JOINS.fullmatch(gap) or numbers(clause[0][other.end() : other.end() + 8]):
+            continue
+        if isinstance(base, int | float) and not isinstance(base, bool):
+            name = str(_warmup_field(field_of(other), values))
+            found.append(Found(name, whole(name, base * factor), *other.span()))
+            message.take(clause.start() + other.start(), clause.start() + other.end())
+            last = other
     return found
 
 
@@ -232,9 +215,7 @@ def _factor(text: str) -> tuple[float | None, tuple[int, int]]:
         if hit["frac"]:
             return (_PARTS[hit["frac"]], hit.span()) if down or "to" in hit[0] or "auf" in hit[0] else (None, (0, 0))
         said = hit["n"] or hit["by"] or hit["han"] or hit["div"]
-        number = _LATIN.get(said) or (
-            float(said) if re.fullmatch(r"\d+(?:\.\d+)?", said) else float(WORDS.get(said, 1))
-        )
+        number = LATIN.get(said) or (float(said) if re.fullmatch(r"\d+(?:\.\d+)?", said) else float(WORDS.get(said, 1)))
         if hit["han"] or hit["div"] or down:
             return round(1 / number, 12), hit.span()
         if up:
@@ -256,27 +237,13 @@ def _one_more(message: Message, values: Mapping[str, Any]) -> list[Found]:
         step = (
             1
             if said in ("", "another", "noch eine", "otra", "una", "un", "uno", "one")
-            else _LATIN.get(said, 0) or (int(said) if said.isdigit() else 0)
+            else LATIN.get(said, 0) or (int(said) if said.isdigit() else 0)
         )
         key = KEY.match(hit["key"] or "epochs")
         field = field_of(key) if key else "num_epochs"
         base = values.get(field)
         if step and isinstance(base, int | float) and (said or hit["hankey"]):
-            found.append(Found(field, _whole(field, base + step), *hit.span()))
-            message.take(*hit.span())
-    return found
-
-
-def _one_fewer(message: Message, values: Mapping[str, Any]) -> list[Found]:
-    found = []
-    for hit in message.each(_FEWER):
-        group = next(n for n in "1234" if hit[f"n{n}"])
-        said, key = hit[f"n{group}"], KEY.match(hit[f"key{group}"])
-        step = int(said) if said.isdigit() else _LATIN.get(said, 2.0 if "couple" in said else 1.0)
-        field = field_of(key) if key else "num_epochs"
-        base = values.get(field)
-        if isinstance(base, int | float) and base - step >= 1:
-            found.append(Found(field, _whole(field, base - step), *hit.span()))
+            found.append(Found(field, whole(field, base + step), *hit.span()))
             message.take(*hit.span())
     return found
 
@@ -287,7 +254,7 @@ def accumulation_for(target: int, values: Mapping[str, Any]) -> int | None:
     return target // per_step if per_step and target % per_step == 0 and target >= per_step else None
 
 
-def _whole(field: str, value: float) -> Any:
+def whole(field: str, value: float) -> Any:
     value = float(f"{value:.10g}")
     if field in INTEGERS:
         return max(1, round(value))

@@ -53,6 +53,7 @@ _FROM = re.compile(
     r"|before that)\s*$"
 )
 _TO = re.compile(r"(?:\b(?:to|at|down|up|auf|zu|a|now|=|use|using|is)|[=:]|到|为|成)\s*$")
+_COUNTED = re.compile(r"(?:\d|one|two|three|four|five|six|eight|ten)\s*$")
 _REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|改|变|降|升|加|减|提|调|缩|扩|换|then|auf")
 _INSTEAD = re.compile(
     r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|and not|not|but not|statt|anstatt|anstelle von|nicht"
@@ -194,6 +195,8 @@ def _price(left: _Item, right: _Item, text: str) -> float | None:
     if bool(left.key) == bool(right.key):
         return None
     gap = text[left.end : right.start]
+    if left.key in UNITS and _INSTEAD.match(gap) and _COUNTED.search(text[max(0, left.start - 7) : left.start]):
+        return None  # "6 epochs instead of 3": the name belongs to the number before it
     cost = distance(gap)
     if left.number:
         linked = re.fullmatch(r"\s*(?:as|for|als|como|für|para|of)(?: the| a| my)?\s*", gap)

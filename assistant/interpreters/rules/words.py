@@ -28,7 +28,8 @@ _VAGUE = re.compile(
     r"|load the|saving the|loading the|what is|what's|whats|my|called)\s+(?:a\s+|the\s+)?$"
 )
 _NO = re.compile(
-    r"(?:\bno|\bnot|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
+    r"(?:\bforget(?: about)?|\bditch|\bscrap|\benough of|\bno more|\binstead of using|\bvergiss|\bolvida|\bno|\bnot"
+    r"|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"

@@ -1,0 +1,73 @@
+"""Values after the one just said: "rank 32, alpha twice that"; and one epoch fewer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from assistant.interpreters.rules.lexicon import INTEGERS, KEY, field_of
+from assistant.interpreters.rules.relations import LATIN, stated, whole
+from assistant.interpreters.rules.slots import Found
+from assistant.interpreters.rules.text import Message
+
+_FEWER = re.compile(
+    r"\b(?:(?:remove|drop|take away|cut|subtract|shave off|lose|minus) (?P<n1>\d+|one|two|three|an?|a couple of"
+    r"|eine?|un[ao]?) (?P<key1>epochs?|epochen?|épocas?|steps|gpus?|cards?)"
+    r"|(?P<n2>\d+|one|two|three|eine?|un[ao]?) (?P<key2>epochs?|epochen?|épocas?|steps|gpus?|cards?) (?:less|fewer"
+    r"|weniger|menos)"
+    r"|(?P<n3>\d+|one|two|three|eine?|un[ao]?) (?:less|fewer|weniger|menos) (?P<key3>epochs?|epochen?|épocas?|steps"
+    r"|gpus?|cards?))\b"
+    r"|(?:少|减)(?P<n4>[一两二三四五]|\d+)\s?(?P<key4>轮|个?epoch|张卡)"
+)
+_OF_THAT = re.compile(
+    r"\s*(?:=|:|is|at|to|be|should be|of|auf|,)?\s*(?:(?P<f>twice|double|half|triple|2x|2 ?[x*×]|two times"
+    r"|das doppelte|doppelt so (?:viel|hoch|groß)|el doble|la mitad"
+    r"|die hälfte|the same|same|equal)(?: (?:as|of|de|von|wie|to))?\s*(?:that|it|this|eso|davon|das)|(?P<g>the same"
+    r"|das gleiche|lo mismo|el doble|das doppelte|doppelt so (?:viel|hoch|groß))(?=\s*(?:$|[,;.])))"
+)
+
+
+def related(message: Message, values: Mapping[str, Any]) -> list[Found]:
+    """`values`: the plan as it stands. Takes what it reads."""
+    return _of_that(message, list(KEY.finditer(message.free)), values) + _one_fewer(message, values)
+
+
+def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, Any]) -> list[Found]:
+    """ "rank 32, alpha twice that": the value stated just before."""
+    found = []
+    for before, key in pairwise(keys):
+        hit = _OF_THAT.match(message.free, key.end())
+        source, target = field_of(before), field_of(key)
+        if not hit or source == target or target not in INTEGERS | {"learning_rate", "dropout"}:
+            continue
+        word = hit["f"] or hit["g"]
+        factor = (
+            0.5
+            if re.match(r"half|la mitad|die h", word)
+            else 3.0
+            if word == "triple"
+            else 1.0
+            if re.match(r"(?:the )?same|equal|das gl|lo m", word)
+            else 2.0
+        )
+        base = stated(message, before) or values.get(source)
+        if isinstance(base, int | float):
+            found.append(Found(target, whole(target, base * factor), key.start(), hit.end()))
+            message.take(key.start(), hit.end())
+    return found
+
+
+def _one_fewer(message: Message, values: Mapping[str, Any]) -> list[Found]:
+    found = []
+    for hit in message.each(_FEWER):
+        group = next(n for n in "1234" if hit[f"n{n}"])
+        said, key = hit[f"n{group}"], KEY.match(hit[f"key{group}"])
+        step = int(said) if said.isdigit() else LATIN.get(said, 2.0 if "couple" in said else 1.0)
+        field = field_of(key) if key else "num_epochs"
+        base = values.get(field)
+        if isinstance(base, int | float) and base - step >= 1:
+            found.append(Found(field, whole(field, base - step), *hit.span()))
+            message.take(*hit.span())
+    return found
