@@ -20,6 +20,7 @@ from trainer.config import TrainingConfig, show, step_of
 
 POLL_SECONDS = 1.0
 BUTTONS = 3
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 WELCOME = (
     "**Hello!** Tell me what you want to fine-tune, in your own words. For example: "
     "*fine-tune a small model on faq.csv*, *qlora on mistral 7b, rank 16, on my 3060*, or drop a file below."
@@ -44,7 +45,6 @@ THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospac
 
 def build_app(assistant: Assistant) -> Any:
     """The page over one Assistant. Only a conversation's id lives in the browser; a reload finds everything again."""
-    views = Views(assistant)
     with gr.Blocks(title="PEFT Studio assistant", analytics_enabled=False) as page:
         thread = gr.BrowserState("", storage_key="peft-studio", secret=_browser_secret(assistant.settings.home))
         gr.Markdown("## PEFT Studio assistant\nFrom a sentence to a fine-tuned adapter.", elem_id="title")
@@ -69,39 +69,39 @@ def build_app(assistant: Assistant) -> Any:
         with gr.Sidebar(position="right", open=False):
             gr.Markdown("### Settings\nThe same values as in the chat; each change is a sentence there.")
             settings = {name: widget(name) for name in TrainingConfig.model_fields if _adjustable(name)}
-        panel = [state, loss, stop, plan]
         seen = gr.State("")  # what this tab has drawn: each tab of a conversation keeps up by itself
-        everything = [chat, *quick, *panel, seen]
-
-        page.load(views.arrive, thread, thread, api_visibility="private").then(
-            views.draw, thread, everything, api_visibility="private"
-        )
-        sent = gr.State({})
-        # The box is emptied before the answer is made, so that what is typed meanwhile stays.
-        box.submit(
-            lambda message: ({"text": "", "files": []}, message), box, [box, sent], api_visibility="private"
-        ).then(views.say, [sent, thread], [thread, *everything], api_name="say", concurrency_limit=None)
-        for button in quick:
-            button.click(
-                views.press, [button, thread], [thread, *everything], api_visibility="private", concurrency_limit=None
-            )
-        stop.click(views.stop, thread, everything, api_visibility="private")
-        fresh.click(lambda: uuid.uuid4().hex, None, thread, api_visibility="private").then(
-            views.draw, thread, everything, api_visibility="private"
-        )
+        everything = [chat, *quick, state, loss, stop, plan, seen]
+        views = Views(assistant)
+        _talk(views, thread, box, quick, everything)
+        _steer(page, views, thread, stop, fresh, settings, everything)
         gr.Timer(POLL_SECONDS).tick(
-            views.poll,
-            [thread, seen],
-            everything,
-            show_progress="hidden",
-            api_visibility="private",
-            concurrency_limit=None,
+            views.poll, [thread, seen], everything, show_progress="hidden", concurrency_limit=None, **PRIVATE
         )
-        for name, component in settings.items():
-            # A typed value counts when it is finished (Enter), not at every key.
-            changed = component.submit if isinstance(component, gr.Textbox) else component.input
-            changed(views.setter(name), [component, thread], everything, api_visibility="private")
     return page
+
+
+def _talk(views: Views, thread: Any, box: Any, quick: list[Any], everything: list[Any]) -> None:
+    """What is typed, dropped or pressed as a quick answer."""
+    sent = gr.State({})
+    # The box is emptied before the answer is made, so that what is typed meanwhile stays.
+    box.submit(lambda message: ({"text": "", "files": []}, message), box, [box, sent], **PRIVATE).then(
+        views.say, [sent, thread], [thread, *everything], api_name="say", concurrency_limit=None
+    )
+    for button in quick:
+        button.click(views.press, [button, thread], [thread, *everything], concurrency_limit=None, **PRIVATE)
+
+
+def _steer(
+    page: Any, views: Views, thread: Any, stop: Any, fresh: Any, settings: dict[str, Any], everything: list[Any]
+) -> None:
+    """Arriving, stopping, starting anew, and values set by hand."""
+    page.load(views.arrive, thread, thread, **PRIVATE).then(views.draw, thread, everything, **PRIVATE)
+    stop.click(views.stop, thread, everything, **PRIVATE)
+    fresh.click(lambda: uuid.uuid4().hex, None, thread, **PRIVATE).then(views.draw, thread, everything, **PRIVATE)
+    for name, component in settings.items():
+        # A typed value counts when it is finished (Enter), not at every key.
+        changed = component.submit if isinstance(component, gr.Textbox) else component.input
+        changed(views.setter(name), [component, thread], everything, **PRIVATE)
 
 
 class Views:

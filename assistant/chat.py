@@ -17,7 +17,6 @@ from typing import Any
 
 from assistant import replies
 from assistant.doctor.away import returned, snapshot
-from assistant.doctor.phrases import RunFirst
 from assistant.following import follow
 from assistant.graph.build import build_graph
 from assistant.hub import Hub
@@ -204,7 +203,7 @@ class Assistant:
 
 def _interpreter(settings: Settings) -> Interpreter:
     """The rules; with a chat model beside them when one is configured."""
-    rules = RunFirst(RuleInterpreter())
+    rules = RuleInterpreter()
     if not settings.chat_model:
         return rules
     from assistant.interpreters.llm import ModelInterpreter

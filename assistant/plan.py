@@ -228,7 +228,9 @@ def _place_blocks(state: ChatState, services: Services) -> list[str]:
 def _tracker_blocks(state: ChatState, services: Services) -> list[str]:
     if state.choices.get("experiment_tracker") != "phoenix":
         return []
-    return ["I can't send to Phoenix yet: it keeps traces of generations, not training metrics. Say *use trackio* or *no tracker*."]
+    return [
+        "I can't send to Phoenix yet: it keeps traces of generations, not training metrics. Say *use trackio* or *no tracker*."
+    ]
 
 
 def _memory_blocks(state: ChatState, services: Services) -> list[str]:

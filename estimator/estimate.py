@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,8 +64,7 @@ def estimate(
 ) -> Estimate:
     """What this run needs on this card.
 
-    gpu, num_gpus: default to the configuration's.
-    rows, tokens_per_row, longest: the dataset's size, mean and longest row in tokens.
+    gpu, num_gpus: default to the configuration's. rows, tokens_per_row, longest: of the dataset, in tokens.
     price: USD per hour for all cards, or an offer; else the built-in table.
     available_gib: free memory of the local card, or RAM for a CPU run, in place of the table's figure.
     stack: "ours" (this trainer) or "transformers" (plain Trainer, logits materialised).
@@ -91,15 +90,16 @@ def estimate(
         memory=need,
         usable_gib=usable,
         verdict=verdict(need, usable),
-        tokens_per_s=duration.tokens_per_s if duration else None,
-        step_s=duration.step_s if duration else None,
-        steps=duration.steps if duration else None,
-        hours=duration.hours if duration else None,
-        startup_hours=duration.startup_hours if duration else None,
         usd=usd,
         price=paid,
         notes=tuple(notes),
+        **_times(duration),
     )
+
+
+def _times(duration: RunTime | None) -> dict[str, Any]:
+    names = ("tokens_per_s", "step_s", "steps", "hours", "startup_hours")
+    return {name: getattr(duration, name) if duration else None for name in names}
 
 
 def verdict(need: MemoryEstimate, usable_gib: float | None) -> Verdict:

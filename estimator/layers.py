@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from estimator.architectures import Mixture, Traits
 from estimator.numbers import count, flag, optional_count, show
+from estimator.traits import Mixture, Traits
 from trainer.errors import ModelError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from estimator.architectures import Flag
+from estimator.traits import Flag
 from trainer.errors import ModelError
 
 # Far above any published model (largest: hidden 18,432, 128 layers, vocabulary 262,208, 512 experts): a mistake or an attack.

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from estimator import layers as build
-from estimator.architectures import ALIASES, ARCHITECTURES, LLAMA, Traits
+from estimator.architectures import ALIASES, ARCHITECTURES, LLAMA
 from estimator.layers import Dims, Experts, Linear
 from estimator.numbers import count, flag, optional_count, show
+from estimator.traits import Traits
 from trainer.errors import ModelError
 
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}

@@ -81,12 +81,20 @@ def licence(facts: Facts) -> str | None:
 def model_card(facts: Facts) -> str:
     """The card in the Hub's format: front matter, then what a person needs to use and judge the adapter."""
     config, losses = facts.config, facts.outcome.losses
-    front = {"base_model": facts.base, "library_name": "peft", "pipeline_tag": "text-generation", "license": licence(facts)}
+    front = {
+        "base_model": facts.base,
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "license": licence(facts),
+    }
     head = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items() if value)
     rows = [
         ("Base model", f"{config.base_model}" + (f" at {facts.revision}" if facts.revision else "")),
         ("Licence of the base", licence(facts) or "not stated; see the base's page"),
-        ("Data", f"{Path(str(config.dataset)).name}, {len(facts.source.examples)} rows, sha256 `{facts.source.sha256}`"),
+        (
+            "Data",
+            f"{Path(str(config.dataset)).name}, {len(facts.source.examples)} rows, sha256 `{facts.source.sha256}`",
+        ),
         ("Steps", f"{facts.outcome.step} of {facts.outcome.total_steps}"),
         ("Evaluation loss before", _loss(losses.before)),
         ("Evaluation loss after", _loss(losses.after)),
@@ -100,7 +108,9 @@ def model_card(facts: Facts) -> str:
     )
 
 
-_REHEARSAL = "**A rehearsal.** The base is `studio-tiny`, a model of two million parameters: do not expect useful answers.\n\n"
+_REHEARSAL = (
+    "**A rehearsal.** The base is `studio-tiny`, a model of two million parameters: do not expect useful answers.\n\n"
+)
 _USE = """```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -115,7 +125,11 @@ _ELSEWHERE = ("base_model", "dataset", "output_dir", "provider", "gpu", "num_gpu
 
 def _shown(config: TrainingConfig) -> list[tuple[str, Any]]:
     fields = type(config).model_fields
-    return [(name, field) for name, field in fields.items() if name not in _ELSEWHERE and getattr(config, name) not in (None, [])]
+    return [
+        (name, field)
+        for name, field in fields.items()
+        if name not in _ELSEWHERE and getattr(config, name) not in (None, [])
+    ]
 
 
 def _table(rows: list[tuple[Any, Any]]) -> str:

@@ -35,7 +35,9 @@ def main(arguments: list[str]) -> int:
         return 1
     except Exception as error:  # the boundary: whatever it was, the person who asked must hear of it
         traceback.print_exc()
-        evidence = f"The comparison failed: {type(error).__name__}: {error}. The traceback is in {folder / 'compare.log'}."
+        evidence = (
+            f"The comparison failed: {type(error).__name__}: {error}. The traceback is in {folder / 'compare.log'}."
+        )
         _say(folder, Finding(symptom="other", evidence=evidence))
         return 1
     return 0
@@ -53,7 +55,9 @@ def compare(folder: Path, prompt: str) -> Compared:
     contract.check_files(adapter)
     tuned = contract.reload(adapter, base, config, model.hardware(config))
     tokenizer = model.load_tokenizer(str(adapter))
-    asked = prompt if capsule["prompt_style"] == "text" else contract.ask(tokenizer, [{"role": "user", "content": prompt}])
+    asked = (
+        prompt if capsule["prompt_style"] == "text" else contract.ask(tokenizer, [{"role": "user", "content": prompt}])
+    )
     made = contract.before_and_after(tuned, tokenizer, asked, contract.stop_ids(base, tokenizer), NEW_TOKENS)
     return Compared(prompt=prompt, base=made["before"], tuned=made["after"])
 

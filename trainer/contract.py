@@ -23,7 +23,11 @@ from trainer.formats import Example
 from trainer.turns import Message
 
 SAMPLE_TOKENS = 40  # enough to tell two answers apart
-RELOAD_TOLERANCE = {"fp32": 1e-3, "bf16": 0.25, "fp16": 0.1}  # logits; a reloaded LoRA was off by up to 5e-7, on bf16 1e-2
+RELOAD_TOLERANCE = {
+    "fp32": 1e-3,
+    "bf16": 0.25,
+    "fp16": 0.1,
+}  # logits; a reloaded LoRA was off by up to 5e-7, on bf16 1e-2
 MOVED = 1e-5  # share of |B||A|: converted PiSSA cancels to about 1e-7 when nothing was learned
 
 
@@ -172,7 +176,10 @@ def check_same(expected: torch.Tensor, found: torch.Tensor, config: TrainingConf
     off = float((expected - found).abs().max())
     tolerance = RELOAD_TOLERANCE["bf16" if config.quantization else where.precision]
     if not off <= tolerance * max(1.0, float(expected.abs().max()) / 10):
-        raise _failed(f"The reloaded adapter computes something else than the trained one (logits off by {off:.3g}).", "adapter_merge")
+        raise _failed(
+            f"The reloaded adapter computes something else than the trained one (logits off by {off:.3g}).",
+            "adapter_merge",
+        )
 
 
 def _failed(message: str, symptom: str) -> RunFailed:

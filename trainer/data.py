@@ -139,7 +139,9 @@ def prepare(
 ) -> Prepared:
     """Tokenise both parts. Raises `DatasetError` before any training when every answer is masked."""
     if not tokenizer.is_fast:
-        raise ModelError("This model's tokenizer cannot tell where its tokens lie in the text.", "Use another base model.")
+        raise ModelError(
+            "This model's tokenizer cannot tell where its tokens lie in the text.", "Use another base model."
+        )
     made = [tokenise(example, tokenizer, limit, stop_ids) for example in train]
     usable = [tokens for tokens in made if tokens.trained]
     if not usable:
@@ -213,9 +215,7 @@ def _common(one: str, other: str) -> int:
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _ended(
-    ids: list[int], labels: list[int], tokenizer: Any, stop_ids: frozenset[int]
-) -> tuple[list[int], list[int]]:
+def _ended(ids: list[int], labels: list[int], tokenizer: Any, stop_ids: frozenset[int]) -> tuple[list[int], list[int]]:
     """Append the end-of-sequence token unless a stop token already is among the last few trained ones."""
     tail = {label for label in labels[-3:] if label != MASKED}
     if tail & stop_ids or tokenizer.eos_token_id is None or not any(label != MASKED for label in labels):

@@ -154,8 +154,20 @@ class Cancelled(_Event):
 
 
 TrainEvent = Annotated[
-    Stage | Started | Progress | Evaluated | Saved | Finding | Changed | Sampled
-    | Finished | Compared | Exported | Rehearsed | Failed | Cancelled,
+    Stage
+    | Started
+    | Progress
+    | Evaluated
+    | Saved
+    | Finding
+    | Changed
+    | Sampled
+    | Finished
+    | Compared
+    | Exported
+    | Rehearsed
+    | Failed
+    | Cancelled,
     Field(discriminator="kind"),
 ]
 _adapter: TypeAdapter[TrainEvent] = TypeAdapter(TrainEvent)

@@ -36,7 +36,9 @@ def _explained(name: str, error: Exception) -> ModelError:
         )
     if causes & {"RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError"}:
         return ModelNotFound(
-            f"There is no model {name} on the Hub (or it is private).", "Check its name, or set HF_TOKEN.", ("base_model",)
+            f"There is no model {name} on the Hub (or it is private).",
+            "Check its name, or set HF_TOKEN.",
+            ("base_model",),
         )
     if causes & _UNREACHABLE or "couldn't connect" in str(error).lower():
         return ModelUnreachable(

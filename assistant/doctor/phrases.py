@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from assistant.interpreters import Interpreter, Turn
 from assistant.state import ChatState, ToolCall
 
 LONG = 14  # words: a longer story after the run has ended is likelier about something else
@@ -77,22 +76,3 @@ def about_run(text: str, state: ChatState, run_active: bool, has_run: bool = Fal
             said = {"text": plain} if sentence.tool == "ask_run" else {}
             return [ToolCall(tool=sentence.tool, args={**sentence.args, **found, **said})]
     return None
-
-
-class RunFirst:
-    """An interpreter that hears sentences about a training first and leaves everything else to the one it is given."""
-
-    def __init__(self, other: Interpreter) -> None:
-        self._other = other
-
-    def interpret(self, turn: Turn) -> list[ToolCall]:
-        answering = (
-            turn.state.pending.kind in ("offer", "choice") and turn.message.strip() in turn.state.pending.options
-        )
-        if (
-            not turn.files
-            and not answering
-            and (calls := about_run(turn.message, turn.state, turn.run_active, turn.has_run))
-        ):
-            return calls
-        return self._other.interpret(turn)

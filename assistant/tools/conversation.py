@@ -124,11 +124,11 @@ class YouChoose(BaseModel):
 def you_choose(args: YouChoose, state: ChatState, services: Services) -> Outcome:
     if args.fields:
         return skip(Skip(fields=args.fields), state, services)
-    if state.pending.fields and set(state.pending.fields) & {"base_model", "dataset"}:
-        return Outcome(note=replies.cannot_choose(state.pending.fields, services))
-    return Outcome(
-        {"skipped": ["algorithm", "hyperparameters", "provider", "tracking"]}, replies.skipped((), state, services)
-    )
+    rest = {"skipped": ["algorithm", "hyperparameters", "provider", "tracking"]}
+    open_fields = [name for name in ("base_model", "dataset") if not state.choices.get(name)]
+    if set(state.pending.fields) & set(open_fields):
+        return Outcome(rest, replies.cannot_choose(state.pending.fields, services))
+    return Outcome(rest, replies.skipped((), state, services))
 
 
 class Decline(BaseModel):

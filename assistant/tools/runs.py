@@ -95,7 +95,8 @@ def _prepare(folder: Path, state: ChatState, services: Services) -> None:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(final.model_dump_json(indent=2), encoding="utf-8")
     origins = replies.origins(state, services)
-    context = {"model": card.model_dump(), "data": {"name": report.name, "sha256": report.sha256, "made_from": report.made_from}, "origins": origins,
+    data = {"name": report.name, "sha256": report.sha256, "made_from": report.made_from}
+    context = {"model": card.model_dump(), "data": data, "origins": origins,
                "estimate": _estimate_row(state, services)}  # fmt: skip
     (folder / "context.json").write_text(json.dumps(context, indent=2), encoding="utf-8")
 

@@ -25,7 +25,12 @@ def test_the_largest_batch_fits_and_one_more_does_not(spoken):  # noqa: F811
     spec = ModelSpec.from_config(spoken.state("t").model["config"], params=spoken.state("t").model["params"])
 
     def fits(size):
-        values = {"algorithm": "qlora", "double_quantization": True, "gradient_checkpointing": True, "precision": "bf16"}
+        values = {
+            "algorithm": "qlora",
+            "double_quantization": True,
+            "gradient_checkpointing": True,
+            "precision": "bf16",
+        }
         config = TrainingConfig(base_model="x", batch_size=size, **values)
         return estimate(config, spec, gpu="RTX 3090").fits
 

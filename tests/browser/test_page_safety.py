@@ -27,7 +27,11 @@ def test_no_file_of_the_machine_or_of_another_user_can_be_fetched(app):
     assert (home / "assistant.db").exists()
     for path in ("/etc/passwd", "/proc/self/environ", str(home / "assistant.db"), str(home / "browser.key"), "app.py",
                  f"{home}/uploads/../assistant.db", "//etc/passwd"):  # fmt: skip
-        for shown in (path, urllib.parse.quote(path, safe=""), urllib.parse.quote(urllib.parse.quote(path, safe=""), safe="")):
+        for shown in (
+            path,
+            urllib.parse.quote(path, safe=""),
+            urllib.parse.quote(urllib.parse.quote(path, safe=""), safe=""),
+        ):
             assert status(f"{app.url}/gradio_api/file={shown}") in (400, 403, 404), shown
     assert status(f"{app.url}/monitoring/summary") in (403, 404)
 

@@ -102,7 +102,7 @@ def test_a_killed_app_finds_its_run_and_its_messages_again(app, page, tmp_path):
     events = next((app.home / "runs").glob("*/events.jsonl"))
     size = events.stat().st_size
     app.start()
-    page.goto(app.url)
+    chat = Chat(page.context.new_page(), app.url)  # as a person opens the page again; the old tab reconnects by itself
     chat.wait_for("8 epochs", 20)
     first = before.splitlines()[0]
     assert first in chat.everything()

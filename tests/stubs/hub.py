@@ -105,7 +105,10 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
             if repo.private and self._token() not in repo.allowed:
                 return self._send(401, b'{"error": "not found"}', code="RepoNotFound")
             if "/tree/" in self.path:
-                tree = [{"type": "file", "path": file, "size": len(body), "oid": COMMIT} for file, body in repo.files.items()]
+                tree = [
+                    {"type": "file", "path": file, "size": len(body), "oid": COMMIT}
+                    for file, body in repo.files.items()
+                ]
                 return self._json(tree)
             about: dict[str, Any] = {
                 "id": name,

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import struct
+import sys
 import zipfile
 
 import pytest
@@ -31,6 +32,8 @@ def tracked(tmp_path, config_for):
             for key in [key for key in os.environ if key.startswith(("WANDB", "COMET", "TRACKIO"))]:
                 del os.environ[key]
             os.environ.update(environment)
+            for name in [name for name in sys.modules if name.split(".")[0] == "trackio"]:
+                del sys.modules[name]  # it reads its folder at import, and an earlier test may have imported it
 
         folder = forked.prepare(tmp_path / "run", config_for(experiment_tracker=kind, **{**NAMED, **values}))
         code = forked.train(folder, before=before)

@@ -108,7 +108,9 @@ def test_studio_tiny_is_built_from_the_rows_and_learns(train_here, monkeypatch):
 
 
 def test_schedules_follow_the_configuration(train_here):
-    restarts = train_here(name="r", lr_scheduler_type="cosine_with_restarts", num_cycles=2, max_steps=8, logging_steps=1)
+    restarts = train_here(
+        name="r", lr_scheduler_type="cosine_with_restarts", num_cycles=2, max_steps=8, logging_steps=1
+    )
     rates = [event.learning_rate for event in restarts.of("progress")]
     assert rates[4] > rates[3], "the second wave starts high again"
     constant = train_here(name="c", lr_scheduler_type="constant", warmup_steps=4, max_steps=8, logging_steps=1)

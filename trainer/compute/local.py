@@ -89,7 +89,11 @@ class LocalProvider:
         tail = _tail(folder / "train.log")
         hint = f"Its last words: {tail}" if tail else "It left no log."
         if code == -signal.SIGKILL:  # its commonest sender by far is the system, out of memory
-            return Failed(symptom="oom", message="The trainer was killed (SIGKILL), as systems do when the memory runs out.", hint=hint)
+            return Failed(
+                symptom="oom",
+                message="The trainer was killed (SIGKILL), as systems do when the memory runs out.",
+                hint=hint,
+            )
         how = f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else "ended without a word"
         return Failed(message=f"The trainer {how}.", hint=hint)
 

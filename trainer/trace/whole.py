@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from trainer import model as ours
-from trainer.config import Precision, TrainingConfig
+from trainer.config import TrainingConfig
 from trainer.trace.build import build, dequantizing, make_fake
 from trainer.trace.gpu_like import gpu_like, real_rows
 from trainer.trace.live import LiveBytes
@@ -48,13 +48,11 @@ def trace(
     """Trace one run of the model whose config.json is `numbers`.
 
     length: tokens of the longest row (default: max_seq_length).
-    padded: rows differ in length (default: whenever there is more than one in a batch).
-    on_cpu: as a CPU run allocates, else as a card does.
+    padded: rows differ in length (default: when a batch has more than one). on_cpu: as a CPU allocates, else as a card.
     Raises `ModelError` or `ConfigError` for what cannot be built.
     """
     began = time.monotonic()
-    default: Precision = "fp32" if on_cpu else "bf16"
-    where = ours.Hardware("cpu" if on_cpu else "cuda", config.precision or default)
+    where = ours.Hardware(*(("cpu", config.precision or "fp32") if on_cpu else ("cuda", config.precision or "bf16")))
     say("building the model")
     model = build(config, numbers, where)
     mode = FakeTensorMode(allow_non_fake_inputs=True)
@@ -68,14 +66,13 @@ def trace(
         batch = Batch(config.batch_size, length or config.max_seq_length, differ)
         with nullcontext() if on_cpu else gpu_like(), real_rows(), dequantizing(), live:
             run(model, config, where, stack, batch, live, say)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     parts = {NAMES.get(name, name): size for name, size in live.at_peak.items() if size}
     return Trace(
         peak_bytes=live.peak,
         parts=parts,
         holders=live.holders,
         operators=work.listed(),
-        trainable_params=trained,
+        trainable_params=sum(p.numel() for p in model.parameters() if p.requires_grad),
         seconds=round(time.monotonic() - began, 2),
     )
 

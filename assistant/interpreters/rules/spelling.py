@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from rapidfuzz.distance import OSA
@@ -70,47 +71,18 @@ def _swapped(word: str) -> str | None:
     return next((one for one in made if one in known), None)
 
 
+_SPELLED_OUT = (
+    "clauses", "gpus", "lexicon", "limits", "masks", "moves", "names", "numbers", "relations", "rest", "short", "slots",
+    "topics", "trouble", "vague", "words",
+)  # fmt: skip
+
+
 @lru_cache(maxsize=1)
 def _grammar() -> frozenset[str]:
     """Every longer word that one of the grammar's patterns spells out."""
-    from assistant.interpreters.rules import (
-        clauses,
-        gpus,
-        lexicon,
-        limits,
-        masks,
-        moves,
-        names,
-        numbers,
-        relations,
-        rest,
-        short,
-        slots,
-        topics,
-        trouble,
-        vague,
-        words,
-    )
-
     sources: list[str] = []
-    for module in (
-        clauses,
-        gpus,
-        lexicon,
-        limits,
-        masks,
-        moves,
-        names,
-        numbers,
-        relations,
-        rest,
-        short,
-        slots,
-        topics,
-        trouble,
-        vague,
-        words,
-    ):
+    for name in _SPELLED_OUT:
+        module = import_module(f"assistant.interpreters.rules.{name}")  # late: most of them import this one
         for value in vars(module).values():
             sources += _patterns(value)
     text = re.sub(r"\\[a-vx-zA-Z]", " ", " ".join(sources))
