@@ -75,26 +75,31 @@ def estimate(
         config = _with_cards(config, num_gpus)
     _check_data(rows, tokens_per_row)
     step = make_step(config, spec, card, stack, longest, sharded)
-    on_cpu = card is not None and card.is_cpu
-    need = memory(step, spec, on_cpu, config.num_gpus)
+    need = memory(step, spec, card is not None and card.is_cpu, config.num_gpus)
     usable = _usable(card, available_gib)
     notes = [note for note in (spec.note, _about(card)) if note]
     duration = _duration(config, spec, step, card, rows, tokens_per_row, cores, notes)
-    paid = price_of(price, card, config, live)
-    usd = run_cost(duration, paid, config.provider) if duration and paid else None
-    if paid is None and config.provider not in (None, "local"):
-        notes.append(UNKNOWN_PRICE.format(gpu=card.name if card else "no card", provider=config.provider))
+    paid = _paid(price, card, config, live, notes)
     return Estimate(
         gpu=card.name if card else None,
         num_gpus=config.num_gpus,
         memory=need,
         usable_gib=usable,
         verdict=verdict(need, usable),
-        usd=usd,
+        usd=run_cost(duration, paid, config.provider) if duration and paid else None,
         price=paid,
         notes=tuple(notes),
         **_times(duration),
     )
+
+
+def _paid(
+    price: float | Offer | None, card: Gpu | None, config: TrainingConfig, live: tuple[Offer, ...], notes: list[str]
+) -> Offer | None:
+    paid = price_of(price, card, config, live)
+    if paid is None and config.provider not in (None, "local"):
+        notes.append(UNKNOWN_PRICE.format(gpu=card.name if card else "no card", provider=config.provider))
+    return paid
 
 
 def _times(duration: RunTime | None) -> dict[str, Any]:
