@@ -47,21 +47,11 @@ class Estimate(BaseModel):
 
 
 def estimate(
-    config: TrainingConfig,
-    spec: ModelSpec,
-    gpu: str | Gpu | None = None,
-    num_gpus: int | None = None,
-    rows: int | None = None,
-    tokens_per_row: float | None = None,
-    price: float | Offer | None = None,
-    stack: Stack = "ours",
-    *,
-    longest: int | None = None,
-    available_gib: float | None = None,
-    cores: int = 2,
-    sharded: bool = False,
-    live: tuple[Offer, ...] = (),
-) -> Estimate:
+    config: TrainingConfig, spec: ModelSpec, gpu: str | Gpu | None = None, num_gpus: int | None = None,
+    rows: int | None = None, tokens_per_row: float | None = None, price: float | Offer | None = None,
+    stack: Stack = "ours", *, longest: int | None = None, available_gib: float | None = None, cores: int = 2,
+    sharded: bool = False, live: tuple[Offer, ...] = (),
+) -> Estimate:  # fmt: skip
     """What this run needs on this card.
 
     gpu, num_gpus: default to the configuration's. rows, tokens_per_row, longest: of the dataset, in tokens.
