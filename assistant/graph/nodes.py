@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from langgraph.runtime import Runtime
 
 from assistant import replies
+from assistant.dropped import config_call
 from assistant.graph.steps import next_step
 from assistant.interpreters import Interpreter, Turn
 from assistant.plan import plan_hash, values_of
@@ -37,16 +38,26 @@ class TurnState(TypedDict, total=False):
 
 def interpret(state: TurnState, runtime: Runtime[Services], interpreter: Interpreter) -> TurnState:
     chat, services = ChatState.model_validate(state["chat"]), runtime.context
+    configs, data = _sorted(state["files"], services)
+    if configs and not data and not state["message"].strip():
+        return {"calls": configs}
     turn = Turn(
         message=state["message"],
         state=chat,
-        files=tuple(state["files"]),
+        files=tuple(data),
         values=values_of(chat, services),
         gpus=tuple(gpu.name for gpu in services.machine().gpus),
         run_active=active_run(services) is not None,
         has_run=bool(services.store.runs(services.thread)),
     )
-    return {"calls": [call.model_dump() for call in interpreter.interpret(turn)]}
+    return {"calls": configs + [call.model_dump() for call in interpreter.interpret(turn)]}
+
+
+def _sorted(files: list[str], services: Services) -> tuple[list[dict[str, Any]], list[str]]:
+    """Dropped configurations as calls, and the names of the other files, which are data."""
+    paths = {name: services.store.upload(services.thread, name) for name in files}
+    calls = {name: config_call(path, name) for name, path in paths.items() if path is not None}
+    return [call.model_dump() for call in calls.values() if call], [name for name in files if not calls.get(name)]
 
 
 def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
