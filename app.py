@@ -31,6 +31,7 @@ CSS = """
 #chat .message {font-size: .95rem}
 #chat button[aria-label="Clear"] {display: none}
 #chat table, #plan table {display: block; overflow-x: auto; max-width: 100%; font-size: .86rem; border-collapse: collapse}
+#chat td, #chat th {min-width: 5em; vertical-align: top}
 #chat td, #chat th, #plan td, #plan th {padding: 3px 10px !important; border: 1px solid var(--border-color-primary) !important}
 #plan thead {display: none}
 #plan td:first-child {color: var(--body-text-color-subdued)}
