@@ -143,8 +143,9 @@ def review(state: TurnState, runtime: Runtime[Services]) -> TurnState:
         )
     outcome = launch(Launch(), chat, services)
     chat = chat.model_copy(update={**outcome.update, "focus": None})
+    note = "" if outcome.note in merged["notes"] else outcome.note  # the user asked to launch: it is said already
     pending = outcome.pending or Pending()
-    return _finish(chat, merged, outcome.note, pending, (*merged["asks"], *outcome.asks), list(outcome.suggestions))
+    return _finish(chat, merged, note, pending, (*merged["asks"], *outcome.asks), list(outcome.suggestions))
 
 
 def _finish(
