@@ -29,7 +29,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status
 
 check: lint types $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -m "not slow and not browser"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
