@@ -170,13 +170,23 @@ def plan_hash(state: ChatState, services: Services) -> str:
 
 def blockers(state: ChatState, services: Services) -> list[str]:
     """Everything that must change before this plan can start, each a sentence with a way out."""
+    return [sentence for found in blocked_steps(state, services).values() for sentence in found]
+
+
+def blocked_steps(state: ChatState, services: Services) -> dict[str, list[str]]:
+    """The same by wizard step, what is not chosen yet first; a step that nothing stops is not there."""
     wants = {
         "base_model": "Which base model? Nothing is chosen yet.",
         "dataset": "Which data? No dataset is chosen yet.",
     }
-    found = [wants[name] for name in missing(state.choices)]
-    for check in (_model_blocks, _data_blocks, _place_blocks, _tracker_blocks, _memory_blocks):
-        found += check(state, services)
+    found = {name: [wants[name]] for name in missing(state.choices)}
+    checks = (
+        ("base_model", _model_blocks), ("dataset", _data_blocks), ("provider", _place_blocks),
+        ("tracking", _tracker_blocks), ("provider", _memory_blocks),
+    )  # fmt: skip
+    for step, check in checks:
+        if sentences := check(state, services):
+            found.setdefault(step, []).extend(sentences)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.plan import blockers, card_of, config_of, estimated, job_of, model_card, report_of, values_of
+from assistant.plan import blocked_steps, card_of, config_of, estimated, job_of, report_of, values_of
 from assistant.replies.estimate import estimate_lines
 from assistant.services import Services
 from assistant.state import ChatState
@@ -10,10 +10,6 @@ from trainer.config import STEPS, TrainingConfig, show, step_of
 from trainer.errors import StudioError
 from trainer.presets import Job, origin, total_steps
 
-STEP_TITLES = {
-    "base_model": "Base model", "algorithm": "PEFT algorithm", "hyperparameters": "Hyperparameters",
-    "provider": "Compute", "dataset": "Dataset", "tracking": "Tracking", "review": "Output",
-}  # fmt: skip
 # Values that only matter when another is set: hidden until then, so that the table stays readable.
 _NEEDS = {
     "early_stopping_patience": "early_stopping", "early_stopping_threshold": "early_stopping",
@@ -87,16 +83,15 @@ def _run_length(state: ChatState, services: Services) -> str:
 
 def checklist(state: ChatState, services: Services) -> str:
     """The guide's seven points, each ticked only when it is a fact."""
-    card, report, chosen = model_card(state), report_of(state), state.choices
-    open_points = blockers(state, services)
+    chosen, stopped = state.choices, blocked_steps(state, services)
     tracker = chosen.get("experiment_tracker") or "none"
-    points = [
-        (bool(card and card.source in ("hub", "folder", "embedded")), "Model selected and reachable"),
-        (True, "PEFT algorithm configured"),
-        (True, "Hyperparameters set and in range"),
-        (not any("rent" in point or "no GPU" in point for point in open_points), "Compute selected and available"),
-        (bool(report and not report.blocks), "Dataset read and validated"),
-        (True, f"Tracking: {tracker}" + (" (the run's own log is always kept)" if tracker == "none" else "")),
-        (True, "Output directory: " + (chosen.get("output_dir") or "a folder of the run's own")),
-    ]
-    return "\n".join(f"- {'✅' if done else '⬜'} {text}" for done, text in points)
+    points = {
+        "base_model": "Model selected and reachable",
+        "algorithm": "PEFT algorithm configured",
+        "hyperparameters": "Hyperparameters set and in range",
+        "provider": "Compute selected and available",
+        "dataset": "Dataset read and validated",
+        "tracking": f"Tracking: {tracker}" + (" (the run's own log is always kept)" if tracker == "none" else ""),
+        "review": "Output directory: " + (chosen.get("output_dir") or "a folder of the run's own"),
+    }
+    return "\n".join(f"- {'⬜' if step in stopped else '✅'} {text}" for step, text in points.items())

@@ -26,7 +26,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, emit: Emit, gauges: Callable[[], dict[str, float | None]] = dict) -> None:
         self._emit, self._gauges = emit, gauges
-        self._began = self._step_began = self._last_log = time.monotonic()
+        self._began = self._step_began = time.monotonic()
         self._first_step = 0
         self._busy = 0.0  # seconds inside training steps since the last log: evaluations do not slow the tokens
         self._tokens = 0.0

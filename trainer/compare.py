@@ -10,11 +10,11 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
+from trainer.afterwards import capsule, say
 from trainer.config import TrainingConfig
-from trainer.errors import DatasetError, RunFailed, StudioError
-from trainer.events import Compared, Finding, Stage, TrainEvent, to_line
+from trainer.errors import DatasetError, StudioError
+from trainer.events import Compared, Finding, Stage
 
 NEW_TOKENS = 128
 
@@ -27,18 +27,18 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]).resolve()
     try:
         prompt = json.loads((folder / "compare.json").read_text(encoding="utf-8"))["prompt"]
-        _say(folder, Stage(name="loading the model to compare"))
-        _say(folder, compare(folder, str(prompt)))
+        say(folder, Stage(name="loading the model to compare"))
+        say(folder, compare(folder, str(prompt)))
     except StudioError as error:
         traceback.print_exc()
-        _say(folder, Finding(symptom=getattr(error, "symptom", "other"), evidence=f"The comparison failed: {error}"))
+        say(folder, Finding(symptom=getattr(error, "symptom", "other"), evidence=f"The comparison failed: {error}"))
         return 1
     except Exception as error:  # the boundary: whatever it was, the person who asked must hear of it
         traceback.print_exc()
         evidence = (
             f"The comparison failed: {type(error).__name__}: {error}. The traceback is in {folder / 'compare.log'}."
         )
-        _say(folder, Finding(symptom="other", evidence=evidence))
+        say(folder, Finding(symptom="other", evidence=evidence))
         return 1
     return 0
 
@@ -50,31 +50,16 @@ def compare(folder: Path, prompt: str) -> Compared:
     if not prompt.strip():
         raise DatasetError("There is nothing to answer.", "Give a prompt.")
     config = TrainingConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    capsule = _capsule(folder)
-    base, adapter = capsule["base"]["model"], Path(config.output_dir or folder / "adapter")
+    record = capsule(folder, "compare")
+    base, adapter = record["base"]["model"], Path(config.output_dir or folder / "adapter")
     contract.check_files(adapter)
     tuned = contract.reload(adapter, base, config, model.hardware(config))
     tokenizer = model.load_tokenizer(str(adapter))
     asked = (
-        prompt if capsule["prompt_style"] == "text" else contract.ask(tokenizer, [{"role": "user", "content": prompt}])
+        prompt if record["prompt_style"] == "text" else contract.ask(tokenizer, [{"role": "user", "content": prompt}])
     )
     made = contract.before_and_after(tuned, tokenizer, asked, contract.stop_ids(base, tokenizer), NEW_TOKENS)
     return Compared(prompt=prompt, base=made["before"], tuned=made["after"])
-
-
-def _capsule(folder: Path) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunFailed("This run has no finished adapter to compare.", "Wait until it has finished.") from None
-    return loaded
-
-
-def _say(folder: Path, event: TrainEvent) -> None:
-    line = to_line(event)
-    print(line, flush=True)
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as sink:
-        sink.write(line + "\n")
 
 
 if __name__ == "__main__":

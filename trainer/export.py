@@ -8,16 +8,16 @@ event of the run.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
+from trainer.afterwards import capsule, say
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError, ModelError, RunFailed, StudioError
-from trainer.events import Exported, Finding, Stage, TrainEvent, to_line
+from trainer.events import Exported, Finding, Stage
 
 SPARE = 1.1  # room asked for, as a multiple of the weights
 SAME_ON_DISK = 1e-3  # logits of the model as written against the one in memory
@@ -34,15 +34,15 @@ def main(arguments: list[str]) -> int:
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
     try:
-        _say(folder, Stage(name="merging the adapter into its base"))
-        _say(folder, merge(folder, given.merged.resolve()))
+        say(folder, Stage(name="merging the adapter into its base"))
+        say(folder, merge(folder, given.merged.resolve()))
     except StudioError as error:
         traceback.print_exc()
-        _say(folder, Finding(symptom="adapter_merge", evidence=f"The export failed: {error}"))
+        say(folder, Finding(symptom="adapter_merge", evidence=f"The export failed: {error}"))
         return 1
     except Exception as error:  # the boundary: whatever it was, the person who asked must hear of it
         traceback.print_exc()
-        _say(folder, Finding(symptom="adapter_merge", evidence=f"The export failed: {type(error).__name__}: {error}"))
+        say(folder, Finding(symptom="adapter_merge", evidence=f"The export failed: {type(error).__name__}: {error}"))
         return 1
     return 0
 
@@ -55,9 +55,9 @@ def merge(folder: Path, out: Path) -> Exported:
     """
     from trainer import contract, model  # torch and its company
 
-    capsule = _capsule(folder)
-    config = TrainingConfig.model_validate(capsule["config"])
-    adapter, base = Path(config.output_dir or folder / "adapter"), str(capsule["base"]["model"])
+    record = capsule(folder, "export")
+    config = TrainingConfig.model_validate(record["config"])
+    adapter, base = Path(config.output_dir or folder / "adapter"), str(record["base"]["model"])
     contract.check_files(adapter)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty.", "Name a new folder.")
@@ -134,21 +134,6 @@ def _probe(tokenizer: Any) -> str:
 
 def _off(one: Any, other: Any) -> float:
     return float((one - other).abs().max())
-
-
-def _capsule(folder: Path) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunFailed("This run has no finished adapter to export.", "Wait until it has finished.") from None
-    return loaded
-
-
-def _say(folder: Path, event: TrainEvent) -> None:
-    line = to_line(event)
-    print(line, flush=True)
-    with (folder / "events.jsonl").open("a", encoding="utf-8") as sink:
-        sink.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from assistant.progress import RunProgress
@@ -146,10 +145,6 @@ def duration(seconds: float | None) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
-
-
-def ago(at: float) -> str:
-    return f"{duration(time.time() - at)} ago"
 
 
 def _short(text: str) -> str:

@@ -261,8 +261,3 @@ def billions(size: str) -> float:
     for part in size.split("x"):
         product *= float(part)
     return product
-
-
-def unsuited(family: str) -> bool:
-    """Families that are no causal language models of text."""
-    return family in _tables()[0]["not_for_chat_tuning"]
