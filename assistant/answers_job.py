@@ -138,8 +138,11 @@ def _validation(supposed: Supposed, values: Values, state: ChatState, job: Job) 
 
 def _size(supposed: Supposed, values: Values, state: ChatState, job: Job) -> str:
     rows = _rows(supposed, job)
-    if not rows:
-        return ""
+    return rows_verdict(rows) if rows else ""
+
+
+def rows_verdict(rows: int) -> str:
+    """What so many rows are enough for."""
     if rows < 100:
         return f"{rows:,} rows are few: enough for a tone or a format, with 3 to 5 epochs."
     return (

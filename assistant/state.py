@@ -55,11 +55,17 @@ class ChatState(BaseModel):
     model: dict[str, Any] | None = None  # a ModelCard of assistant/hub.py, dumped
     dataset: dict[str, Any] | None = None  # a DatasetReport of trainer/rows.py, dumped
     constraints: dict[str, Any] = {}  # budget_usd, deadline, local_only, free_only, ...
+    told: dict[
+        str, Any
+    ] = {}  # what the user told of themselves (assistant/advice.py): advice goes by it, the plan does not
     version: int = 0  # of the plan; undo walks to the parent
     parent: int | None = None
     versions: int = 0  # the highest number given so far
     pending: Pending = Pending()
     shown_plan: str | None = None  # hash of the plan as last reviewed; a yes counts only for that one
+    blocks_told: list[
+        str
+    ] = []  # fingerprints of what stood in the way at the last review: nothing is told in full twice
     shown_change: str | None = None  # fingerprint of the change of a run as last shown; a yes counts only for that one
     run_id: str | None = None
     diagnosis: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import uuid
 from typing import Any, TypedDict
@@ -12,7 +13,7 @@ from assistant import replies
 from assistant.dropped import config_call
 from assistant.graph.steps import next_step
 from assistant.interpreters import Interpreter, Turn
-from assistant.plan import plan_hash, values_of
+from assistant.plan import blockers, plan_hash, values_of
 from assistant.replies.questions import QUESTIONS
 from assistant.services import Services
 from assistant.state import ChatState, Pending, Reply, ToolCall
@@ -142,10 +143,25 @@ def review(state: TurnState, runtime: Runtime[Services]) -> TurnState:
             chat, merged, "**Start training?** A plain *yes* starts it.", pending, ("launch",), ["yes, start"]
         )
     outcome = launch(Launch(), chat, services)
-    chat = chat.model_copy(update={**outcome.update, "focus": None})
+    if outcome.pending is None:
+        return _blocked(chat, merged, outcome, blockers(chat, services))
+    chat = chat.model_copy(update={**outcome.update, "focus": None, "blocks_told": []})
     note = "" if outcome.note in merged["notes"] else outcome.note  # the user asked to launch: it is said already
-    pending = outcome.pending or Pending()
-    return _finish(chat, merged, note, pending, (*merged["asks"], *outcome.asks), list(outcome.suggestions))
+    return _finish(chat, merged, note, outcome.pending, (*merged["asks"], *outcome.asks), list(outcome.suggestions))
+
+
+def _blocked(chat: ChatState, merged: dict[str, Any], outcome: Outcome, reasons: list[str]) -> TurnState:
+    """What stands in the way: whole when asked for, else only what was not told yet."""
+    marks = [hashlib.sha256(reason.encode()).hexdigest()[:12] for reason in reasons]
+    fresh = [reason for reason, mark in zip(reasons, marks, strict=True) if mark not in chat.blocks_told]
+    chat = chat.model_copy(update={"focus": None, "blocks_told": marks})
+    asks = (*merged["asks"], *outcome.asks)
+    if outcome.note in merged["notes"]:
+        return _finish(chat, merged, "", Pending(), asks, list(merged["suggestions"]))
+    note = replies.still_blocked(fresh, len(reasons) - len(fresh))
+    options = {replies.WHAT_IS_MISSING: [ToolCall(tool="launch")]} if len(fresh) < len(reasons) else {}
+    pending = Pending(kind="choice", options=options) if options else Pending()
+    return _finish(chat, merged, note, pending, asks, [*merged["suggestions"], *options])
 
 
 def _finish(

@@ -19,6 +19,7 @@ from assistant.replies.choices import (
     warning,
 )
 from assistant.replies.run import (
+    WHAT_IS_MISSING,
     already_running,
     cannot_launch,
     comparing,
@@ -26,6 +27,7 @@ from assistant.replies.run import (
     no_run,
     nothing_to_compare,
     status,
+    still_blocked,
     stopping,
 )
 from assistant.replies.talk import (
@@ -40,9 +42,9 @@ from assistant.replies.talk import (
 )
 
 __all__ = [
-    "already_running", "bug", "cannot_choose", "cannot_launch", "comparing", "config_note", "dataset_note",
+    "WHAT_IS_MISSING", "already_running", "bug", "cannot_choose", "cannot_launch", "comparing", "config_note", "dataset_note",
     "dataset_unchecked", "declined", "eyebrow", "launched", "model_note", "model_unchecked", "no_run",
     "not_understood", "nothing_to_compare", "nothing_to_undo", "nothing_to_unset", "origins", "refusal", "remembered",
-    "restarted", "set_note", "skipped", "small_talk", "status", "stopping", "template_note", "undone",
+    "restarted", "set_note", "skipped", "small_talk", "status", "still_blocked", "stopping", "template_note", "undone",
     "unknown_place", "unset_note", "warning",
 ]  # fmt: skip

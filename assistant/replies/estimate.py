@@ -7,6 +7,7 @@ from typing import Any
 from assistant.plan import Estimated
 from assistant.replies.run import duration
 from assistant.state import ChatState
+from estimator import Range
 
 
 def estimate_lines(found: Estimated, state: ChatState) -> str:
@@ -36,8 +37,13 @@ def time_line(found: Estimated) -> str:
     hours = found.result.hours if found.result else None
     if hours is None:
         return "Time: I can't say yet, because the number of rows is not known."
+    return f"Time: {range_of(hours)}."
+
+
+def range_of(hours: Range) -> str:
+    """`12 min to 3 h 20 min`, or `about 12 min` where both ends read the same."""
     low, high = duration(hours.low * 3600), duration(hours.high * 3600)
-    return f"Time: {low} to {high}." if low != high else f"Time: about {low}."
+    return f"{low} to {high}" if low != high else f"about {low}"
 
 
 def cost_line(found: Estimated, state: ChatState) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from assistant.advice import Start, Told, starts
 from assistant.knowledge.models import KnownModel, table
-from assistant.plan import estimated, model_spec, on_cpu, values_of
+from assistant.plan import PROVIDER_NAMES, card_of, estimated, model_spec, on_cpu, values_of
 from assistant.state import ChatState, Pending, ToolCall
 from trainer.config import show
 
@@ -35,9 +36,16 @@ def _skip(*fields: str) -> list[ToolCall]:
 
 
 def base_model(state: ChatState, services: Services) -> Question:
-    names = suggested_models(services)
-    options = {name: [ToolCall(tool="lookup_model", args={"query": name})] for name in names}
-    if names[0] == "studio-tiny":
+    advised = _advised(state, services)
+    names = (
+        list(dict.fromkeys([start.model.id for start in advised] + ["studio-tiny"]))
+        if advised
+        else suggested_models(services)
+    )
+    options = {name: [ToolCall(tool="lookup_model", args={"query": name})] for name in names[:3]}
+    if advised:
+        why = _why(advised[0])
+    elif names[0] == "studio-tiny":
         why = ("`studio-tiny` is built on the spot and trains in about a minute without network: a rehearsal of the whole "
                "path, not a useful model.")  # fmt: skip
     elif on_cpu(state.choices, services.machine()):
@@ -45,6 +53,24 @@ def base_model(state: ChatState, services: Services) -> Question:
     else:
         why = "A 7B model is a good start on most GPUs; smaller ones train faster."
     return _question(f"Which **base model** shall we start from? {why}", ("base_model",), options)
+
+
+def _why(start: Start) -> str:
+    if start.card == "CPU":
+        return f"Without a GPU a small one is realistic: `{start.model.id}`."
+    place = f"your {start.card}"
+    if start.provider != "local":
+        place = f"one {start.card}, rented at {PROVIDER_NAMES[start.provider]}"
+    method = {"lora": "LoRA", "qlora": "QLoRA"}[start.choices["algorithm"]]
+    return f"I suggest `{start.model.id}`: with {method} it fits {place}."
+
+
+def _advised(state: ChatState, services: Services) -> list[Start]:
+    """Where to start with the card or the wishes somebody told of; none while nothing is known beyond this machine."""
+    card = card_of(state.choices, services.machine())
+    if services.machine().gpus or not (state.told or card not in (None, "CPU")):
+        return []
+    return starts(Told.model_validate(state.told), state, services)
 
 
 def suggested_models(services: Services) -> list[str]:

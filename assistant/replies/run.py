@@ -24,6 +24,17 @@ def cannot_launch(reasons: list[str]) -> str:
     return "Not ready to start yet:\n" + "\n".join(f"- {reason}" for reason in reasons)
 
 
+WHAT_IS_MISSING = "what is missing?"
+
+
+def still_blocked(fresh: list[str], known: int) -> str:
+    """What newly stands in the way, and how many things told before still do."""
+    before = f"{known} thing{'s' if known != 1 else ''} told before"
+    if not fresh:
+        return f"Still in the way: {before}."
+    return cannot_launch(fresh if not known else [*fresh, f"and {before}."])
+
+
 def launched(run_id: str) -> str:
     return (f"🚀 Run `{run_id}` is starting. It goes on if you close this page. I report here; ask *how is it going?*, or say "
             "*stop and keep what we have* or *cancel*.")  # fmt: skip

@@ -27,8 +27,12 @@ def small_talk(kind: str) -> str:
 
 
 def remembered(facts: dict[str, Any]) -> str:
-    parts = [_fact(name, value) for name, value in facts.items()]
-    return f"Noted: {', '.join(parts)}. I'll say so when something breaks that."
+    limits = [_fact(name, value) for name, value in facts.items() if name != "device"]
+    kept = f"Noted: {', '.join(limits)}. I'll say so when something breaks that." if limits else ""
+    device = (
+        f"Noted: an {facts['device']}, so no CUDA: 4-bit (QLoRA) does not run there." if facts.get("device") else ""
+    )
+    return " ".join(part for part in (device, kept) if part)
 
 
 def _fact(name: str, value: Any) -> str:

@@ -93,7 +93,9 @@ class Restart(BaseModel):
 
 def restart(args: Restart, state: ChatState, services: Services) -> Outcome:
     blank = ChatState()
-    fresh = {name: getattr(blank, name) for name in (*PLAN_FIELDS, "skipped", "shown_plan", "diagnosis", "remedies")}
+    fresh = {
+        name: getattr(blank, name) for name in (*PLAN_FIELDS, "told", "skipped", "shown_plan", "diagnosis", "remedies")
+    }
     return Outcome(plan_update(state, **fresh), replies.restarted())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from assistant.dataset import sentences
 from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
-from assistant.interpreters.rules import answers_to, moves, paste, topics, trouble, vague
+from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, trouble, vague
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import Wishes, decide
 from assistant.interpreters.rules.guess import readings
@@ -80,9 +80,9 @@ class RuleInterpreter:
         calls += asked(wishes, turn, reading)
         if ill is None:
             calls += moves.anywhere(plain, turn.state, turn.run_active) if not wishes.sets else _shows(plain)
-            calls += questions(plain, reading, wishes, turn)
-            if not wishes.sets and not any(call.tool in ("explain", "estimate") for call in calls):
-                calls += vague.vague(plain, turn.values, reading.facts.get("rows"))
+            calls += _asks(plain, reading, wishes, turn)
+            if not wishes.sets and not any(call.tool in ("explain", "estimate", "recommend") for call in calls):
+                calls += vague.vague(plain, turn.values)
         if wishes.sets and moves.chooses(plain):
             calls.append(ToolCall(tool="you_choose", args={"fields": ["rank", "alpha", "hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
@@ -96,6 +96,14 @@ def _about_run(turn: Turn, wishes: Wishes) -> list[ToolCall]:
     sets = bool(wishes.sets or wishes.model or wishes.unset)
     mere = all(call.tool == "ask_run" or call.args.get("do") == "sample" for call in calls)
     return [] if sets and mere else calls
+
+
+def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
+    """What is asked; somebody who tells what they want gets a place to start instead of a general word about models."""
+    found = questions(plain, reading, wishes, turn)
+    if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
+        return [*(call for call in found if call.args.get("topics") != ["base_model"]), wanted]
+    return found or ([about] if not wishes.sets and (about := goals.converts(plain)) else [])
 
 
 def _answers_doctor(wishes: Wishes) -> bool:

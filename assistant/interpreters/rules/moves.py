@@ -186,6 +186,8 @@ def alone(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | Non
             return [_call("small_talk", kind=kind)]
     if short.status(text):
         return [_call("run_status")]
+    if short.in_the_way(text) and not run_active:
+        return [_call("launch")]
     if short.rechecks(text, state.model is not None):
         return [_call("recheck")]
     if _SKIP.match(text):

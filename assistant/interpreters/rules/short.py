@@ -1,4 +1,4 @@
-"""Whole messages that ask how the training is getting on, or to look a model up once more."""
+"""Whole messages that ask how the training is getting on, what keeps it from starting, or to look a model up once more."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ _STATUS_ALONE = re.compile(
     r"|going))(?: yet)?"
     r"|(?:are we|is it) there yet|wie läuft(?:'?s| es| das training)(?: so)?|¿?cómo va(?: todo| el entrenamiento| eso)?"
     r"|(?:训练)?(?:进展|进度|状态|情况)(?:如何|怎么样|怎样)?|(?:训练)?怎么样了)\W*$"
+)
+_IN_THE_WAY = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|so|and|now|well|hmm+|but)[\s,]+)*(?:what(?:'s| is| are|s)? (?:(?:still|left|else) )*(?:missing|open"
+    r"|blocking(?: it| us| me)?|in the way|stopping (?:it|us|me)|needed(?: to start)?|to do|left(?: to do)?)"
+    r"|what (?:else )?(?:do (?:i|you|we) (?:still )?need|is left)|why (?:can'?t|cannot|won'?t|doesn'?t) (?:it|i|we|you) "
+    r"(?:start|launch|train|begin)(?: (?:it|yet|now|training))*|was fehlt(?: noch)?|qué falta|还(?:缺|差)(?:什么|啥))\W*$"
 )
 _RECHECK = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|please|now|then|so|can you|could you|i(?:'ve| have)? (?:accepted|logged in)\b.{0,40}?|and"
@@ -34,6 +40,11 @@ _RECHECKS_WHAT = re.compile(
 
 def status(text: str) -> bool:
     return bool(_STATUS_ALONE.match(text))
+
+
+def in_the_way(text: str) -> bool:
+    """ "What is missing?": a launch shows what stands in its way, and starts nothing."""
+    return bool(_IN_THE_WAY.match(text))
 
 
 def rechecks(text: str, has_model: bool) -> bool:

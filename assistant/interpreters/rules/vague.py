@@ -48,29 +48,18 @@ _GOOD = re.compile(
     r"|smart|quality|well)\b(?! (?:one|for|on))|\b(?:best|good|high(?:est)?) (?:possible )?quality\b"
     r"|^\s*(?:just )?make it work"
 )
-_START = re.compile(
-    r"\bwhere (?:do|should|would) (?:i|we) (?:even )?(?:start|begin)|\bhow (?:do|should|would) (?:i"
-    r"|we) (?:even )?(?:start|begin|get started)|\b(?:i|we)(?:'d like| want| need|'m looking for"
-    r"| would like)\s+(?:to (?:build|make|train|create|have|fine-?tune) )?(?:a|an|my own"
-    r"|our own) (?:\w+ ){0,3}(?:bot|chatbot|assistant|model|ai|llm|gpt)\b"
-    r"|\b(?:new to (?:this|all|fine)|total beginner|never done this|no idea (?:what|how|where)|first time)\b|(?:怎么"
-    r"|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an|ich (?:möchte|will"
-    r"|brauche|hätte gern) (?:einen|eine"
-    r"|ein) (?:\w+ )?(?:bot|chatbot|assistenten|modell)\b|(?:quiero|necesito) (?:un|crear un|hacer un) (?:bot"
-    r"|asistente|modelo)"
-)
 
 
-def vague(text: str, values: Mapping[str, Any], rows: int | None = None) -> list[ToolCall]:
-    """A `clarify` for each wish without a value, at most two."""
+def vague(text: str, values: Mapping[str, Any]) -> list[ToolCall]:
+    """A `clarify` for each wish without a value, at most two; a place to start for "make it good" before there is a model."""
     calls = []
     for name, more, less in _WISHES:
         up = re.search(more, text)
         down = None if up else re.search(less, text)
         if up or down:
             calls.append(_offer(name, bool(up), values))
-    if not calls and (_GOOD.search(text) or _START.search(text)) and not values.get("base_model"):
-        calls.append(_what_first(rows))
+    if not calls and _GOOD.search(text) and not values.get("base_model"):
+        calls.append(ToolCall(tool="recommend"))
     return calls[:2]
 
 
@@ -87,21 +76,6 @@ def _offer(name: str, up: bool, values: Mapping[str, Any]) -> ToolCall:
     options = list({option["label"]: option for option in options}.values())
     reason = f"{_TITLES[name].capitalize()} is {now:g} now. How far {'up' if up else 'down'} should it go? {_WHY[name]}"
     return ToolCall(tool="clarify", args={"fields": [name], "reason": reason, "options": options})
-
-
-def _what_first(rows: int | None) -> ToolCall:
-    have = (
-        f"{rows:,} examples are {'a fair start' if rows >= 100 else 'few, but enough for a tone or a format'}. "
-        if rows
-        else ""
-    )
-    reason = (
-        f"Gladly. {have}What makes it good is mostly the base model and the data, so let us start there: which "
-        f"model should it be "
-        "(a 7B model such as Mistral 7B is the usual start), and which file or dataset holds your examples? You "
-        "can drop it here."
-    )
-    return ToolCall(tool="clarify", args={"fields": ["base_model", "dataset"], "reason": reason, "options": []})
 
 
 _TITLES = {

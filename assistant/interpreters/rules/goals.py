@@ -1,0 +1,111 @@
+"""Somebody tells what they want and have: "I teach French and have 400 question/answer pairs in Excel, make me a chatbot"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from assistant.interpreters import Turn
+from assistant.interpreters.rules.decide import Wishes
+from assistant.interpreters.rules.masks import ROWS, count_of
+from assistant.interpreters.rules.reading import Reading
+from assistant.state import ToolCall
+
+_THING = (
+    r"(?:chat ?bots?|bots?|assistants?|models?|llms?|ai|a\.i\.|gpts?|tutors?|agents?|classifiers?|translators?|summari[sz]ers?"
+    r"|chatgpt|asistente|modelo|modell|assistent\w*|机器人|助手|模型)"
+)
+_MAKE = r"(?:make|build|create|train|fine-?tune|teach|set up|get|have|customi[sz]e|develop)"
+_WANTS = re.compile(
+    rf"\b(?:i|we)(?:'d| would| do| really| just| also)* (?:want|like|love|need|wish|hope|plan|am|are|'m|'re|'m looking)\b"
+    rf"[^.?!\n]{{0,70}}\b{_THING}(?![\w-])"
+    rf"|\b(?:want|need|looking for|would like) (?:a|an|my own|our own|some) [^.?!\n]{{0,40}}\b{_THING}(?![\w-])"
+    rf"|\b(?:can|could|will|would) (?:you|i|we|it|this|one) (?:please |also |even )?(?:help \w+ (?:to )?)?{_MAKE}\b"
+    rf"[^.?!\n]{{0,60}}\b{_THING}(?![\w-])"
+    rf"|\bhelp (?:me|us)\b[^.?!\n]{{0,24}}\b{_MAKE}\b[^.?!\n]{{0,60}}\b{_THING}(?![\w-])"
+    rf"|^(?:please )?(?:make|build|create|train|give)(?: me| us)?\b[^.?!\n]{{0,30}}\b(?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
+    rf"|\b(?:my|the) goal is\b|\b(?:i|we) (?:want|need|would like|'d like) (?:it|something|one)? ?(?:to|that) "
+    rf"(?:answer|write|classify|sort|summari[sz]e|translate|reply|respond|sound|talk|generate|extract)\w*"
+    rf"|(?:想|要|需要|打算).{{0,12}}(?:做|训练|搞|微调|弄)(?:一)?个?.{{0,16}}{_THING}"
+    rf"|(?:quiero|necesito|me gustaría|busco)\b.{{0,40}}\b{_THING}|(?:ich|wir) (?:möchte|will|brauche|hätte|wollen|suche)\w*\b"
+    rf".{{0,50}}\b{_THING}"
+)
+_WHERE = re.compile(
+    r"\bwhere (?:do|should|would|can) (?:i|we) (?:even )?(?:start|begin)|\bhow (?:do|should|would|can) (?:i|we) (?:even )?"
+    r"(?:start|begin|get started)|\b(?:new to (?:this|all|fine)|total beginner|never done this|first time|no idea (?:what|how"
+    r"|where))\b|(?:怎么|从哪里?|如何)(?:开始|入手)|por dónde empiezo|cómo empiezo|wo fange ich an|wie fange ich an"
+)
+_WHICH = re.compile(
+    r"\b(?:which|what)(?: \w+){0,2} (?:models?|llms?)\b(?=.{0,40}\b(?:take|use|pick|choose|best|recommend|suggest|good|right"
+    r"|start|should|fit|suit|work|need)|\W*$)|\b(?:recommend|suggest)\b.{0,24}\b(?:models?|something|setup|one|me)\b"
+    r"|\bwhat (?:do|would|can|should) you (?:recommend|suggest|advise)\b|\bany (?:recommendations?|suggestions?|advice)\b"
+    r"|\bbest (?:base )?model\b|(?:推荐|建议).{0,8}(?:模型|什么)|(?:用|选)(?:哪个|什么)模型"
+    r"|\bqué modelo\b.{0,30}\b(?:recomiend|uso|usar|elijo|mejor|debo)|\bwelches modell\b|\bwas empf(?:iehl|ehl)"
+)
+_TASKS: tuple[tuple[str, str], ...] = (
+    ("classify", r"\bclassif\w*|\bcategori[sz]\w*|\bsort(?:s|ing)? (?:\w+ ){0,4}(?:into|by)\b|\bsentiment"
+     r"|\blabels? (?:\w+ ){0,3}(?:as|into)\b"
+     r"|\bspam\b|分类|clasific\w*|klassifi\w*"),
+    ("summarise", r"\bsummar(?:i[sz]\w+|ies|y of)\b|摘要|总结文章|resum(?:ir|e|a) |zusammenfass"),
+    ("translate", r"\btranslat\w+|翻译|traduc\w+|übersetz\w*"),
+    ("extract", r"\bextract\w*|\binto json\b|\bto json\b|\bstructured (?:data|output)|\bparse (?:invoices|receipts|forms)|抽取|提取"),
+    ("code", r"\bcod(?:e|ing)\b(?! ?llama)|\bprogramm\w+|\bsql\b|\bpython (?:functions?|scripts?)|代码"),
+    ("style", r"\b(?:like me|my (?:own )?(?:style|voice|tone)|in the style of|write like|sounds? like|my novels?|my (?:blog|poems"
+     r"|lyrics|essays))\b|风格|口吻"),
+    ("chat", r"\b(?:chat ?bots?|bots?|assistants?|tutors?|faqs?|q ?& ?as?|questions?|customer|support|answers?|repl(?:y|ies)"
+     r"|tickets|conversations?)\b|客服|问答|聊天|机器人|preguntas|clientes|fragen|kunden"),
+)  # fmt: skip
+_KEPT_IN: tuple[tuple[str, str], ...] = (
+    ("excel", r"\bexcel\b|\bspread ?sheets?\b|\bgoogle sheets?\b|\.xlsx?\b|\bods\b|表格|hoja de cálculo|tabelle"),
+    ("document", r"\bpdfs?\b|\bword (?:docs?|documents?|files?)\b|\bdocx?\b|\bbooks?\b|\bmanuals?\b|\bscans?\b"),
+    ("export", r"\b(?:e-?mails?|mails|whatsapp|slack|discord|telegram|outlook|gmail|inbox|zendesk)\b|\bchat (?:logs?|history)"),
+    ("database", r"\bdatabase\b|\bpostgres\w*|\bmysql\b|\bsql server\b|\bmongo\w*|数据库"),
+)  # fmt: skip
+# "400 question/answer pairs": what stands between number and noun may be anything short.
+_AMOUNT = re.compile(
+    r"(?<![\w.$])(\d[\d.,]*\s?k?)\s+(?:[^\s\d]+\s+){1,3}?(?:rows|pairs|examples|samples|entries|lines|records)\b"
+)
+_CONVERTS = re.compile(
+    r"\b(?:how|can|could|do|does|convert|export|save|turn|get|read|take|accept|support|open|use|upload|work with)\b"
+)
+
+
+def goal(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> ToolCall | None:
+    """`recommend` with what was told, when the message says what somebody wants or asks for a model; else None."""
+    if wishes.model or wishes.model_options or turn.run_active:
+        return None
+    which = bool(_WHICH.search(plain)) and not reading.models
+    if not which and (turn.state.choices.get("base_model") or not (_WANTS.search(plain) or _WHERE.search(plain))):
+        return None
+    return ToolCall(tool="recommend", args=_told(plain, reading))
+
+
+def converts(plain: str) -> ToolCall | None:
+    """ "How do I get a CSV out of Excel?", "can you read PDFs?" """
+    place = _first(_KEPT_IN, plain)
+    if (
+        place is None
+        or not _CONVERTS.search(plain)
+        or not ("?" in plain or re.match(r"\W*(?:how|can|could|do)\b", plain))
+    ):
+        return None
+    return ToolCall(tool="explain", args={"topics": [f"from_{place}"], "question": plain[:500]})
+
+
+def _told(plain: str, reading: Reading) -> dict[str, Any]:
+    told = {
+        "rows": reading.facts.get("rows") or _amount(plain),
+        "task": _first(_TASKS, plain),
+        "kept_in": _first(_KEPT_IN, plain),
+        "vram_gib": reading.memory[0] if reading.memory and not reading.cards else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _amount(plain: str) -> int | None:
+    hit = ROWS.search(plain) or _AMOUNT.search(plain)
+    return count_of(hit[1].strip()) if hit else None
+
+
+def _first(table: tuple[tuple[str, str], ...], text: str) -> str | None:
+    return next((name for name, pattern in table if re.search(pattern, text)), None)

@@ -1,0 +1,31 @@
+"""What to start with: one or two whole starting points, each with its numbers and one click away."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from assistant.advice import Told, starts
+from assistant.replies import advice as words
+from assistant.services import Services
+from assistant.state import ChatState, Pending
+from assistant.tools.base import Outcome
+
+
+class Recommend(Told):
+    """The user says what they have or want and asks where to start, or which model to take. Pass only what they said."""
+
+    task: str | None = Field(None, description="chat, style, code, classify, extract, summarise or translate.")
+    kept_in: str | None = Field(None, description="Where the examples are now: excel, document, export or database.")
+
+
+def recommend(args: Recommend, state: ChatState, services: Services) -> Outcome:
+    told = Told.model_validate({**state.told, **args.model_dump(exclude_none=True)})
+    found = starts(told, state, services)
+    options = {words.label(start): start.calls for start in found}
+    open_questions = tuple(name for name in ("base_model", "dataset") if not state.choices.get(name))
+    asks = open_questions or ("base_model",)
+    pending = Pending(kind="field", fields=asks[:1], options=options)
+    note = words.advised(told, found, state)
+    return Outcome(
+        {"told": told.model_dump(exclude_none=True)}, note, asks=asks, suggestions=tuple(options), pending=pending
+    )

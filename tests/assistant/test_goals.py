@@ -1,0 +1,108 @@
+"""People who tell what they want, before they know any of the words: they get a place to start."""
+
+import pytest
+
+from trainer.compute.machine import Machine
+
+WISHES = [
+    ("i teach french and have about 400 question/answer pairs in an excel sheet. can you make me a chatbot?",
+     {"rows": 400, "task": "chat", "kept_in": "excel"}),
+    ("i run a bakery and want a bot that writes like me, i've got 600 emails. where do i even start?",
+     {"rows": 600, "task": "style", "kept_in": "export"}),
+    ("we need a model that sorts support tickets into 5 categories, 12k labelled tickets in postgres",
+     {"rows": 12_000, "task": "classify", "kept_in": "database"}),
+    ("help me train an assistant for our sql code", {"task": "code"}),
+    ("ich hätte gern einen chatbot für meine kunden", {"task": "chat"}),
+    ("quiero un asistente que responda preguntas de clientes", {"task": "chat"}),
+    ("我想做一个客服机器人", {"task": "chat"}),
+    ("which model should i take?", {}),
+    ("what do you recommend?", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "told"), WISHES)
+def test_a_wish_is_answered_with_a_place_to_start(assistant, said, told):
+    reply = assistant.say("t", said)
+    (call,) = [call for call in reply.calls if call.tool == "recommend"]
+    assert {name: value for name, value in call.args.items() if value is not None} == told
+    assert "base_model" in reply.asks
+    assert reply.suggestions
+    assert assistant.choices("t") == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "what is a chatbot model's rank?",
+        "use mistral 7b",
+        "my model diverges, loss is nan",
+        "how much vram does a 7b model need?",
+    ],
+)
+def test_other_messages_are_no_wish(assistant, said):
+    assert "recommend" not in [call.tool for call in assistant.say("t", said).calls]
+
+
+def test_the_first_way_is_taken_whole(assistant):
+    assistant.say("t", "i have a 3060 with 12 gigs and 2000 support tickets, want a bot that answers like our team")
+    reply = assistant.say("t", "ok the first one")
+    chosen = assistant.choices("t")
+    assert chosen["base_model"] == "Qwen/Qwen2.5-7B-Instruct"
+    assert chosen["algorithm"] == "qlora"
+    assert chosen["gpu"] == "RTX 3060 12GB"
+    assert "does not fit" not in reply.text
+
+
+def test_who_keeps_the_data_here_is_offered_no_rented_card(assistant):
+    assistant.say("t", "the data must not leave this machine")
+    reply = assistant.say("t", "i want a chatbot for our 3000 support tickets")
+    assert "rented" not in reply.text
+    assert "CPU" in reply.suggestions[0]
+
+
+def test_what_was_told_stays_until_a_new_start(assistant):
+    assistant.say("t", "i want a chatbot, i have 400 examples in excel")
+    assert "400 examples" in assistant.say("t", "which model should i take?").text
+    assistant.say("t", "start over")
+    assert "400" not in assistant.say("t", "which model should i take?").text
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [("how do i get a csv out of excel?", "CSV UTF-8"), ("can you read pdfs?", "question,answer"),
+     ("can i use my whatsapp chats?", "messages")],
+)  # fmt: skip
+def test_how_to_bring_the_data_along(assistant, said, words):
+    assert words in assistant.say("t", said).text
+
+
+def test_a_reason_is_told_in_full_once(assistant):
+    first = assistant.say(
+        "t",
+        "use mistral 7b instruct with qlora on an rtx 4090 on runpod, no tracker, data is tatsu-lab/alpaca, lr 1e-4",
+    )
+    assert "can't rent" in first.text.split("Not ready")[1]
+    again = assistant.say("t", "2 epochs")
+    assert "can't rent" not in again.text
+    assert "told before" in again.text
+    assert "can't rent" in assistant.say("t", "what is missing?").text
+
+
+def test_a_card_of_a_told_size_is_counted_and_said(assistant):
+    reply = assistant.say("t", "my card has 8 GB of VRAM, what do you recommend?")
+    assert "of 8" in reply.text
+    assert "tell me its name" in reply.text
+
+
+def test_this_machines_own_card_is_used(assistant):
+    from dataclasses import replace
+
+    from trainer.compute.machine import LocalGpu
+
+    card = LocalGpu(name="RTX 4090", memory_gib=24.0, free_gib=23.0)
+    assistant.services = replace(
+        assistant.services, machine=lambda: Machine(gpus=[card], ram_gib=64, free_ram_gib=60, cores=8)
+    )
+    reply = assistant.say("t", "i want a chatbot for our 3000 support tickets")
+    assert "your RTX 4090" in reply.text
+    assert "rented" not in reply.text
