@@ -194,12 +194,12 @@ def test_a_bare_value_answers_the_question_and_nothing_else():
         ("what is dora?", "explain"),
         ("loss is nan", "diagnose"),
         ("my budget is 20 dollars", "remember"),
-        ("make it good", "clarify"),
+        ("make it good", "recommend"),
         ("plugh xyzzy", "not_understood"),
     ],
 )
 def test_moves(message, tool):
-    assert tool in tools(say(message, choices={"rank": 8} if tool != "clarify" else {}))
+    assert tool in tools(say(message, choices={"rank": 8} if tool != "recommend" else {}))
 
 
 def test_run_talk():
