@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import secrets
 import uuid
@@ -22,19 +21,28 @@ POLL_SECONDS = 1.0
 BUTTONS = 3
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 WELCOME = (
-    "**Hello!** Tell me what you want to fine-tune, in your own words. For example: "
-    "*fine-tune a small model on faq.csv*, *qlora on mistral 7b, rank 16, on my 3060*, or drop a file below."
+    "**Hello!** Tell me what you have and what you want, in your own words, or drop your data below. For example:\n\n"
+    "*I have 400 questions and answers in a spreadsheet and want a chatbot*\n\n"
+    "*qlora on mistral 7b, rank 16, on my 3060, data is faq.csv*\n\n*will a 13B model fit my card?*"
 )
 CSS = """
 .gradio-container {max-width: 1500px !important; margin: auto}
 #title h2 {margin: 0}
 #chat .message {font-size: .95rem}
+#chat .placeholder {text-align: center; padding: 0 12%}
 #chat button[aria-label="Clear"] {display: none}
-#chat table, #plan table {display: block; overflow-x: auto; max-width: 100%; font-size: .86rem; border-collapse: collapse}
+#chat table {display: block; overflow-x: auto; max-width: 100%; font-size: .86rem; border-collapse: collapse}
 #chat td, #chat th {min-width: 5em; vertical-align: top}
-#chat td, #chat th, #plan td, #plan th {padding: 3px 10px !important; border: 1px solid var(--border-color-primary) !important}
-#plan thead {display: none}
-#plan td:first-child {color: var(--body-text-color-subdued)}
+#chat td, #chat th {padding: 3px 10px !important; border: 1px solid var(--border-color-primary) !important}
+#plan h4 {margin: 8px 0 6px}
+.wizard {list-style: none; margin: 0; padding: 0; font-size: .92rem}
+.wizard li {display: grid; grid-template-columns: 1.3em 10.5em 1fr; gap: 0 .5em; padding: 5px 8px; border-radius: 6px}
+.wizard li.now {background: var(--background-fill-secondary); font-weight: 600}
+.wizard li.open .step, .wizard .ours, .hint {color: var(--body-text-color-subdued)}
+.wizard li.done .mark {color: #2e9e5b}
+.wizard li.blocked .mark {color: #c2410c; font-weight: 700}
+.wizard .says {overflow-wrap: anywhere; font-weight: 400}
+.hint {font-size: .85rem; margin: 6px 8px}
 .bar {height: 12px; border-radius: 6px; background: var(--border-color-primary); overflow: hidden; margin: 6px 0}
 .bar > div {height: 100%; background: var(--color-accent); transition: width .5s}
 .state {font-size: .92rem; overflow-wrap: anywhere}
@@ -66,7 +74,7 @@ def build_app(assistant: Assistant) -> Any:
                 state = gr.HTML(elem_id="run-state")
                 loss = gr.HTML(elem_id="curves", visible=False)
                 stop = gr.Button("Stop and keep", variant="stop", visible=False, elem_id="stop")
-                plan = gr.Markdown(elem_id="plan")
+                plan = gr.HTML(elem_id="plan")
         with gr.Sidebar(position="right", open=False):
             gr.Markdown("### Settings\nThe same values as in the chat; each change is a sentence there.")
             settings = {name: widget(name) for name in TrainingConfig.model_fields if _adjustable(name)}
@@ -174,14 +182,10 @@ class Views:
         return chart + panel.runs_table(runs)
 
     def _plan(self, thread: str) -> str:
-        choices = self.assistant.choices(thread)
-        if not choices:
-            return "### The plan so far\nNothing chosen yet."
-        rows = [f"| {TrainingConfig.model_fields[name].title} | {_cell(value)} |" for name, value in choices.items()]
         return (
-            "### What you chose\n| | |\n|---|---|\n"
-            + "\n".join(rows)
-            + "\n\nSay *show the plan* for every value and its reason."
+            "<h4>The plan</h4>"
+            + panel.wizard(self.assistant.steps(thread))
+            + '<p class="hint">Say <i>show the plan</i> for every value and its reason.</p>'
         )
 
 
@@ -208,10 +212,6 @@ def _quick(messages: list[Message]) -> list[Any]:
         spoken[-1].suggestions if spoken else ["fine-tune a small model", "what can you do?", "quick start template"]
     )
     return [gr.Button(labels[n], visible=True) if n < len(labels) else gr.Button(visible=False) for n in range(BUTTONS)]
-
-
-def _cell(value: Any) -> str:
-    return html.escape(show(value)).replace("|", "\\|").replace("\n", " ")
 
 
 def _browser_secret(home: Path) -> str:

@@ -28,6 +28,7 @@ from assistant.services import Services
 from assistant.settings import Settings, chat_model_key, token
 from assistant.state import ChatState, Message, Reply, ToolCall
 from assistant.store import Row, Store
+from assistant.wizard import StepView, steps
 from trainer.compute.local import LocalProvider
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
@@ -143,6 +144,10 @@ class Assistant:
     def findings(self, run_id: str) -> list[Row]:
         """What the doctor has found in a run so far: name, symptom, step, text."""
         return self.store.findings(run_id)
+
+    def steps(self, thread: str) -> list[StepView]:
+        """The wizard's seven steps with their status and what they hold, for a panel that shows them."""
+        return steps(self._state(thread), self.services_of(thread))
 
     def state(self, thread: str) -> ChatState:
         """The conversation's state, for a panel that shows the plan."""

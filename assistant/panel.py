@@ -10,6 +10,7 @@ from typing import Any
 
 from assistant.progress import RunProgress
 from assistant.replies.run import duration
+from assistant.wizard import StepView
 
 Rows = Sequence[dict[str, Any]]
 Pairs = list[tuple[float, float]]
@@ -35,6 +36,21 @@ def state(row: dict[str, Any], now: float | None = None) -> str:
         f'<div class="state"><b>Run {html.escape(row["id"])}</b> {html.escape(row["title"])}'
         f'<div class="bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>{text}</div>'
     )
+
+
+_MARKS = {"done": "✓", "now": "▸", "open": "○", "blocked": "!"}
+_SPOKEN = {"done": "settled", "now": "asked now", "open": "still open", "blocked": "something must change"}
+
+
+def wizard(steps: Sequence[StepView]) -> str:
+    """The seven steps as a list: settled, asked now, open, or with something in the way."""
+    rows = "".join(
+        f'<li class="{step.status}"><span class="mark" title="{_SPOKEN[step.status]}" aria-label="{_SPOKEN[step.status]}">'
+        f'{_MARKS[step.status]}</span><span class="step">{step.number}. {html.escape(step.title)}</span>'
+        f'<span class="says{"" if step.yours else " ours"}">{html.escape(step.says)}</span></li>'
+        for step in steps
+    )
+    return f'<ol class="wizard">{rows}</ol>'
 
 
 def chart(points: Rows, findings: Rows = (), earlier: Rows = ()) -> str:
