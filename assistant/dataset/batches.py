@@ -13,7 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from trainer.json_text import MAX_CHARS, too_long
 from trainer.rows import Row, delimiter_of, encoding_of, json_row, read, suffix
@@ -23,6 +25,7 @@ CSV_BLOCK = 1 << 19
 SMALL_CSV = 4_000_000  # bytes; up to here the reference is done before pyarrow is loaded
 _MAX_BYTES = 4 * MAX_CHARS  # a character takes at most four
 PLAIN_ROWS = 512  # rows of a batch from the reference reader
+_ASCII = 127
 
 
 @dataclass
@@ -42,6 +45,18 @@ class Batch:
             return [row[name] for row in self.rows]
         except KeyError:
             return [row.get(name) for row in self.rows]
+
+    def not_text(self, name: str) -> Sequence[int]:
+        """Places of the rows without text in this column: missing, of another type, or nothing but space."""
+        blank = self.rows.blank(name) if isinstance(self.rows, _Columns) else None
+        return blank if blank is not None else not_text(self.column(name))
+
+
+def not_text(column: list[Any]) -> Sequence[int]:
+    """Places of the values that are no text, or nothing but space."""
+    if set(map(type, column)) == {str} and all(column) and not any(map(str.isspace, column)):
+        return ()
+    return [at for at, value in enumerate(column) if type(value) is not str or not value.strip()]
 
 
 def first_batches(path: Path) -> Iterator[Batch]:
@@ -155,7 +170,6 @@ def _needs_reference(path: Path) -> bool:
 def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
     """Batches without numbers; None when pyarrow meets something the reference reads differently."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import csv as arrow
 
     options = arrow.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
@@ -168,24 +182,46 @@ def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
             arrow.open_csv(file, options, parsing, converting, pa.system_memory_pool()) as reader,
         ):
             for table in reader:
-                sizes = sum(pc.binary_length(column).to_numpy() for column in table.columns).tolist()
-                yield Batch([], _Columns(table), sizes) if all(sizes) else None
+                columns = _Columns(table)
+                sizes = sum(columns.lengths(name) for name in table.schema.names)
+                yield Batch([], columns, sizes.tolist()) if sizes.all() else None
     except (pa.ArrowInvalid, UnicodeDecodeError):
         yield None
 
 
 class _Columns(Sequence[dict[str, Any]]):
-    """Rows kept as pyarrow's columns; a row is made when it is asked for."""
+    """Rows kept as pyarrow's columns of text; a row is made when it is asked for."""
 
     def __init__(self, table: Any) -> None:
-        self._table = table
+        self._columns = dict(zip(table.schema.names, table.columns, strict=True))
+        self._rows = int(table.num_rows)
 
     def named(self, name: str) -> list[Any]:
-        known = name in self._table.schema.names
-        return self._table.column(name).to_pylist() if known else [None] * len(self)
+        return self._columns[name].to_pylist() if name in self._columns else [None] * self._rows
+
+    def lengths(self, name: str) -> NDArray[np.int32]:
+        """Bytes of each value of a column."""
+        return np.diff(self._offsets(name))
+
+    def blank(self, name: str) -> list[int] | None:
+        """Places of the values with nothing but space in them, told from their first bytes; None for an unknown column."""
+        if name not in self._columns:
+            return None
+        places, data = self._offsets(name), self._columns[name].buffers()[2]
+        if not data:
+            return list(range(self._rows))
+        starts = np.minimum(places[:-1], len(data) - 1)
+        first = np.frombuffer(data, np.uint8)[starts]
+        maybe = np.flatnonzero((np.diff(places) == 0) | (first <= ord(" ")) | (first > _ASCII)).tolist()
+        return [at for at in maybe if not self._columns[name][at].as_py().strip()]
+
+    def _offsets(self, name: str) -> NDArray[np.int32]:
+        """Where each value begins in the column's bytes, and where the last one ends (Arrow's layout of strings)."""
+        column = self._columns[name]
+        return np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + self._rows + 1]
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return self._rows
 
     def __getitem__(self, at: Any) -> Any:
-        return {name: self._table.column(name)[at].as_py() for name in self._table.schema.names}
+        return {name: column[at].as_py() for name, column in self._columns.items()}

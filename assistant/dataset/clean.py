@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.dataset.batches import Batch
+from assistant.dataset.batches import Batch, not_text
 from trainer.formats import Format
 
-_STR, _OPTIONAL = {str}, {str, type(None)}
+_OPTIONAL = {str, type(None)}
 
 
 @dataclass
@@ -28,18 +28,12 @@ def look(batch: Batch, fmt: Format) -> Look:
         return _chats(batch, fmt)
     if fmt.name == "text":
         texts = batch.column(fmt.columns["text"])
-        return Look(_not_text(texts), _keys(texts))
-    prompts, answers = batch.column(fmt.columns["prompt"]), batch.column(fmt.columns["completion"])
-    odd = {*_not_text(prompts), *_not_text(answers), *_not_optional(batch, fmt)}
+        return Look(not_text(texts), _keys(texts))
+    prompts, answer = batch.column(fmt.columns["prompt"]), fmt.columns["completion"]
+    odd = {*not_text(prompts), *batch.not_text(answer), *_not_optional(batch, fmt)}
     extra = batch.column(fmt.columns["input"]) if "input" in fmt.columns else None
     keys = _keys(prompts) if extra is None else _keys(list(zip(prompts, extra, strict=True)))
     return Look(sorted(odd), keys)
-
-
-def _not_text(column: list[Any]) -> Sequence[int]:
-    if set(map(type, column)) == _STR and all(column) and not any(map(str.isspace, column)):
-        return ()
-    return [at for at, value in enumerate(column) if type(value) is not str or not value.strip()]
 
 
 def _not_optional(batch: Batch, fmt: Format) -> list[int]:
@@ -66,7 +60,7 @@ def _chats(batch: Batch, fmt: Format) -> Look:
     try:
         turns = [turn for chat in chats for turn in chat]
         texts = [turn[content] for turn in turns]
-        plain = not _not_text(texts) and not ("tools" in fmt.columns or "system" in fmt.columns)
+        plain = not not_text(texts) and not ("tools" in fmt.columns or "system" in fmt.columns)
         if plain and _alternating([turn[role] for turn in turns], chats):
             return Look((), [hash(chat[0][content]) for chat in chats])
         patterns = [tuple([turn[role] for turn in chat]) for chat in chats]

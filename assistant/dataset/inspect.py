@@ -24,7 +24,7 @@ from trainer.formats import SAMPLE, Format, detect
 from trainer.rows import read
 
 FIRST_BYTES, FIRST_ROWS = 1_000_000, 500
-GRADED = 200  # rows whose share of trained tokens is measured
+GRADED = 100  # rows whose share of trained tokens is measured
 _ORDER = {"stops": 0, "warns": 1, "tells": 2}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-CHARS = 600  # looked at
+CHARS = 300  # looked at
 _SCRIPTS = (
     ("Chinese", re.compile("[\u4e00-\u9fff]")),
     ("Japanese", re.compile("[\u3040-\u30ff]")),
@@ -25,7 +25,11 @@ _SMALL_WORDS = {
     "Portuguese": "os uma que por para com da não é mais mas são você em um",
     "Italian": "il gli una che della non è più sono anche nel di questo",
 }
-_WORDS = {name: frozenset(words.split()) for name, words in _SMALL_WORDS.items()}
+_LANGUAGES = {
+    word: [name for name, words in _SMALL_WORDS.items() if word in words.split()]
+    for word in " ".join(_SMALL_WORDS.values()).split()
+}
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def language_of(text: str) -> str | None:
@@ -39,7 +43,6 @@ def language_of(text: str) -> str | None:
         if max(counts)[0] > 0.3 * max(letters, 1):
             kana = next(count for count, name in counts if name == "Japanese")
             return "Japanese" if kana > 0.1 * letters else max(counts)[1]
-    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
-    scores = sorted(((sum(words[word] for word in known), name) for name, known in _WORDS.items()), reverse=True)
-    (best, name), (second, _) = scores[0], scores[1]
+    scores = Counter(name for word in _WORD.findall(text.lower()) for name in _LANGUAGES.get(word, ()))
+    (name, best), (_, second) = [*scores.most_common(2), ("", 0), ("", 0)][:2]
     return name if best >= 3 and best > 2 * second else None

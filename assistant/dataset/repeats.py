@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assistant.dataset.batches import batches
 from assistant.dataset.content import parts
@@ -16,6 +17,7 @@ from assistant.dataset.scan import Finding, Scan
 from trainer.errors import DatasetError
 from trainer.formats import Example, to_example
 
+PART = 1 << 16  # keys looked at together
 COMPARED = 20_000  # rows with a repeated question that are compared in full
 SHINGLE = 3  # words
 LOOKED_AT = 600  # characters
@@ -41,8 +43,15 @@ def _suspects(seen: Scan) -> set[int]:
     ordered = np.sort(keys)
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     del ordered
-    places = np.flatnonzero(np.isin(keys, twice))[:COMPARED] if len(twice) else ()
-    return {seen.number_of(int(at)) for at in places}
+    return {seen.number_of(at) for at in islice(_among(keys, twice), COMPARED)}
+
+
+def _among(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> Iterator[int]:
+    """Places of the keys that are among `wanted` (sorted), a part at a time: numpy's own isin copies everything."""
+    for start in range(0, len(keys) if len(wanted) else 0, PART):
+        part = keys[start : start + PART]
+        found = np.minimum(np.searchsorted(wanted, part), len(wanted) - 1)
+        yield from (start + np.flatnonzero(wanted[found] == part)).tolist()
 
 
 def _examples(path: Path, seen: Scan, numbers: set[int]) -> Iterator[tuple[int, Example]]:
@@ -86,7 +95,7 @@ class Nearness:
     def like_earlier(self, text: str) -> bool:
         """Whether an earlier text is nearly this one; remembers this one either way, up to 20,000."""
         mine = _shingles(text)
-        sketch = heapq.nsmallest(SKETCH, mine)
+        sketch = sorted(mine)[:SKETCH]  # faster than heapq.nsmallest for the few hundred there are
         near = any(_similar(mine, self._pieces[at]) for at in {at for key in sketch for at in self._buckets[key]})
         if len(self._pieces) < COMPARED:
             for key in sketch:

@@ -23,7 +23,7 @@ from trainer.formats import Example, Format, to_example
 from trainer.rows import Row
 
 WHOLE_ROWS, WHOLE_BYTES = 8_000, 8_000_000  # a file up to this is looked at row by row, a larger one by a sample
-SAMPLED_ROWS, SAMPLED_BYTES = 1_500, 1_500_000
+SAMPLED_ROWS, SAMPLED_BYTES = 1_000, 1_000_000
 KEPT_LONGEST = 50
 BIN = 16  # bytes; lengths are kept as a histogram, so memory does not grow with the file
 BINS = 1 << 16
@@ -141,9 +141,10 @@ class Scan:
             at = self._next - start
             self.sample.append(self._kept(batch, good[at], sizes[at]))
             self._next += self.stride
-        if len(self.longest) >= KEPT_LONGEST and max(sizes) <= self.longest[0][0]:
+        floor = self.longest[0][0] if len(self.longest) >= KEPT_LONGEST else -1
+        if max(sizes) <= floor:
             return
-        for at, size in enumerate(sizes):
+        for at, size in ((at, size) for at, size in enumerate(sizes) if size > floor):
             if len(self.longest) < KEPT_LONGEST:
                 heapq.heappush(self.longest, self._kept(batch, good[at], size))
             elif size > self.longest[0][0]:

@@ -14,7 +14,7 @@ from assistant.dataset.scan import BIN, Kept, Scan
 from assistant.dataset.template import Kit
 from trainer.errors import DatasetError
 
-COUNTED = 1_500  # rows
+COUNTED = 1_000  # rows
 CONFIDENCE = 1.96  # standard errors either side: 95 % of a normal distribution
 BATCH = 4  # rows padded to the longest, for the share of padding
 
@@ -31,7 +31,7 @@ class Counted:
 
 
 def count(seen: Scan, kit: Kit, rate: float) -> Counted:
-    """Tokens of up to 1,500 evenly spread rows. `rate`: bytes per token where there is no tokenizer."""
+    """Tokens of up to 1,000 evenly spread rows. `rate`: bytes per token where there is no tokenizer."""
     step = max(1, math.ceil(len(seen.sample) / COUNTED))
     some = seen.sample[::step]
     refused: dict[int, str] = {}
