@@ -45,6 +45,8 @@ CSS = """
 .hint {font-size: .85rem; margin: 6px 8px}
 .bar {height: 12px; border-radius: 6px; background: var(--border-color-primary); overflow: hidden; margin: 6px 0}
 .bar > div {height: 100%; background: var(--color-accent); transition: width .5s}
+.data ul {margin: 4px 0; padding-left: 1.2em}
+.data summary {cursor: pointer; margin-top: 6px}
 .state {font-size: .92rem; overflow-wrap: anywhere}
 footer {display: none !important}
 @media (max-width: 700px) {#chat {height: 60vh !important}}
@@ -75,11 +77,12 @@ def build_app(assistant: Assistant) -> Any:
                 loss = gr.HTML(elem_id="curves", visible=False)
                 stop = gr.Button("Stop and keep", variant="stop", visible=False, elem_id="stop")
                 plan = gr.HTML(elem_id="plan")
+                data = gr.HTML(elem_id="data", visible=False)
         with gr.Sidebar(position="right", open=False):
             gr.Markdown("### Settings\nThe same values as in the chat; each change is a sentence there.")
             settings = {name: widget(name) for name in TrainingConfig.model_fields if _adjustable(name)}
         seen = gr.State("")  # what this tab has drawn: each tab of a conversation keeps up by itself
-        everything = [chat, *quick, state, loss, stop, plan, seen]
+        everything = [chat, *quick, state, loss, stop, data, plan, seen]
         views = Views(assistant)
         _talk(views, thread, box, quick, everything)
         _steer(page, views, thread, stop, fresh, settings, everything)
@@ -155,14 +158,14 @@ class Views:
             self.assistant.poll(thread)
             if self.assistant.newest(thread) != seen:
                 return self.draw(thread)
-        return [gr.skip()] * (1 + BUTTONS + 5)
+        return [gr.skip()] * (1 + BUTTONS + 6)
 
     def draw(self, thread: str) -> list[Any]:
         """Chat, quick answers, run panel and plan, in the order of `everything`."""
         messages = self.assistant.history(thread)
         runs = self.assistant.runs(thread)
         now = runs[0]["progress"] if runs else None
-        curves = self._curves(runs)
+        curves, data = self._curves(runs), self.assistant.data_card(thread)
         training = now is not None and not now.ended
         return [
             [{"role": message.role, "content": message.content} for message in messages],
@@ -170,6 +173,7 @@ class Views:
             panel.state(runs[0]) if runs else "",
             gr.HTML(curves, visible=bool(curves)),
             gr.Button(visible=training),
+            gr.HTML(data, visible=bool(data)),
             self._plan(thread),
             self.assistant.newest(thread),
         ]

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from assistant import replies
+from assistant.data_card import card
 from assistant.doctor.away import returned, snapshot
 from assistant.following import follow
 from assistant.graph.build import build_graph
 from assistant.hub import Hub
 from assistant.interpreters import Interpreter
 from assistant.interpreters.rules import RuleInterpreter
-from assistant.plan import config_of
+from assistant.plan import config_of, report_of
 from assistant.progress import RunReport
 from assistant.services import Services
 from assistant.settings import Settings, chat_model_key, token
@@ -148,6 +149,12 @@ class Assistant:
     def steps(self, thread: str) -> list[StepView]:
         """The wizard's seven steps with their status and what they hold, for a panel that shows them."""
         return steps(self._state(thread), self.services_of(thread))
+
+    def data_card(self, thread: str) -> str:
+        """The report on this conversation's data as HTML, what is graded unfolded while the plan is reviewed."""
+        state = self._state(thread)
+        report = report_of(state)
+        return card(report, graded_open=state.pending.kind == "launch") if report else ""
 
     def state(self, thread: str) -> ChatState:
         """The conversation's state, for a panel that shows the plan."""

@@ -27,6 +27,7 @@ def review_text(state: ChatState, services: Services) -> str:
         plan_table(state, services),
         estimate_lines(estimated(state, services), state),
         _run_length(state, services),
+        _graded(state),
         checklist(state, services),
     ]
     where = "on this machine, at no rental cost" if state.choices.get("provider") in (None, "local") else "there"
@@ -79,6 +80,13 @@ def _run_length(state: ChatState, services: Services) -> str:
     if config.warmup_steps and config.warmup_steps >= steps:
         line += f" ⚠️ Warm-up ({config.warmup_steps} steps) is as long as the run: the learning rate never gets there. Try *warm-up 5 %*."
     return line
+
+
+def _graded(state: ChatState) -> str:
+    report = report_of(state)
+    if report is None or report.trained_share is None:
+        return ""
+    return f"Graded: {report.trained_share:.0%} of the tokens; the rest is only read. *Show what is graded* shows it row by row."
 
 
 def checklist(state: ChatState, services: Services) -> str:

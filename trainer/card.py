@@ -43,16 +43,30 @@ class Facts(NamedTuple):
 def write(adapter: Path, folder: Path, facts: Facts) -> None:
     """Write both papers."""
     (adapter / "README.md").write_text(model_card(facts))
-    (folder / "run.json").write_text(json.dumps(capsule(facts), indent=2) + "\n")
+    (folder / "run.json").write_text(json.dumps(capsule(facts, mended(folder)), indent=2) + "\n")
 
 
-def capsule(facts: Facts) -> dict[str, Any]:
-    """Everything needed to run it again, and what came out."""
+def mended(folder: Path) -> dict[str, Any] | None:
+    """How the data were mended before this run, from the plan's context.json: the original's name, its hash, the repairs."""
+    try:
+        made = json.loads((folder / "context.json").read_text(encoding="utf-8"))["data"]["made_from"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return made if isinstance(made, dict) else None
+
+
+def capsule(facts: Facts, made_from: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Everything needed to run it again, and what came out. made_from: see `mended`."""
     losses = facts.outcome.losses
     return {
         "config": facts.config.model_dump(),
         "base": {"model": facts.base, "revision": facts.revision, "licence": licence(facts)},
-        "data": {"source": facts.config.dataset, "sha256": facts.source.sha256, "rows": len(facts.source.examples)},
+        "data": {
+            "source": facts.config.dataset,
+            "sha256": facts.source.sha256,
+            "rows": len(facts.source.examples),
+            "made_from": made_from,
+        },
         "prompt_style": facts.style,
         "seed": facts.config.seed,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},

@@ -37,8 +37,22 @@ def read(path: Path | str) -> Iterator[Row]:
     """The rows of this file, read as they are asked for. Raises `DatasetError` when the file cannot be read at all."""
     path = Path(path)
     reader = _READERS[suffix(path)]
-    _check_file(path)
+    check_file(path)
     return _at_least_one(reader(path), path)
+
+
+def check_file(path: Path) -> None:
+    """Raises `DatasetError` for what is missing, cannot be opened, or is no regular file."""
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        if regular:
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise _refused(f"There is no file `{path.name}`.", "Drop it into the chat, or check its name.") from None
+    except OSError as error:
+        raise _refused(f"`{path.name}` can't be opened: {error.strerror}.", "Check its permissions.") from None
+    if not regular:
+        raise _refused(f"`{path.name}` is not a regular file.", "Name a data file.")
 
 
 def suffix(path: Path | str) -> str:
@@ -68,19 +82,6 @@ def delimiter_of(path: Path) -> str:
     with _text(path) as file:
         line = re.sub(r'"[^"]*"', "", file.readline(_CHUNK))
     return max(",;\t|", key=line.count)
-
-
-def _check_file(path: Path) -> None:
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-        if regular:
-            path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise _refused(f"There is no file `{path.name}`.", "Drop it into the chat, or check its name.") from None
-    except OSError as error:
-        raise _refused(f"`{path.name}` can't be opened: {error.strerror}.", "Check its permissions.") from None
-    if not regular:
-        raise _refused(f"`{path.name}` is not a regular file.", "Name a data file.")
 
 
 def _at_least_one(rows: Iterator[Row], path: Path) -> Iterator[Row]:

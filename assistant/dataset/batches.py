@@ -183,7 +183,7 @@ def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
         ):
             for table in reader:
                 columns = _Columns(table)
-                sizes = sum(columns.lengths(name) for name in table.schema.names)
+                sizes = np.sum([columns.lengths(name) for name in table.schema.names], axis=0)
                 yield Batch([], columns, sizes.tolist()) if sizes.all() else None
     except (pa.ArrowInvalid, UnicodeDecodeError):
         yield None

@@ -29,7 +29,8 @@ _MARKER = re.compile(r"<\|[a-z_]+\|>")
 
 
 class Graded(BaseModel):
-    """One row as the model is graded on it. tokens: all · trained, cut: of those; pieces: (kind, text) in order."""
+    """One row as the model is graded on it. tokens: all · trained, cut: of those; pieces: (kind, text) in order ·
+    shown_as: why it is shown, such as `longest, worst`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +39,7 @@ class Graded(BaseModel):
     trained: int
     cut: int
     pieces: list[tuple[Kind, str]] = []
+    shown_as: str = ""
 
 
 Spans = list[tuple[int, int]]
@@ -55,6 +57,16 @@ def rendered(example: Example, kit: Kit, spans: bool = True) -> tuple[str, Spans
     tools = example.get("tools")
     whole = kit.render(messages, tools)
     return whole, [_span(messages, at, tools, whole, kit) for at in turns] if spans else []
+
+
+def asked(example: Example, kit: Kit) -> str:
+    """What comes before the first thing to learn, as the model sees it; nothing for plain text."""
+    if "text" in example:
+        return ""
+    messages = list(example.get("prompt") or example["messages"])
+    first = next((at for at, turn in enumerate(messages) if turn["role"] == "assistant"), len(messages))
+    before = messages[:first] if "messages" in example else messages
+    return kit.render(before, example.get("tools"), prompt=True) if before else ""
 
 
 def about(text: str, rate: float) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -13,19 +15,24 @@ from assistant.dataset import suggest
 from assistant.dataset.batches import first_batches
 from assistant.dataset.closer import closer_look
 from assistant.dataset.content import masked, parts
-from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, grade
+from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, asked, grade
 from assistant.dataset.repeats import repetitions
 from assistant.dataset.report import SHOWN_CHARS, SHOWN_ROWS, DatasetReport, Problem, Severity
 from assistant.dataset.scan import Finding, Kept, Scan, scan
 from assistant.dataset.template import Kit, kit_for
-from assistant.dataset.tokens import CONFIDENCE, Counted, count, spread, tokens_of
+from assistant.dataset.tokens import CONFIDENCE, Counted, count, lengths_of, spread, tokens_of
 from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, Format, detect
-from trainer.rows import read
+from trainer.rows import check_file, read
 
 FIRST_BYTES, FIRST_ROWS = 1_000_000, 500
 GRADED = 100  # rows whose share of trained tokens is measured
 _ORDER = {"stops": 0, "warns": 1, "tells": 2}
+Costs = Callable[[int], float | None]
+
+
+def _not_known(length: int) -> float | None:
+    return None
 
 
 def inspect(
@@ -33,21 +40,20 @@ def inspect(
     model: ModelCard | None = None,
     tokenizer_file: Path | None = None,
     max_length: int | None = None,
+    more_gib: Costs = _not_known,
 ) -> DatasetReport:
-    """The report on a data file.
+    """The report on a data file. Another model or limit for a file just read costs no second pass over it.
 
-    tokenizer_file: the model's tokenizer.json, its configuration beside it · max_length: tokens before a row is cut.
+    tokenizer_file: the model's tokenizer.json, its configuration beside it · max_length: tokens before a row is cut ·
+    more_gib: what another max_length costs in memory, None where that is not known.
     Raises `DatasetError` when the file cannot be read, or its shape is refused or unknown.
     """
     path = Path(path)
-    fmt = detect(islice(read(path), SAMPLE))
-    kit = kit_for(model, tokenizer_file)
+    check_file(path)
+    status = path.stat()
+    look = _look(path, status.st_size, status.st_mtime_ns)
     rate = SMALL_VOCABULARY if model is not None and model.source == "embedded" else BYTES_PER_TOKEN
-    with ThreadPoolExecutor(1) as beside:
-        digest = beside.submit(_digest, path)
-        seen = scan(path, fmt)
-        visit = _Visit(path, fmt, kit, rate, max_length, seen)
-        return visit.report(digest.result())
+    return _Visit(look, kit_for(model, tokenizer_file), rate, max_length, more_gib).report()
 
 
 def first_look(path: Path | str) -> list[Problem]:
@@ -61,29 +67,57 @@ def first_look(path: Path | str) -> list[Problem]:
     return list(_problems([*seen.findings.items(), *closer_look(seen).items()]))
 
 
+def digest_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a file says whatever the model: one pass over its rows, and a closer look at some of them."""
+
+    path: Path
+    fmt: Format
+    digest: str
+    seen: Scan
+    findings: list[tuple[str, Finding]]
+
+
+@lru_cache(maxsize=2)
+def _look(path: Path, size: int, changed_ns: int) -> _Look:
+    """The file as it was at that size and time: a changed file is read again."""
+    fmt = detect(islice(read(path), SAMPLE))
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(digest_of, path)
+        seen = scan(path, fmt)
+        findings = [*seen.findings.items(), *repetitions(path, seen).items(), *closer_look(seen).items()]
+        seen.forget()
+        return _Look(path, fmt, digest.result(), seen, findings)
+
+
 class _Visit:
-    """One file with what was seen of it."""
+    """One file with what was seen of it, for one model and one limit."""
 
-    def __init__(self, path: Path, fmt: Format, kit: Kit, rate: float, limit: int | None, seen: Scan) -> None:
-        self.path, self.fmt, self.kit, self.rate, self.limit, self.seen = path, fmt, kit, rate, limit, seen
-        self.longest = sorted(seen.longest, key=lambda kept: -kept[0])
+    def __init__(self, look: _Look, kit: Kit, rate: float, limit: int | None, more_gib: Costs) -> None:
+        self.path, self.fmt, self.seen, self.digest = look.path, look.fmt, look.seen, look.digest
+        self.findings, self.kit, self.rate, self.limit, self.more_gib = look.findings, kit, rate, limit, more_gib
+        self.longest = sorted(look.seen.longest, key=lambda kept: -kept[0])
 
-    def report(self, digest: str) -> DatasetReport:
+    def report(self) -> DatasetReport:
         seen = self.seen
         counted = count(seen, self.kit, self.rate)
         tops = sorted(
             zip(tokens_of(self.longest, self.kit, self.rate), self.longest, strict=True), key=lambda top: -top[0]
         )
-        lengths = spread(seen, counted.ratio)
+        lengths = spread(seen, counted, self.limit)
         total, margin = counted.ratio * seen.size, CONFIDENCE * counted.error * seen.size
         graded, share = self._graded([kept for _, kept in tops])
-        findings = [*seen.findings.items(), *repetitions(self.path, seen).items(), *closer_look(seen).items()]
-        findings += self._lengths(tops, counted, total)
-        findings += self._refused(counted)
+        findings = [*self.findings, *self._lengths(tops, counted, total), *self._refused(counted)]
         return DatasetReport(
             source=str(self.path.resolve()),
             name=self.path.name,
-            sha256=digest,
+            sha256=self.digest,
             format=self.fmt.title,
             columns=self.fmt.columns,
             rows=seen.rows,
@@ -104,6 +138,7 @@ class _Visit:
             lengths=lengths,
             preview=[_preview(kept) for kept in seen.sample[:3]],
             graded=graded,
+            limit=self.limit,
             suggestions=suggest.from_file(seen, tops[0][0] if tops else 0, lengths),
         )
 
@@ -115,16 +150,19 @@ class _Visit:
         if not views:
             return [], None
         worst = min(views, key=lambda view: (view.trained / max(1, view.tokens), -view.cut))
-        chosen = {
-            view.row: view for view in (views[0], *(v for v in views if longest and v.row == longest[0][1]), worst)
-        }
+        chosen = {"first": views[0].row, "longest": longest[0][1] if longest else None, "worst": worst.row}
         counted = views[: len(some)]
         share = sum(view.trained for view in counted) / max(1, sum(view.tokens - view.cut for view in counted))
-        shown = [
-            view.model_copy(update={"pieces": [(kind, masked(text)) for kind, text in view.pieces]})
-            for view in chosen.values()
-        ]
-        return shown, round(share, 3)
+        shown = {view.row: view for view in views if view.row in chosen.values()}
+        return [
+            view.model_copy(
+                update={
+                    "pieces": [(kind, masked(text)) for kind, text in view.pieces],
+                    "shown_as": ", ".join(role for role, row in chosen.items() if row == view.row),
+                }
+            )
+            for view in sorted(shown.values(), key=lambda view: list(chosen.values()).index(view.row))
+        ], round(share, 3)
 
     def _grade(self, kept: Kept) -> Graded | None:
         try:
@@ -166,23 +204,34 @@ class _Visit:
         finding = Finding("warns", f"longer than {limit:,} tokens; what is beyond is cut off", about=not every)
         finding.count, finding.rows = len(over), over[:SHOWN_ROWS]
         finding.hint = f"{cut / max(total, 1):.1%} of all tokens are lost. " if every else ""
-        finding.hint += (
-            f"A max length of {suggest.rounded(max(tokens.values())):,} keeps everything; it needs more memory."
-        )
+        enough = suggest.rounded(max(tokens.values()))
+        more = self.more_gib(enough)
+        needs = "it needs more memory" if more is None else f"it needs {more:.1f} GiB more"
+        needs = "it needs hardly more memory" if more is not None and more < 0.05 else needs
+        finding.hint += f"A max length of {enough:,} keeps everything; {needs}."
         yield "over length", finding
-        kept = [
-            kept
-            for kept in {one[1]: one for one in [*self.seen.sample, *self.longest]}.values()
-            if kept[1] in set(over)
-        ]
-        views = [view for one in kept[:GRADED] if (view := self._grade(one)) and not view.trained]
-        if views:
-            full = Finding(
-                "warns", "whose prompt alone fills the length, so nothing of the answer is learned", about=not every
-            )
-            full.count, full.rows = len(views), sorted(view.row for view in views)[:SHOWN_ROWS]
-            full.hint = "Raise max_seq_length, or shorten or drop them."
-            yield "prompt fills the length", full
+        yield from self._no_room(set(over), every)
+
+    def _no_room(self, over: set[int], every: bool) -> Iterator[tuple[str, Finding]]:
+        """Of the rows over the limit, those whose prompt alone fills it."""
+        kept = {one[1]: one for one in [*self.seen.sample, *self.longest] if one[1] in over}
+        prompts = {number: text for number, one in kept.items() if (text := self._asked(one))}
+        sizes = zip(prompts, lengths_of(list(prompts.values()), self.kit, self.rate, ended=False), strict=True)
+        numbers = sorted(number for number, size in sizes if size >= (self.limit or 0))
+        if not numbers:
+            return
+        full = Finding(
+            "warns", "whose prompt alone fills the length, so nothing of the answer is learned", about=not every
+        )
+        full.count, full.rows = len(numbers), numbers[:SHOWN_ROWS]
+        full.hint = "Raise max_seq_length, or shorten or drop them."
+        yield "prompt fills the length", full
+
+    def _asked(self, kept: Kept) -> str:
+        try:
+            return asked(kept[2], self.kit)
+        except DatasetError:
+            return ""
 
     def _refused(self, counted: Counted) -> Iterator[tuple[str, Finding]]:
         if not counted.refused:
@@ -207,8 +256,3 @@ def _preview(kept: Kept) -> dict[str, str]:
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

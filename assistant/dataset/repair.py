@@ -103,6 +103,7 @@ def _run(path: Path, mender: _Mender, out: BinaryIO | None) -> Repaired:
     for batch in batches(path):
         done.rows += len(batch.rows) + len(batch.errors)
         done.dropped += len(batch.errors)
+        done.samples += [(row.number, masked(row.error or ""), "") for row in batch.errors[: SHOWN - len(done.samples)]]
         for at, number in enumerate(batch.numbers):
             before = batch.rows[at]
             made = mender.mend(before)

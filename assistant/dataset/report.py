@@ -39,7 +39,7 @@ class Suggestion(BaseModel):
 
 class Lengths(BaseModel):
     """Tokens per row over the whole file. histogram: (tokens up to, rows) · padding: share of a batch of 4 that is
-    padding when rows are drawn at random, without packing."""
+    padding when rows are drawn at random, without packing · packed: share of padding with packing."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +49,7 @@ class Lengths(BaseModel):
     p99: int = 0
     histogram: list[tuple[int, int]] = []
     padding: float = 0.0
+    packed: float = 0.0
 
 
 class DatasetReport(BaseModel):
@@ -58,7 +59,8 @@ class DatasetReport(BaseModel):
     tokens_exact: every row was counted with the model's own tokenizer; else tokens_low to tokens_high is the 95 %
     confidence interval of the total where a tokenizer was there, None where tokens are counted from bytes ·
     looked_at: rows whose contents were checked (all, or an evenly spread sample) ·
-    trained_share: of the tokens seen, those that are graded · graded: the first, the longest and the worst row
+    trained_share: of the tokens seen, those that are graded · graded: the first, the longest and the worst row ·
+    limit: tokens a row may have in this plan
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,6 +86,7 @@ class DatasetReport(BaseModel):
     lengths: Lengths = Lengths()
     preview: list[dict[str, str]]
     graded: list[Graded] = []
+    limit: int | None = None
     made_from: dict[str, Any] | None = None  # a mended file: source and sha256 of the original, and the repairs
     suggestions: list[Suggestion] = []
 

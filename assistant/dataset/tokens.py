@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,33 +49,36 @@ def tokens_of(kept: Sequence[Kept], kit: Kit, rate: float) -> list[int]:
     return lengths_of(texts, kit, rate)
 
 
-def lengths_of(texts: list[str], kit: Kit, rate: float) -> list[int]:
-    """Tokens of each text, the end-of-sequence token the trainer appends included."""
+def lengths_of(texts: list[str], kit: Kit, rate: float, ended: bool = True) -> list[int]:
+    """Tokens of each text, the end-of-sequence token the trainer appends included (unless not `ended`)."""
     if kit.tokenizer is None:
         return [about(text, rate) for text in texts]
     encoded = kit.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    ends = [bool(kit.eos) and not text.rstrip().endswith(kit.eos) for text in texts]
+    ends = [ended and bool(kit.eos) and not text.rstrip().endswith(kit.eos) for text in texts]
     return [len(one) + end for one, end in zip(encoded, ends, strict=True)]
 
 
-def spread(seen: Scan, ratio: float) -> Lengths:
+def spread(seen: Scan, counted: Counted, limit: int | None) -> Lengths:
     """Percentiles and a histogram of tokens per row, from the lengths in bytes of every row."""
     if not seen.usable:
         return Lengths()
+    ratio = counted.ratio
     upper = (np.arange(len(seen.histogram)) + 0.5) * BIN * ratio
     total = seen.histogram.cumsum()
     at = [int(upper[int(np.searchsorted(total, share * total[-1]))]) for share in (0.5, 0.9, 0.95, 0.99)]
     top = max(8, 2 ** math.ceil(math.log2(max(1, upper[int(np.flatnonzero(seen.histogram)[-1])]))))
     edges = [round(top * step / 16) for step in range(1, 17)]
     places = np.searchsorted(np.asarray(edges), upper)
-    bars = np.bincount(np.minimum(places, 15), weights=seen.histogram, minlength=16).astype(int).tolist()
+    bars = np.bincount(np.minimum(places, 15), weights=seen.histogram, minlength=16).astype(int)
+    bars = bars[: int(np.flatnonzero(bars)[-1]) + 1].tolist()
     return Lengths(
         p50=at[0],
         p90=at[1],
         p95=at[2],
         p99=at[3],
-        histogram=list(zip(edges, bars, strict=True)),
+        histogram=list(zip(edges, bars, strict=False)),
         padding=_padding(seen),
+        packed=_packed(counted.tokens, limit or max(counted.tokens, default=1)),
     )
 
 
@@ -104,3 +108,16 @@ def _padding(seen: Scan) -> float:
     longest = float(((1 - share**BATCH) * BIN).sum())
     mean = float(((1 - share) * BIN).sum())
     return round(max(0.0, 1 - mean / longest), 3) if longest else 0.0
+
+
+def _packed(tokens: list[int], limit: int) -> float:
+    """Share of padding when rows are packed into sequences of `limit` tokens, best fit first and longest rows first.
+
+    That is what TRL calls bfd. Room is kept sorted, so that the tightest fit is found by bisection.
+    """
+    room: list[int] = []
+    for size in sorted((min(size, limit) for size in tokens), reverse=True):
+        at = bisect_left(room, size)
+        left = (room.pop(at) if at < len(room) else limit) - size
+        insort(room, left)
+    return round(sum(room) / (len(room) * limit), 3) if room else 0.0

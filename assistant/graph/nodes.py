@@ -19,6 +19,7 @@ from assistant.services import Services
 from assistant.state import ChatState, Pending, Reply, ToolCall
 from assistant.tools import TOOLS
 from assistant.tools.base import Outcome
+from assistant.tools.data import look_again
 from assistant.tools.runs import Launch, active_run, launch
 from trainer.errors import StudioError
 
@@ -74,6 +75,9 @@ def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
         outcome = _run(call, chat, runtime.context)
         chat = chat.model_copy(update=outcome.update)
         _merge(merged, outcome)
+    seen = look_again(before, chat, runtime.context)
+    chat = chat.model_copy(update=seen.update)
+    _merge(merged, seen)
     chat = _one_version(before, chat)
     understood = {} if any(call.tool == "not_understood" for call in calls) else {"misses": 0}
     return {"chat": chat.model_copy(update=understood).model_dump(), "outcomes": merged}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from assistant.plan import PROVIDER_NAMES, job_of, values_of
+from assistant.replies.data import MARKS, row_numbers, ways_out
 from assistant.state import ChatState
 from trainer.config import STEPS, TrainingConfig, allowed, show, step_of, unusual
 from trainer.errors import ConfigError, StudioError
@@ -121,15 +122,14 @@ def dataset_note(report: DatasetReport) -> str:
     if report.longest_rows:
         lines.append(f"Longest rows: {', '.join(map(str, report.longest_rows[:3]))}.")
     lines += [_problem(problem) for problem in report.problems]
+    if mends := ways_out(report):
+        lines.append(f"I can mend that: {' · '.join(f'*{sentence}*' for sentence in mends)}.")
     return "\n".join(filter(None, lines))
 
 
 def _problem(problem: Any) -> str:
-    mark = {"stops": "⛔", "warns": "⚠️", "tells": "ℹ️"}[problem.severity]
-    rows = (
-        f" (rows {', '.join(map(str, problem.rows[:5]))}{', …' if problem.count > 5 else ''})" if problem.rows else ""
-    )
-    return f"{mark} {problem.message}{rows} {problem.hint}".strip()
+    rows = f" ({row_numbers(problem)})" if problem.rows else ""
+    return f"{MARKS[problem.severity]} {problem.message.rstrip('.')}{rows}. {problem.hint}".strip()
 
 
 def dataset_unchecked(source: str, error: StudioError) -> str:

@@ -7,9 +7,10 @@ from assistant.dataset.repair import Repaired
 from assistant.dataset.report import DatasetReport, Problem, Suggestion
 from trainer.config import TrainingConfig, show
 from trainer.formats import UnknownColumns
+from trainer.presets import total_steps, validation_rows
 
 BARS = 24  # characters of the longest bar
-_MARKS = {"stops": "⛔", "warns": "⚠️", "tells": "ℹ️"}
+MARKS = {"stops": "⛔", "warns": "⚠️", "tells": "ℹ️"}
 _KINDS = {"trained": "✅ learned", "masked": "👁 read only", "cut": "✂️ cut off"}
 # The repair that mends what a check finds, and the sentence that asks for it.
 WAYS_OUT = {
@@ -31,7 +32,12 @@ def code(text: str) -> str:
 def report(found: DatasetReport) -> str:
     """One line: rows and tokens."""
     about = "" if found.tokens_exact else "about "
-    left = f", {len(found.problems)} findings left" if found.problems else ", nothing left to complain about"
+    count = len(found.problems)
+    left = (
+        f", {count} {'finding' if count == 1 else 'findings'} left: *show the problems*"
+        if count
+        else ", nothing left to complain about"
+    )
     return f"**{found.name}**: {found.usable_rows:,} usable rows, {about}{found.tokens_total:,} tokens{left}."
 
 
@@ -42,7 +48,35 @@ def problems(found: DatasetReport) -> str:
     looked = (
         "" if found.looked_at == found.usable_rows else f" (contents: {found.looked_at:,} rows spread over the file)"
     )
-    return f"What I found in **{found.name}**{looked}:\n" + "\n".join(map(_problem, found.problems))
+    return f"What I found in **{found.name}**{looked}:\n" + "\n".join(map(problem, found.problems))
+
+
+def interval(found: DatasetReport) -> str:
+    """How sure the count of tokens is, in brackets; nothing for an exact one."""
+    if found.tokens_exact or found.tokens_low is None:
+        return "" if found.tokens_exact else " (about, counted from bytes)"
+    return f" ({found.tokens_low:,} to {found.tokens_high:,}, from a sample)"
+
+
+def verdict(found: DatasetReport) -> str:
+    """The whole report in a few words."""
+    if found.blocks:
+        return "⛔ can't be trained on as it is"
+    warned = sum(problem.severity == "warns" for problem in found.problems)
+    return f"⚠️ {warned} {'finding' if warned == 1 else 'findings'} to look at" if warned else "✅ ready to train on"
+
+
+def problem(one: Problem) -> str:
+    """One finding with its rows and an example."""
+    rows = f" ({row_numbers(one)})" if one.rows else ""
+    example = f" {code(one.example[:100])}" if one.example else ""
+    return f"- {MARKS[one.severity]} {one.message.rstrip('.')}{rows}.{example} {one.hint}".rstrip()
+
+
+def row_numbers(one: Problem, shown: int = 5) -> str:
+    """`rows 3, 7, …`: the first few numbers of a finding's rows."""
+    rows = ", ".join(map(str, one.rows[:shown]))
+    return f"{'row' if one.count == 1 else 'rows'} {rows}{', …' if one.count > min(shown, len(one.rows)) else ''}"
 
 
 def ways_out(found: DatasetReport) -> list[str]:
@@ -74,17 +108,18 @@ def graded(views: list[Graded], found: DatasetReport) -> str:
     return f"What the model sees of **{found.name}**, and what it is graded on.{share}\n" + "\n".join(map(_view, views))
 
 
-def statistics(found: DatasetReport) -> str:
-    """Lengths as a histogram, percentiles, padding, and the values that follow."""
+def statistics(found: DatasetReport, config: TrainingConfig | None) -> str:
+    """Lengths as a histogram, percentiles, padding, and the values that follow; `config` tells the length of an epoch."""
     lengths = found.lengths
     top = max((rows for _, rows in lengths.histogram), default=0) or 1
     bars = "\n".join(
         f"{edge:>7,} {'█' * max(1, round(BARS * rows / top))} {rows:,}" for edge, rows in lengths.histogram if rows
     )
     lines = [
-        f"**{found.name}**: {found.tokens_total:,} tokens{_interval(found)} in {found.usable_rows:,} rows.",
+        f"**{found.name}**: {found.tokens_total:,} tokens{interval(found)} in {found.usable_rows:,} rows.",
         f"Half of the rows have up to {lengths.p50:,} tokens, 95 % up to {lengths.p95:,}, the longest {found.tokens_longest:,}.",
-        f"Without packing about {lengths.padding:.0%} of a batch is padding.",
+        f"Without packing about {lengths.padding:.0%} of a batch is padding; with packing about {lengths.packed:.0%}.",
+        *([_epoch(found, config)] if config else []),
         f"```\n tokens  rows\n{bars}\n```",
         *(f"- {suggested(one)}: {one.reason}" for one in found.suggestions),
     ]
@@ -95,18 +130,12 @@ def suggested(one: Suggestion) -> str:
     return f"{TrainingConfig.model_fields[one.field].title} {show(one.value)}"
 
 
-def _interval(found: DatasetReport) -> str:
-    if found.tokens_exact or found.tokens_low is None:
-        return "" if found.tokens_exact else " (about, counted from bytes)"
-    return f" ({found.tokens_low:,} to {found.tokens_high:,}, from a sample)"
-
-
-def _problem(problem: Problem) -> str:
-    rows = (
-        f" (rows {', '.join(map(str, problem.rows[:5]))}{', …' if problem.count > 5 else ''})" if problem.rows else ""
-    )
-    example = f" {code(problem.example[:100])}" if problem.example else ""
-    return f"- {_MARKS[problem.severity]} {problem.message}{rows}.{example} {problem.hint}".rstrip()
+def _epoch(found: DatasetReport, config: TrainingConfig) -> str:
+    held_out = validation_rows(found.usable_rows, config.validation_split)
+    steps = total_steps(config.model_copy(update={"num_epochs": 1.0, "max_steps": None}), found.usable_rows)
+    share = (found.usable_rows - held_out) / max(1, found.usable_rows)
+    kept = f" ({held_out:,} rows are held out)" if held_out else ""
+    return f"One epoch: about {found.tokens_total * share:,.0f} tokens in {steps:,} steps of {config.effective_batch_size} rows{kept}."
 
 
 def _counts(plan: Repaired) -> str:
@@ -127,5 +156,6 @@ def _samples(plan: Repaired) -> str:
 
 def _view(view: Graded) -> str:
     cut = f", {view.cut:,} cut off" if view.cut else ""
-    pieces = "\n".join(f"> {_KINDS[kind]}: {code(text)}" for kind, text in view.pieces)
-    return f"\n**Row {view.row}**: {view.tokens:,} tokens, {view.trained:,} learned{cut}\n{pieces}"
+    pieces = "\n".join(f"- {_KINDS[kind]}: {code(text)}" for kind, text in view.pieces)
+    why = f" ({view.shown_as})" if view.shown_as else ""
+    return f"\n**Row {view.row}**{why}: {view.tokens:,} tokens, {view.trained:,} learned{cut}\n{pieces}"

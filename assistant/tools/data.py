@@ -6,19 +6,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from assistant.dataset import DatasetReport
+from assistant.dataset import DatasetReport, digest_of
 from assistant.dataset.batches import batches
 from assistant.dataset.convert import readable
 from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, grade
 from assistant.dataset.repair import Name, Repair, apply, propose
 from assistant.dataset.template import Kit, kit_for
-from assistant.plan import model_card, plan_update, report_of, values_of
+from assistant.plan import config_of, model_card, plan_update, report_of, values_of
 from assistant.replies import data as words
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
 from assistant.tools.base import Outcome
-from assistant.tools.sources import find_dataset, report_on
-from trainer.errors import DatasetError
+from assistant.tools.sources import find_dataset, refreshed, report_on
+from trainer.config import TrainingConfig
+from trainer.errors import DatasetError, StudioError
 from trainer.formats import SAMPLE, Format, UnknownColumns, detect, mapped, to_example
 from trainer.rows import Row, read
 
@@ -70,7 +71,7 @@ def map_columns(args: MapColumns, state: ChatState, services: Services) -> Outco
     report = report_of(state)
     if not source:
         raise DatasetError("There is no file to map the columns of.", "Drop one first.", ("dataset",))
-    path = Path(report.source) if report and not args.source else _readable(find_dataset(source, services), services)
+    path = _unmapped(report) if report and not args.source else _readable(find_dataset(source, services), services)
     prompt, completion = _columns(path, args.prompt, args.completion)
     kit, rate = _kit(state, services)
     mapping = Repair(name="map_columns", prompt=prompt, completion=completion)
@@ -84,7 +85,7 @@ def show_dataset(args: ShowDataset, state: ChatState, services: Services) -> Out
     report = _report(state)
     if args.what == "statistics":
         options = {words.suggested(one): [_take(one.field, one.value)] for one in report.suggestions}
-        note = words.statistics(report)
+        note = words.statistics(report, _config(state, services))
         return Outcome(
             note=note, suggestions=tuple(options)[:3], pending=Pending(kind="choice", options=options), quiet=True
         )
@@ -104,8 +105,28 @@ def ask_for_columns(source: str, error: UnknownColumns, state: ChatState) -> Out
     options = {"yes": [call], "the other way round": [ToolCall(tool="map_columns", args=swapped)]}
     note = f"{error.message} {words.mapping(error)}"
     return Outcome(
-        update, note, asks=("dataset",), suggestions=tuple(options), pending=Pending(kind="choice", options=options)
+        update, note, asks=("dataset",), suggestions=tuple(options), pending=Pending(kind="offer", options=options)
     )
+
+
+def look_again(before: ChatState, state: ChatState, services: Services) -> Outcome:
+    """After a turn that changed model or limit: the report for that, and what is newly wrong with the data under it."""
+    try:
+        fresh, old = refreshed(before, state, services), report_of(state)
+    except StudioError:
+        return Outcome()  # the file has gone or changed: the launch says so
+    if fresh is None or old is None:
+        return Outcome()
+    known = {problem.check for problem in old.problems}
+    note = "\n".join(words.problem(one) for one in fresh.problems if one.check not in known)
+    return Outcome({"dataset": fresh.model_dump()}, note)
+
+
+def _config(state: ChatState, services: Services) -> TrainingConfig | None:
+    try:
+        return config_of(state, services)
+    except StudioError:
+        return None
 
 
 def _report(state: ChatState) -> DatasetReport:
@@ -144,7 +165,7 @@ def _was_shown(tool: str, args: BaseModel, state: ChatState) -> bool:
 
 def _offer(note: str, call: ToolCall) -> Outcome:
     options = {"yes": [call], "no": [ToolCall(tool="decline")]}
-    return Outcome(note=note, suggestions=tuple(options), pending=Pending(kind="choice", options=options))
+    return Outcome(note=note, suggestions=tuple(options), pending=Pending(kind="offer", options=options))
 
 
 def _take(name: str, value: Any) -> ToolCall:
@@ -157,14 +178,24 @@ def _mended(
 ) -> Outcome:  # fmt: skip
     name = old.name if old else Path(str(state.choices["dataset"])).name
     earlier = old.made_from if old and old.made_from else {}
+    before = original or Path(old.source if old else "")
+    if str(before) == earlier.get("source"):  # mapped anew from the file as it came
+        earlier = {}
     made_from = {
-        "source": earlier.get("source") or (old.source if old else str(original)),
-        "sha256": earlier.get("sha256") or (old.sha256 if old else None),
+        "source": earlier.get("source") or str(before),
+        "sha256": earlier.get("sha256") or digest_of(before),
         "repairs": [*earlier.get("repairs", []), *repairs],
     }
     report = report_on(path, name, state, services).model_copy(update={"made_from": made_from})
     update = plan_update(state, choices=state.choices, dataset=report.model_dump())
     return Outcome(update, f"{note}\n{words.report(report)}\nThe original is untouched; *undo* goes back to it.")
+
+
+def _unmapped(report: DatasetReport) -> Path:
+    """The file with the columns as they came: the original of one that was mapped already."""
+    made = report.made_from or {}
+    original = Path(str(made.get("source")))
+    return original if "map_columns" in made.get("repairs", ()) and original.is_file() else Path(report.source)
 
 
 def _columns(path: Path, *names: str) -> list[str]:

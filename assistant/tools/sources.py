@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from assistant.dataset import DatasetReport, allowed_path, inspect
 from assistant.dataset.convert import readable
-from assistant.plan import model_card
+from assistant.plan import estimated, model_card, report_of, values_of
 from assistant.services import Services
 from assistant.state import ChatState
+from trainer.config import TrainingConfig
 from trainer.errors import DatasetError, DatasetUnreachable
+
+DEFAULT_LENGTH = TrainingConfig.model_fields["max_seq_length"].default
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FILE = re.compile(r"\.(jsonl?|ndjson|csv|tsv|parquet|txt|gz|zip)$", re.IGNORECASE)
@@ -38,15 +42,48 @@ def find_dataset(source: str, services: Services) -> Path:
 
 
 def report_on(path: Path, name: str, state: ChatState, services: Services) -> DatasetReport:
-    """The doctor's report, with the chosen model's tokenizer where it is at hand. Raises `DatasetError`."""
+    """The doctor's report for this plan: with the chosen model's tokenizer where it is at hand, and the plan's limit.
+
+    Raises `DatasetError`.
+    """
     card = model_card(state)
     tokenizer = services.hub.tokenizer_file(card) if card else None
     kept_as = path.name
     try:
         path = readable([path], services.settings.home / "unpacked")
-        report = inspect(path, card, tokenizer, state.choices.get("max_seq_length"))
+        report = inspect(path, card, tokenizer)
+        limit = _limit(report, state, services)
+        costs = _costs(report, state, services)
+        report = inspect(path, card, tokenizer, limit, costs)
     except DatasetError as error:
         # The user knows the file by its own name, not by the one it is kept under.
         error.message, error.hint = (text.replace(kept_as, name) for text in (error.message, error.hint))
         raise
     return report.model_copy(update={"name": name})
+
+
+def refreshed(before: ChatState, state: ChatState, services: Services) -> DatasetReport | None:
+    """The report anew when the model or the limit it was made for has changed; None when it still holds."""
+    report = report_of(state)
+    if report is None or before.dataset != state.dataset or not Path(report.source).is_file():
+        return None
+    if before.model == state.model and _limit(report, state, services) == report.limit:
+        return None
+    fresh = report_on(Path(report.source), report.name, state, services)
+    return fresh.model_copy(update={"made_from": report.made_from})
+
+
+def _limit(report: DatasetReport, state: ChatState, services: Services) -> int:
+    """Tokens a row may have: chosen, or what follows from this report."""
+    known = state.model_copy(update={"dataset": report.model_dump()})
+    return int(values_of(known, services).get("max_seq_length") or DEFAULT_LENGTH)
+
+
+def _costs(report: DatasetReport, state: ChatState, services: Services) -> Callable[[int], float | None]:
+    known = state.model_copy(update={"dataset": report.model_dump()})
+
+    def more_gib(length: int) -> float | None:
+        now, then = (estimated(known, services, **one).result for one in ({}, {"max_seq_length": length}))
+        return then.memory.total_gib - now.memory.total_gib if now and then else None
+
+    return more_gib

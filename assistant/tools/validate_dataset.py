@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from assistant import replies
 from assistant.consequences import meanings
 from assistant.plan import plan_update
+from assistant.replies.data import ways_out
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
@@ -34,4 +35,5 @@ def validate_dataset(args: ValidateDataset, state: ChatState, services: Services
     choices = {**state.choices, "dataset": source}
     update = plan_update(state, choices=choices, dataset=report.model_dump())
     extra = meanings({"dataset": source}, choices, state.model_copy(update=update), services)
-    return Outcome(update, "\n".join([replies.dataset_note(report), *extra]))
+    mends = tuple(ways_out(report))[:2]
+    return Outcome(update, "\n".join([replies.dataset_note(report), *extra]), suggestions=mends)

@@ -21,7 +21,7 @@ def _report(path: Path) -> str:
     parts = [
         f"{report.format} · {report.trained_on}",
         words.problems(report),
-        words.statistics(report),
+        words.statistics(report, None),
         words.graded(report.graded, report),
     ]
     return "\n\n".join(parts) + "\n"
