@@ -11,12 +11,14 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assistant import replies
 from assistant.data_card import card
+from assistant.dataset import counting
 from assistant.doctor.away import returned, snapshot
 from assistant.following import follow
 from assistant.graph.build import build_graph
@@ -32,7 +34,7 @@ from assistant.store import Row, Store
 from assistant.wizard import StepView, steps
 from trainer.compute.local import LocalProvider
 from trainer.config import TrainingConfig
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, DatasetError
 from trainer.presets import missing
 
 log = logging.getLogger("assistant")
@@ -64,6 +66,7 @@ class Assistant:
         # A turn and a poll of one conversation may arrive together; the second waits for the first.
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._locks_guard = threading.Lock()
+        self._counts: dict[str, Path] = {}  # the exact counts going on, by conversation
         self._looked: dict[str, float] = {}  # when a page last asked for a conversation's news
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -90,6 +93,7 @@ class Assistant:
         """Post what this conversation's runs reported since last time; None when they reported nothing."""
         here = time.monotonic()
         with self._lock(thread):
+            self._tell_count(thread)
             if here - self._looked.get(thread, -math.inf) > PRESENT_S and self.store.runs(thread):
                 self._looked[thread] = here
                 self.store.visit(thread, snapshot(self.store.runs(thread)))
@@ -116,7 +120,9 @@ class Assistant:
 
     def newest(self, thread: str) -> str:
         """A mark that changes whenever anything was said, or reported by a run, in the conversation."""
-        return self.store.newest(thread)
+        count = self._counts.get(thread)
+        share = f"/{counting.progress(count):.0%}" if count else ""
+        return self.store.newest(thread) + share
 
     def choices(self, thread: str) -> dict[str, Any]:
         """{field: value}, only what the user chose."""
@@ -154,7 +160,14 @@ class Assistant:
         """The report on this conversation's data as HTML, what is graded unfolded while the plan is reviewed."""
         state = self._state(thread)
         report = report_of(state)
-        return card(report, graded_open=state.pending.kind == "launch") if report else ""
+        if report is None:
+            return ""
+        share = None
+        if report.count and not report.tokens_exact:
+            exact = counting.result(Path(report.count))
+            share = None if exact else counting.progress(Path(report.count))
+            report = counting.sharper(report, exact) if exact else report
+        return card(report, share if share != 1.0 else None, graded_open=state.pending.kind == "launch")
 
     def state(self, thread: str) -> ChatState:
         """The conversation's state, for a panel that shows the plan."""
@@ -172,6 +185,24 @@ class Assistant:
                     with self._lock(thread):
                         follow(thread, self.services)
 
+    def _tell_count(self, thread: str) -> None:
+        """Post the exact count of this conversation's data once it is there."""
+        folder = self._counts.get(thread)
+        if folder is None or counting.progress(folder) < 1.0:
+            return
+        del self._counts[thread]
+        report = report_of(self._state(thread))
+        with suppress(DatasetError):  # a count that failed leaves the estimate as it is
+            exact = counting.result(folder)
+            if exact and report and report.count == str(folder):
+                text = replies.counted(report, counting.sharper(report, exact))
+                self.store.add_message(thread, Message(role="assistant", content=text))
+
+    def _follow_count(self, thread: str, dataset: dict[str, Any]) -> None:
+        self._counts.pop(thread, None)
+        if dataset.get("count") and not dataset.get("tokens_exact"):
+            self._counts[thread] = Path(dataset["count"])
+
     def _lock(self, thread: str) -> threading.RLock:
         with self._locks_guard:
             return self._locks[thread]
@@ -188,6 +219,7 @@ class Assistant:
             log_id = uuid.uuid4().hex[:8]
             log.exception("turn failed %s", log_id)
             return Reply(text=replies.bug(log_id))
+        self._follow_count(thread, result["chat"].get("dataset") or {})
         calls = [ToolCall.model_validate(call) for call in result["calls"]]
         return Reply.model_validate(result["reply"]).model_copy(update={"calls": calls})
 

@@ -16,7 +16,7 @@ HEAVY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "ac
 # trainer's rooms that need nothing but the standard library and pydantic
 LIGHT = {
     "trainer.checks", "trainer.compute", "trainer.config", "trainer.errors", "trainer.events", "trainer.formats",
-    "trainer.json_text", "trainer.presets", "trainer.rows", "trainer.templates", "trainer.turns",
+    "trainer.json_text", "trainer.presets", "trainer.rows", "trainer.templates", "trainer.token_cache", "trainer.turns",
 }  # fmt: skip
 ALLOWED_IN_LIGHT = {"pydantic", *sys.stdlib_module_names, "trainer"}
 

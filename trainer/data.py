@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 
 from datasets import Dataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
+from huggingface_hub import try_to_load_from_cache
 from jinja2.exceptions import TemplateError
 
+from trainer import token_cache
 from trainer.errors import DatasetError, DatasetUnreachable, ModelError
 from trainer.formats import Example, detect, to_example, without_tool_fields
 from trainer.presets import validation_rows
@@ -26,6 +28,8 @@ from trainer.turns import Message
 
 MASKED = -100  # torch's ignore_index: such tokens carry no loss
 SNIFFED_ROWS = 200  # rows looked at to tell the format
+COMPARED = 16  # rows tokenised again to see whether a cache can be believed
+WORTH_KEEPING = 1_000  # rows
 _HERE = Path(__file__).parent
 _Item = TypeVar("_Item")
 
@@ -61,6 +65,7 @@ class Prepared:
     masked: int  # rows left without anything to learn
     used: list[int]  # for each row of `train`, its place among the examples given
     without_end: int  # uncut rows whose trained part has no stop token
+    reused: int = 0  # rows whose tokens came from the cache
 
 
 def read_source(dataset: str) -> Source:
@@ -135,14 +140,24 @@ def give_template(tokenizer: Any) -> bool:
 
 
 def prepare(
-    train: Sequence[Example], held_out: Sequence[Example], tokenizer: Any, limit: int, stop_ids: frozenset[int]
+    train: Sequence[Example],
+    held_out: Sequence[Example],
+    tokenizer: Any,
+    limit: int,
+    stop_ids: frozenset[int],
+    cache: Path | None = None,
 ) -> Prepared:
-    """Tokenise both parts. Raises `DatasetError` before any training when every answer is masked."""
+    """Tokenise both parts. Raises `DatasetError` before any training when every answer is masked.
+
+    cache: a folder of token_cache; its rows are used when it agrees with this tokenizer, else it is made anew.
+    """
     if not tokenizer.is_fast:
         raise ModelError(
             "This model's tokenizer cannot tell where its tokens lie in the text.", "Use another base model."
         )
-    made = [tokenise(example, tokenizer, limit, stop_ids) for example in train]
+    rows, reused = _encoded([*train, *held_out], tokenizer, cache)
+    everything = [_finished(row, tokenizer, limit, stop_ids) for row in rows]
+    made, checked = everything[: len(train)], everything[len(train) :]
     usable = [tokens for tokens in made if tokens.trained]
     if not usable:
         raise DatasetError(
@@ -151,7 +166,6 @@ def prepare(
             "Raise max_seq_length, shorten the prompts, or fill in the answers.",
             ("max_seq_length", "dataset"),
         )
-    checked = [tokenise(example, tokenizer, limit, stop_ids) for example in held_out]
     return Prepared(
         train=_dataset(usable),
         evaluation=_dataset([tokens for tokens in checked if tokens.trained]),
@@ -159,20 +173,54 @@ def prepare(
         masked=len(made) - len(usable),
         used=[place for place, tokens in enumerate(made) if tokens.trained],
         without_end=sum(not tokens.cut and not stop_ids & _trained_ids(tokens) for tokens in usable),
+        reused=reused,
     )
 
 
 def tokenise(example: Example, tokenizer: Any, limit: int, stop_ids: frozenset[int]) -> Tokens:
     """One example as at most `limit` tokens; labels are the tokens' own ids where there is loss, else MASKED."""
+    return _finished(_encode(example, tokenizer), tokenizer, limit, stop_ids)
+
+
+def tokenizer_json(base: str) -> Path | None:
+    """The file of the base's tokenizer: in its folder, or where the Hub's files are kept."""
+    if Path(base).is_dir():
+        path = Path(base) / "tokenizer.json"
+        return path if path.is_file() else None
+    found = try_to_load_from_cache(base, "tokenizer.json")
+    return Path(found) if isinstance(found, str) else None
+
+
+def _encoded(examples: Sequence[Example], tokenizer: Any, cache: Path | None) -> tuple[list[token_cache.Row], int]:
+    """Every example's tokens, and how many of them came from the cache; a fresh cache when it held none of them."""
+    known = token_cache.load(cache) if cache else None
+    if known is not None and all(
+        known.get(example) in (None, _encode(example, tokenizer))
+        for example in examples[:: len(examples) // COMPARED + 1]
+    ):
+        found = [known.get(example) for example in examples]
+        rows = [row or _encode(example, tokenizer) for row, example in zip(found, examples, strict=True)]
+        return rows, sum(row is not None for row in found)
+    rows = [_encode(example, tokenizer) for example in examples]
+    if cache and len(rows) >= WORTH_KEEPING:
+        with token_cache.Writer(cache) as writer:
+            for example, row in zip(examples, rows, strict=True):
+                writer.add(example, row)
+    return rows, 0
+
+
+def _encode(example: Example, tokenizer: Any) -> token_cache.Row:
     text, spans = _rendered(example, tokenizer)
-    plain = "text" in example
-    encoded = tokenizer(text, add_special_tokens=plain, return_offsets_mapping=True)
-    ids: list[int] = list(encoded["input_ids"])
-    labels = [
-        token if end > start and any(low <= start < high for low, high in spans) else MASKED
-        for token, (start, end) in zip(ids, encoded["offset_mapping"], strict=True)
-    ]
-    ids, labels = _ended(ids, labels, tokenizer, stop_ids)
+    encoded = tokenizer(text, add_special_tokens="text" in example, return_offsets_mapping=True)
+    trained = (
+        end > start and any(low <= start < high for low, high in spans) for start, end in encoded["offset_mapping"]
+    )
+    return token_cache.Row(list(encoded["input_ids"]), bytes(trained))
+
+
+def _finished(row: token_cache.Row, tokenizer: Any, limit: int, stop_ids: frozenset[int]) -> Tokens:
+    labels = [token if learned else MASKED for token, learned in zip(row.ids, row.trained, strict=True)]
+    ids, labels = _ended(row.ids, labels, tokenizer, stop_ids)
     return Tokens(ids[:limit], labels[:limit], cut=len(ids) > limit)
 
 

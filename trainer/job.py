@@ -9,7 +9,7 @@ from typing import Any
 
 import datasets
 
-from trainer import card, checkpoints, contract, data, model, studio_tiny, trackers
+from trainer import card, checkpoints, contract, data, model, studio_tiny, token_cache, trackers
 from trainer.callbacks import Emit
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
@@ -67,7 +67,8 @@ def get_ready(config: TrainingConfig, folder: Path, emit: Emit, *, resume: bool 
     style = _style(tokenizer, kept[0])
     stops = contract.stop_ids(base, tokenizer)
     emit(Stage(name="tokenising"))
-    prepared = data.prepare(kept, held_out, tokenizer, config.max_seq_length, stops)
+    cache = _cache(folder, source, base, tokenizer)
+    prepared = data.prepare(kept, held_out, tokenizer, config.max_seq_length, stops, cache)
     _tell(config, source, prepared, emit)
     probes = [contract.render(tokenizer, example) for example in (held_out or kept)[:PROBES]]
     return Job(config, folder, base, source, prepared, tokenizer, style, probes, where)
@@ -82,6 +83,14 @@ def _studio_tiny(folder: Path, kept: Sequence[Example], seed: int, emit: Emit, *
     studio_tiny.build(folder, data.prompt_texts(kept), everything, seed=seed)
     checkpoints.seal(folder, {"seed": seed})
     return folder
+
+
+def _cache(folder: Path, source: data.Source, base: str, tokenizer: Any) -> Path | None:
+    """Tokens lie in RUN/tokens, which whoever makes runs may link to a place they share."""
+    file = data.tokenizer_json(base)
+    if file is None:
+        return None
+    return token_cache.folder_for(folder / "tokens", source.sha256, file, tokenizer.chat_template or "")
 
 
 def _style(tokenizer: Any, example: Example) -> card.PromptStyle:

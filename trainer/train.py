@@ -244,6 +244,7 @@ def _started(job: Job, tuned: PeftModel, total: int, step: int) -> Started:
         details={
             "precision": job.where.precision,
             "effective_batch_size": job.config.effective_batch_size,
+            "tokens_reused": job.prepared.reused,
             **first_look(job.prepared),
         },
     )

@@ -87,7 +87,7 @@ def grade(number: int, example: Example, kit: Kit, limit: int | None, rate: floa
     text, spans = rendered(example, kit)
     ends = _offsets(text, spans, "text" in example, kit, rate)
     kinds = [_kind(at, start, end, spans, limit) for at, (start, end) in enumerate(ends)]
-    added = _adds_end(text, spans, kit)
+    added = adds_end(text, spans, kit)
     total = len(ends) + added
     trained = kinds.count("trained") + (added if limit is None or total <= limit else 0)
     return Graded(
@@ -97,6 +97,11 @@ def grade(number: int, example: Example, kit: Kit, limit: int | None, rate: floa
         cut=max(0, total - limit) if limit else 0,
         pieces=_pieces(text, ends, kinds),
     )
+
+
+def adds_end(text: str, spans: Spans, kit: Kit) -> int:
+    """1 when the trainer will append the end-of-sequence token, because what is trained does not end in it."""
+    return int(bool(kit.eos and spans) and not text[: spans[-1][1]].rstrip().endswith(kit.eos))
 
 
 def _offsets(text: str, spans: Spans, plain: bool, kit: Kit, rate: float) -> Spans:
@@ -121,11 +126,6 @@ def _kind(at: int, start: int, end: int, spans: Spans, limit: int | None) -> Kin
     if limit is not None and at >= limit:
         return "cut"
     return "trained" if end > start and any(low <= start < high for low, high in spans) else "masked"
-
-
-def _adds_end(text: str, spans: Spans, kit: Kit) -> int:
-    """1 when the trainer will append the end-of-sequence token, because what is trained does not end in it."""
-    return int(bool(kit.eos and spans) and not text[: spans[-1][1]].rstrip().endswith(kit.eos))
 
 
 def _pieces(text: str, offsets: Spans, kinds: list[Kind]) -> list[tuple[Kind, str]]:

@@ -60,7 +60,7 @@ class DatasetReport(BaseModel):
     confidence interval of the total where a tokenizer was there, None where tokens are counted from bytes ·
     looked_at: rows whose contents were checked (all, or an evenly spread sample) ·
     trained_share: of the tokens seen, those that are graded · graded: the first, the longest and the worst row ·
-    limit: tokens a row may have in this plan
+    limit: tokens a row may have in this plan · count: folder of the exact count that follows (see counting.py)
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,6 +87,7 @@ class DatasetReport(BaseModel):
     preview: list[dict[str, str]]
     graded: list[Graded] = []
     limit: int | None = None
+    count: str | None = None
     made_from: dict[str, Any] | None = None  # a mended file: source and sha256 of the original, and the repairs
     suggestions: list[Suggestion] = []
 

@@ -41,6 +41,17 @@ def report(found: DatasetReport) -> str:
     return f"**{found.name}**: {found.usable_rows:,} usable rows, {about}{found.tokens_total:,} tokens{left}."
 
 
+def counted(before: DatasetReport, found: DatasetReport) -> str:
+    """The exact count has come in: what it is, and what only a look at every row has found."""
+    known = {problem.check for problem in before.problems}
+    new = [problem(one) for one in found.problems if one.check not in known]
+    head = (
+        f"Every row of **{found.name}** is counted now: {found.tokens_total:,} tokens{_estimated(before)}, "
+        f"{found.tokens_longest:,} in the longest."
+    )
+    return "\n".join([head, *(["What a look at every row added:", *new] if new else [])])
+
+
 def problems(found: DatasetReport) -> str:
     """Every finding with an example."""
     if not found.problems:
@@ -128,6 +139,12 @@ def statistics(found: DatasetReport, config: TrainingConfig | None) -> str:
 
 def suggested(one: Suggestion) -> str:
     return f"{TrainingConfig.model_fields[one.field].title} {show(one.value)}"
+
+
+def _estimated(before: DatasetReport) -> str:
+    if before.tokens_low is None:
+        return f" (the estimate from bytes was {before.tokens_total:,})"
+    return f" (the sample said {before.tokens_low:,} to {before.tokens_high:,})"
 
 
 def _epoch(found: DatasetReport, config: TrainingConfig) -> str:

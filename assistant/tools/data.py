@@ -17,7 +17,7 @@ from assistant.replies import data as words
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
 from assistant.tools.base import Outcome
-from assistant.tools.sources import find_dataset, refreshed, report_on
+from assistant.tools.sources import counted, find_dataset, refreshed, report_on
 from trainer.config import TrainingConfig
 from trainer.errors import DatasetError, StudioError
 from trainer.formats import SAMPLE, Format, UnknownColumns, detect, mapped, to_example
@@ -110,16 +110,22 @@ def ask_for_columns(source: str, error: UnknownColumns, state: ChatState) -> Out
 
 
 def look_again(before: ChatState, state: ChatState, services: Services) -> Outcome:
-    """After a turn that changed model or limit: the report for that, and what is newly wrong with the data under it."""
+    """After a turn that changed model, limit or data: the report for that, what is newly wrong with the data under it,
+    and the exact count of a file that was only sampled: started, or taken over when it is there."""
+    old = report_of(state)
+    if old is None:
+        return Outcome()
     try:
-        fresh, old = refreshed(before, state, services), report_of(state)
+        fresh = refreshed(before, state, services)
+        changed = fresh is not None or before.dataset != state.dataset
+        report = counted(fresh or old, state, services, begin=changed)
     except StudioError:
         return Outcome()  # the file has gone or changed: the launch says so
-    if fresh is None or old is None:
+    if report == old:
         return Outcome()
     known = {problem.check for problem in old.problems}
-    note = "\n".join(words.problem(one) for one in fresh.problems if one.check not in known)
-    return Outcome({"dataset": fresh.model_dump()}, note)
+    new = [one for one in report.problems if one.check not in known] if fresh else []
+    return Outcome({"dataset": report.model_dump()}, "\n".join(map(words.problem, new)))
 
 
 def _config(state: ChatState, services: Services) -> TrainingConfig | None:

@@ -16,6 +16,7 @@ from assistant.review import review_text
 from assistant.services import Services
 from assistant.state import ChatState, Pending
 from assistant.tools.base import Outcome
+from trainer import token_cache
 from trainer.compute import Run
 from trainer.errors import ComputeError, StudioError
 
@@ -93,6 +94,7 @@ def _prepare(folder: Path, state: ChatState, services: Services) -> None:
         }
     )
     folder.mkdir(parents=True)
+    token_cache.share(folder, services.settings.home / "tokens")
     (folder / "config.json").write_text(final.model_dump_json(indent=2), encoding="utf-8")
     origins = replies.origins(state, services)
     data = {"name": report.name, "sha256": report.sha256, "made_from": report.made_from}

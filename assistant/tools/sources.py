@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from assistant.dataset import DatasetReport, allowed_path, inspect
+from assistant.dataset import DatasetReport, allowed_path, counting, inspect
 from assistant.dataset.convert import readable
 from assistant.plan import estimated, model_card, report_of, values_of
 from assistant.services import Services
@@ -71,6 +71,18 @@ def refreshed(before: ChatState, state: ChatState, services: Services) -> Datase
         return None
     fresh = report_on(Path(report.source), report.name, state, services)
     return fresh.model_copy(update={"made_from": report.made_from})
+
+
+def counted(report: DatasetReport, state: ChatState, services: Services, begin: bool) -> DatasetReport:
+    """The report with the exact count in it when that is there; `begin`: start one where it would say more."""
+    if report.count is None and begin and report.looked_at and not report.tokens_exact:
+        card = model_card(state)
+        tokenizer = services.hub.tokenizer_file(card) if card else None
+        if counting.wanted(report, card, tokenizer):
+            folder = counting.start(report, card, tokenizer, services.settings.home / "tokens")
+            report = report.model_copy(update={"count": str(folder)})
+    exact = counting.result(Path(report.count)) if report.count and not report.tokens_exact else None
+    return counting.sharper(report, exact) if exact else report
 
 
 def _limit(report: DatasetReport, state: ChatState, services: Services) -> int:
