@@ -20,29 +20,54 @@ _NEEDS = {
 }  # fmt: skip
 
 
+MOST_CHANGES = 8  # rows; when more has changed, the whole plan is easier to read
+Rows = dict[str, list[str]]  # field -> [value, why], as shown
+
+
 def review_text(state: ChatState, services: Services) -> str:
-    """What the user says yes or no to."""
-    parts = [
-        "Here is the whole plan.",
-        plan_table(state, services),
-        estimate_lines(estimated(state, services), state),
-        _run_length(state, services),
-        _graded(state),
-        checklist(state, services),
-    ]
+    """What the user says yes or no to: the whole plan, or what is new in it since the whole was last shown."""
+    rows = plan_rows(state, services)
+    changed = _changed(rows, state.reviewed)
+    parts = ["Here is the whole plan.", _table(rows)]
+    if changed is not None:
+        parts = [
+            "The plan is as shown before, with this new:" if changed else "The plan is as shown before.",
+            _table(changed),
+        ]
+    parts += [estimate_lines(estimated(state, services), state), _run_length(state, services)]
+    parts += [_graded(state), checklist(state, services)] if changed is None else []
     where = "on this machine, at no rental cost" if state.choices.get("provider") in (None, "local") else "there"
     return "\n\n".join(filter(None, parts)) + f"\n\n**Start training {where}?** A plain *yes* starts it."
 
 
 def plan_table(state: ChatState, services: Services) -> str:
     """Every value with *you said / computed because / default*, as a Markdown table."""
+    return _table(plan_rows(state, services))
+
+
+def plan_rows(state: ChatState, services: Services) -> Rows:
+    """Every value that counts, as it is shown, and who chose it, in the order of the seven steps."""
     values, job = values_of(state, services), job_of(state, services)
-    rows = ["| | Value | Why |", "|---|---|---|"]
-    for step in STEPS:
-        for name in (n for n in TrainingConfig.model_fields if step_of(n) == step and _relevant(n, values)):
-            title = TrainingConfig.model_fields[name].title
-            rows.append(f"| {title} | {_shown(name, values.get(name), state, services)} | {_why(name, state, job)} |")
-    return "\n".join(rows)
+    return {
+        name: [_shown(name, values.get(name), state, services), _why(name, state, job)]
+        for step in STEPS
+        for name in TrainingConfig.model_fields
+        if step_of(name) == step and _relevant(name, values)
+    }
+
+
+def _changed(rows: Rows, before: Rows) -> Rows | None:
+    """The rows that differ from those shown before; None when it would be another plan altogether."""
+    if not before or any(rows[name][0] != before[name][0] for name in ("base_model", "dataset")):
+        return None
+    changed = {name: row for name, row in rows.items() if before.get(name) != row}
+    changed |= {name: ["no longer", ""] for name in before.keys() - rows.keys()}
+    return changed if len(changed) <= MOST_CHANGES else None
+
+
+def _table(rows: Rows) -> str:
+    lines = [f"| {TrainingConfig.model_fields[name].title} | {value} | {why} |" for name, (value, why) in rows.items()]
+    return "\n".join(["| | Value | Why |", "|---|---|---|", *lines]) if lines else ""
 
 
 def _relevant(name: str, values: dict[str, object]) -> bool:
@@ -102,4 +127,4 @@ def checklist(state: ChatState, services: Services) -> str:
         "tracking": f"Tracking: {tracker}" + (" (the run's own log is always kept)" if tracker == "none" else ""),
         "review": "Output directory: " + (chosen.get("output_dir") or "a folder of the run's own"),
     }
-    return "\n".join(f"- {'⬜' if step in stopped else '✅'} {text}" for step, text in points.items())
+    return "\n".join(f"- {'○' if step in stopped else '✓'} {text}" for step, text in points.items())

@@ -63,6 +63,7 @@ class ChatState(BaseModel):
     versions: int = 0  # the highest number given so far
     pending: Pending = Pending()
     shown_plan: str | None = None  # hash of the plan as last reviewed; a yes counts only for that one
+    reviewed: dict[str, list[str]] = {}  # the plan's rows as last shown for a yes: the next review shows what is new
     blocks_told: list[
         str
     ] = []  # fingerprints of what stood in the way at the last review: nothing is told in full twice

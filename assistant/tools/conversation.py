@@ -94,7 +94,8 @@ class Restart(BaseModel):
 def restart(args: Restart, state: ChatState, services: Services) -> Outcome:
     blank = ChatState()
     fresh = {
-        name: getattr(blank, name) for name in (*PLAN_FIELDS, "told", "skipped", "shown_plan", "diagnosis", "remedies")
+        name: getattr(blank, name)
+        for name in (*PLAN_FIELDS, "told", "skipped", "shown_plan", "reviewed", "diagnosis", "remedies")
     }
     return Outcome(plan_update(state, **fresh), replies.restarted())
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from assistant import replies
 from assistant.plan import blockers, config_of, estimated, model_card, plan_hash, report_of
-from assistant.review import review_text
+from assistant.review import plan_rows, review_text
 from assistant.services import Services
 from assistant.state import ChatState, Pending
 from assistant.tools.base import Outcome
@@ -32,7 +32,7 @@ def launch(args: Launch, state: ChatState, services: Services) -> Outcome:
     if stop:
         asks = tuple(name for name in ("base_model", "dataset") if not state.choices.get(name))
         return Outcome(note=replies.cannot_launch(stop), asks=asks)
-    update = {"shown_plan": plan_hash(state, services)}
+    update = {"shown_plan": plan_hash(state, services), "reviewed": plan_rows(state, services)}
     pending = Pending(kind="launch", fields=("launch",))
     note = review_text(state, services)
     return Outcome(update, note, asks=("launch",), suggestions=("yes, start", "no, not yet"), pending=pending)
@@ -51,7 +51,7 @@ def confirm(args: Confirm, state: ChatState, services: Services) -> Outcome:
         return launch(Launch(), state, services)
     plan = state.shown_plan
     handle = _submit(plan, state, services)
-    return Outcome({"run_id": handle.id, "shown_plan": None}, replies.launched(handle.id), quiet=True)
+    return Outcome({"run_id": handle.id, "shown_plan": None, "reviewed": {}}, replies.launched(handle.id), quiet=True)
 
 
 def active_run(services: Services) -> dict[str, Any] | None:

@@ -125,7 +125,7 @@ def test_review_says_who_chose_each_value(spoken):
     assert "| Epochs | 1 | you said |" in reply.text
     assert "| Dropout | 0.05 | default |" in reply.text
     assert "computed: there is no GPU" in reply.text
-    assert "- ✅ Dataset read and validated" in reply.text
+    assert "- ✓ Dataset read and validated" in reply.text
     assert reply.asks == ("launch",)
 
 
@@ -264,3 +264,14 @@ def test_every_message_and_every_report_changes_the_mark_that_tabs_watch(spoken)
         marks.append(spoken.newest("t"))
     assert len(set(marks)) == len(marks)
     assert spoken.newest("t") == marks[-1]
+
+
+def test_a_second_review_shows_what_is_new_and_show_the_plan_shows_all(assistant, faq):
+    first = assistant.say("t", f"studio-tiny with lora on {faq.name}, 1 epoch, on this machine, no tracker").text
+    assert "| Seed |" in first
+    second = assistant.say("t", "rank 16").text
+    assert "| Rank (r) | 16 | you said |" in second
+    assert "| Alpha (α) | 32 | computed: twice the rank |" in second
+    assert "| Seed |" not in second
+    assert "A plain *yes* starts it" in second
+    assert "| Seed |" in assistant.say("t", "show me the plan").text
