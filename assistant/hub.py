@@ -14,36 +14,31 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.errors import (  # type: ignore[attr-defined]
+from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
-    HTTPError,
     RepositoryNotFoundError,
 )
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # type: ignore[attr-defined]
 
 from assistant.cards import ModelCard, embedded_card, folder_card, known_card, refuse_other_kinds
-from assistant.hub_cards import DatasetCard, card_from, dataset_card, no_safe_weights, refuse_files, training_files
+from assistant.hub_cards import DatasetCard, card_from, no_safe_weights, refuse_files
+from assistant.hub_data import FAILURES, TIMEOUT, Fetched, HubDatasets, why
 from assistant.knowledge.models import STUDIO_TINY, by_id
 from assistant.patience import within
-from trainer.errors import DatasetError, DatasetUnreachable, ModelError, ModelGated, ModelNotFound, ModelUnreachable
+from trainer.errors import DatasetError, ModelError, ModelGated, ModelNotFound, ModelUnreachable
+from trainer.hub_name import parse
 
 __all__ = ["DatasetCard", "Hub", "ModelCard"]
 
-TIMEOUT = 5.0  # seconds for one answer
 PROBE = 1.5  # seconds to find out whether the Hub answers at all
 REMEMBER = 60.0  # seconds for which that is believed
-FETCH = 20.0  # seconds a turn may wait for a dataset
-MAX_DATASET = 200_000_000  # bytes
 MAX_CONFIG = 2_000_000  # bytes of a config.json
 MAX_TOKENIZER = 40_000_000  # bytes of a tokenizer.json
-FAILURES = (HTTPError, OSError, ValueError)  # of any client huggingface_hub may use: libraries differ by version
 
 _ID = re.compile(r"(?:\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
-_DATASET_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 _PATH = re.compile(r"^(/|~/|\.{1,2}[/\\]|[A-Za-z]:[/\\])")
 _PAGE = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:datasets/)?", re.IGNORECASE)
 
@@ -67,6 +62,7 @@ class Hub:
         self._token, self._offline, self._clock = token, offline, clock
         self._folders = tuple(folder.resolve() for folder in folders)
         self._answers: tuple[float, bool] | None = None  # when it was found out, and what
+        self._datasets = HubDatasets(self._endpoint, self._api, token, self.reachable)
         self._cards: dict[str, tuple[float, ModelCard]] = {}
 
     def find_model(self, name: str) -> ModelCard:
@@ -110,36 +106,16 @@ class Hub:
     def dataset(self, name: str) -> DatasetCard:
         """Raises `DatasetError` when there is no such dataset, `DatasetUnreachable` when that cannot be told now."""
         name = _PAGE.sub("", name.strip()).strip("/ ")
-        if not _DATASET_ID.fullmatch(name):
+        meant = parse(name)
+        if meant is None:
             raise DatasetError(
                 f"`{name[:100]}` is not the name of a dataset.", "Names look like `tatsu-lab/alpaca`.", _DATA
             )
-        if not self.reachable():
-            raise DatasetUnreachable(
-                f"I can't reach the Hub to look at `{name}`.", "Drop a file instead, or try later.", _DATA
-            )
-        with _explained_dataset(name):
-            found = self._api.dataset_info(name, timeout=TIMEOUT, token=self._token() or False)
-        return dataset_card(found)
+        return self._datasets.card(meant)
 
-    def fetch_dataset(self, name: str, folder: Path) -> list[Path]:
-        """The training files of a dataset on the Hub, fetched under `folder` when they are not large.
-
-        Raises `DatasetError` when there are none, `DatasetUnreachable` when they are too large or take too long: then
-        they come in the background, and are there the next time.
-        """
-        card = self.dataset(name)
-        files = training_files(card)
-        place = folder / card.id.replace("/", "--")
-        with _explained_dataset(name):
-            size = sum(self._size(card, file) for file in files)
-        if size > MAX_DATASET:
-            hint = "Download it and name the file, or choose a smaller one."
-            raise DatasetUnreachable(f"{card.id} is {size / 1e6:,.0f} MB: too much to fetch in a chat.", hint, _DATA)
-        paths = within(FETCH, lambda: [self._fetch_file(card, file, place) for file in files], FAILURES)
-        if paths is None:
-            raise DatasetUnreachable(f"{card.id} is still being fetched.", "Name it again in a minute.", _DATA)
-        return paths
+    def fetch_dataset(self, name: str, folder: Path) -> Fetched:
+        """The rows of a dataset, or the first few thousand of a large one (see HubDatasets.fetch)."""
+        return self._datasets.fetch(_PAGE.sub("", name.strip()).strip("/ "), folder)
 
     def reachable(self) -> bool:
         """Whether the Hub answers; asked at most once a minute and for at most 1.5 s."""
@@ -234,20 +210,6 @@ class Hub:
 
         return within(TIMEOUT, fetch, FAILURES)
 
-    def _size(self, card: DatasetCard, file: str) -> int:
-        url = hf_hub_url(card.id, file, repo_type="dataset", revision=card.revision, endpoint=self._endpoint)
-        head = get_session().head(url, headers=build_hf_headers(token=self._token() or False), timeout=TIMEOUT)
-        hf_raise_for_status(head)
-        return int(head.headers.get("x-linked-size") or head.headers.get("content-length") or 0)
-
-    def _fetch_file(self, card: DatasetCard, file: str, folder: Path) -> Path:
-        return Path(
-            hf_hub_download(
-                card.id, file, repo_type="dataset", revision=card.revision, endpoint=self._endpoint,
-                token=self._token() or False, local_dir=folder,
-            )
-        )  # fmt: skip
-
     def _download(self, card: ModelCard, name: str, token: str | bool) -> Path:
         return Path(hf_hub_download(card.id, name, revision=card.revision, endpoint=self._endpoint, token=token))
 
@@ -268,31 +230,7 @@ def _explained_model(name: str) -> Iterator[None]:
     except EntryNotFoundError as error:
         raise ModelError(f"{name} has no config.json: it is no transformers model.", _ANOTHER, _MODEL) from error
     except FAILURES as error:
-        raise ModelUnreachable(_why(error), "Try again later.", _MODEL) from error
-
-
-@contextmanager
-def _explained_dataset(name: str) -> Iterator[None]:
-    try:
-        yield
-    except GatedRepoError as error:
-        raise DatasetError(f"{name} is gated.", "Accept its terms on its page, and set HF_TOKEN.", _DATA) from error
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        hint = "Check its name. If it is private, set HF_TOKEN."
-        raise DatasetError(f"There is no dataset `{name}` on the Hub.", hint, _DATA) from error
-    except FAILURES as error:
-        raise DatasetUnreachable(_why(error), "Try again later, or drop a file.", _DATA) from error
-
-
-def _why(error: Exception) -> str:
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if status == 429:
-        return "The Hub asks us to slow down (429)."
-    if status:
-        return f"The Hub answers with an error ({status})."
-    return (
-        "The Hub does not answer in time." if "Timeout" in type(error).__name__ else "I can't reach the Hub right now."
-    )
+        raise ModelUnreachable(why(error), "Try again later.", _MODEL) from error
 
 
 def _known_config(name: str) -> dict[str, Any] | None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from assistant.cards import ModelCard, context_of, slim
-from trainer.errors import DatasetError, ModelError
+from trainer.errors import ModelError
+from trainer.hub_name import Subsets, subsets
 
 Found = Any  # huggingface_hub's ModelInfo or DatasetInfo, which only hub.py may import
 
 
-_DATA_FILES = (".jsonl", ".parquet", ".csv", ".json", ".jsonl.gz", ".json.gz", ".txt")
-_NO_DATA = ("dataset_infos.json", "dataset_dict.json", "state.json", "requirements.txt", "license.txt")
-_OTHER_SPLIT = re.compile(r"(?:^|[/_.-])(?:test|val|valid|validation|dev|eval)(?:[/_.-]|$)", re.IGNORECASE)
-
-
 class DatasetCard(BaseModel):
-    """A dataset on the Hub: that it exists, at which commit, and its files."""
+    """A dataset on the Hub: that it exists, at which commit, its files with their bytes, and what they hold."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +25,8 @@ class DatasetCard(BaseModel):
     private: bool = False
     licence: str | None = None
     files: tuple[str, ...] = ()
+    sizes: dict[str, int] = {}
+    parts: Subsets = {}
 
 
 def refuse_files(name: str, files: list[str]) -> None:
@@ -82,28 +79,15 @@ def _has_template(found: Found) -> bool | None:
 def dataset_card(found: Found) -> DatasetCard:
     """The part of the answer that the conversation needs."""
     licence = getattr(found.card_data, "license", None)
+    files = [file.rfilename for file in found.siblings or []]
+    configs = getattr(found.card_data, "configs", None) or []
     return DatasetCard(
         id=found.id,
         revision=found.sha,
         gated=bool(found.gated),
         private=bool(found.private),
         licence=licence if isinstance(licence, str) else None,
-        files=tuple(file.rfilename for file in found.siblings or []),
+        files=tuple(files),
+        sizes={file.rfilename: file.size for file in found.siblings or [] if file.size},
+        parts=subsets(files, [one for one in configs if isinstance(one, Mapping)]),
     )
-
-
-def training_files(card: DatasetCard) -> list[str]:
-    """The files of the training split, of one kind. Raises `DatasetError` when there are no data files."""
-    files = [file for file in card.files if file.lower().split("/")[-1] not in _NO_DATA]
-    kinds = [[file for file in files if file.lower().endswith(ending)] for ending in _DATA_FILES]
-    data = next((files for files in kinds if files), [])
-    train = (
-        [file for file in data if "train" in file.lower()]
-        or [file for file in data if not _OTHER_SPLIT.search(file)]
-        or data
-    )
-    if not train:
-        raise DatasetError(
-            f"{card.id} has no data files I can read.", "Use one with JSONL, JSON, CSV or Parquet.", ("dataset",)
-        )
-    return train[:50]

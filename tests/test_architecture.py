@@ -16,7 +16,7 @@ HEAVY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "ac
 # trainer's rooms that need nothing but the standard library and pydantic
 LIGHT = {
     "trainer.checks", "trainer.compute", "trainer.config", "trainer.errors", "trainer.events", "trainer.formats",
-    "trainer.json_text", "trainer.presets", "trainer.rows", "trainer.templates", "trainer.token_cache", "trainer.turns",
+    "trainer.hub_name", "trainer.json_text", "trainer.presets", "trainer.rows", "trainer.templates", "trainer.token_cache", "trainer.turns",
 }  # fmt: skip
 ALLOWED_IN_LIGHT = {"pydantic", *sys.stdlib_module_names, "trainer"}
 
@@ -66,7 +66,7 @@ def test_assistant_keeps_to_its_libraries():
         assert not tops & HEAVY, f"{name} imports {tops & HEAVY}"
         if not name.startswith("assistant.graph"):
             assert "langgraph" not in tops, f"{name} imports langgraph; only graph/ may"
-        if name not in ("assistant.hub", "assistant.interpreters.llm"):
+        if name not in ("assistant.hub", "assistant.hub_data", "assistant.interpreters.llm"):
             assert "huggingface_hub" not in tops, f"{name} imports huggingface_hub"
 
 

@@ -14,13 +14,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from datasets import Dataset, load_dataset
-from datasets.exceptions import DatasetNotFoundError
+from datasets import Dataset
 from huggingface_hub import try_to_load_from_cache
 from jinja2.exceptions import TemplateError
 
-from trainer import token_cache
-from trainer.errors import DatasetError, DatasetUnreachable, ModelError
+from trainer import hub_data, token_cache
+from trainer.errors import DatasetError, ModelError
 from trainer.formats import Example, detect, to_example, without_tool_fields
 from trainer.presets import validation_rows
 from trainer.rows import Row, read
@@ -70,7 +69,7 @@ class Prepared:
 
 def read_source(dataset: str) -> Source:
     """Every usable row of a file or a Hub dataset. Raises `DatasetError` when there is none."""
-    rows, digest = _file_rows(Path(dataset)) if Path(dataset).is_file() else _hub_rows(dataset)
+    rows, digest = _file_rows(Path(dataset)) if Path(dataset).is_file() else hub_data.rows(dataset)
     head = list(islice(rows, SNIFFED_ROWS))
     if not head:
         raise DatasetError(f"{dataset} has no rows.", "Choose a file with at least one example.", ("dataset",))
@@ -285,19 +284,3 @@ def _file_rows(path: Path) -> tuple[Iterator[Row], str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return read(path), digest
-
-
-def _hub_rows(name: str) -> tuple[Iterator[Row], str]:
-    if Path(name).is_absolute() or name.startswith("."):
-        raise DatasetError(f"There is no file {name}.", "Check the path, or drop the file again.", ("dataset",))
-    try:
-        loaded = load_dataset(name, split="train")
-    except DatasetNotFoundError as error:
-        raise DatasetError(f"There is no dataset {name} on the Hub.", "Check its name.", ("dataset",)) from error
-    except (ConnectionError, OSError) as error:
-        raise DatasetUnreachable(
-            f"The dataset {name} cannot be reached right now.", "Check the network, or use a local file.", ("dataset",)
-        ) from error
-    except ValueError as error:
-        raise DatasetError(f"The dataset {name} cannot be loaded: {error}", fields=("dataset",)) from error
-    return (Row(number=n, data=dict(data), error=None) for n, data in enumerate(loaded, 1)), str(loaded._fingerprint)

@@ -84,6 +84,23 @@ def delimiter_of(path: Path) -> str:
     return max(",;\t|", key=line.count)
 
 
+def paragraphs(path: Path) -> Iterator[dict[str, Any]]:
+    """Plain text: one row a paragraph; one a line when there is no blank line."""
+    with _text(path, newline=None) as file:
+        blank = any(not line.strip() for line in itertools.islice(iter(lambda: file.readline(MAX_CHARS), ""), 2_000))
+        file.seek(0)
+        lines: list[str] = []
+        for line in iter(lambda: file.readline(MAX_CHARS), ""):
+            if line.strip() and (blank or not lines):
+                lines.append(line.rstrip("\r\n"))
+                continue
+            if lines:
+                yield {"text": "\n".join(lines)}
+            lines = [line.rstrip("\r\n")] if line.strip() else []
+        if lines:
+            yield {"text": "\n".join(lines)}
+
+
 def _at_least_one(rows: Iterator[Row], path: Path) -> Iterator[Row]:
     first = next(rows, None)
     if first is None:

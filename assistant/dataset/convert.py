@@ -18,8 +18,7 @@ import orjson
 
 from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, detect
-from trainer.json_text import MAX_CHARS
-from trainer.rows import encoding_of, read
+from trainer.rows import paragraphs, read
 
 READ_AS_THEY_ARE = (".jsonl", ".ndjson", ".jl", ".json", ".csv", ".tsv", ".tab")
 PACKED = (".gz", ".zip")
@@ -51,7 +50,7 @@ def _opened(path: Path, folder: Path) -> list[Path]:
         return _opened_again(_unzipped(path, folder), folder)
     if ending == ".parquet":
         return [_written(path, folder, _parquet_rows(path))]
-    return [_written(path, folder, _paragraphs(path))] if ending == ".txt" else [path]
+    return [_written(path, folder, paragraphs(path))] if ending == ".txt" else [path]
 
 
 def _opened_again(paths: list[Path], folder: Path) -> list[Path]:
@@ -131,23 +130,6 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _refused(f"`{path.name}` is no valid Parquet: {str(error)[:100]}.", "Export it again.") from None
-
-
-def _paragraphs(path: Path) -> Iterator[dict[str, Any]]:
-    """Plain text: one row a paragraph; one a line when there is no blank line."""
-    with path.open(encoding=encoding_of(path), errors="replace") as file:
-        blank = any(not line.strip() for line in islice(iter(lambda: file.readline(MAX_CHARS), ""), 2_000))
-        file.seek(0)
-        lines: list[str] = []
-        for line in iter(lambda: file.readline(MAX_CHARS), ""):
-            if line.strip() and (blank or not lines):
-                lines.append(line.rstrip("\r\n"))
-                continue
-            if lines:
-                yield {"text": "\n".join(lines)}
-            lines = [line.rstrip("\r\n")] if line.strip() else []
-        if lines:
-            yield {"text": "\n".join(lines)}
 
 
 def _merged(paths: list[Path], folder: Path) -> Path:

@@ -52,6 +52,18 @@ class Lengths(BaseModel):
     packed: float = 0.0
 
 
+class FarAway(BaseModel):
+    """A dataset on the Hub of which only the first rows were looked at. name: as trainer/hub_name.py reads it, with
+    commit, subset and split · rows: about how many it has · bytes: of its files · seen: rows looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    rows: int
+    bytes: int
+    seen: int
+
+
 class DatasetReport(BaseModel):
     """One file's report. Tokens are per row, the chat template's included.
 
@@ -60,7 +72,8 @@ class DatasetReport(BaseModel):
     confidence interval of the total where a tokenizer was there, None where tokens are counted from bytes ·
     looked_at: rows whose contents were checked (all, or an evenly spread sample) ·
     trained_share: of the tokens seen, those that are graded · graded: the first, the longest and the worst row ·
-    limit: tokens a row may have in this plan · count: folder of the exact count that follows (see counting.py)
+    limit: tokens a row may have in this plan · count: folder of the exact count that follows (see counting.py) ·
+    far: where the rest is, when `source` holds only the first rows; rows and tokens are then those of the whole, about
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +101,7 @@ class DatasetReport(BaseModel):
     graded: list[Graded] = []
     limit: int | None = None
     count: str | None = None
+    far: FarAway | None = None
     made_from: dict[str, Any] | None = None  # a mended file: source and sha256 of the original, and the repairs
     suggestions: list[Suggestion] = []
 
@@ -95,3 +109,14 @@ class DatasetReport(BaseModel):
     def blocks(self) -> bool:
         """Whether a problem stops the launch."""
         return any(problem.severity == "stops" for problem in self.problems)
+
+
+def scaled(report: DatasetReport, far: FarAway) -> DatasetReport:
+    """The report on the first rows, with rows and tokens as the whole would have them."""
+    factor = far.rows / max(1, report.rows)
+    usable = max(1, round(report.usable_rows * factor)) if report.usable_rows else 0
+    total = round(report.tokens_total * factor)
+    return report.model_copy(
+        update={"far": far, "rows": far.rows, "usable_rows": usable, "tokens_total": total, "tokens_exact": False,
+                "tokens_low": None, "tokens_high": None}
+    )  # fmt: skip

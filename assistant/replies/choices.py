@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from assistant.plan import PROVIDER_NAMES, job_of, values_of
-from assistant.replies.data import MARKS, row_numbers, ways_out
+from assistant.replies.data import MARKS, far_away, row_numbers, ways_out
 from assistant.state import ChatState
 from trainer.config import STEPS, TrainingConfig, allowed, show, step_of, unusual
 from trainer.errors import ConfigError, StudioError
@@ -118,7 +118,7 @@ def dataset_note(report: DatasetReport) -> str:
     )
     tokens = (f"Tokens: {about}{report.tokens_mean:,.0f} a row on average, {about}{report.tokens_longest:,} in the longest, "
               f"{about}{report.tokens_total:,} in all.")  # fmt: skip
-    lines = [head, tokens, report.trained_on]
+    lines = [head, *([far_away(report.far)] if report.far else []), tokens, report.trained_on]
     if report.longest_rows:
         lines.append(f"Longest rows: {', '.join(map(str, report.longest_rows[:3]))}.")
     lines += [_problem(problem) for problem in report.problems]

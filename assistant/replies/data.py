@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assistant.dataset.graded import Graded
 from assistant.dataset.repair import Repaired
-from assistant.dataset.report import DatasetReport, Problem, Suggestion
+from assistant.dataset.report import DatasetReport, FarAway, Problem, Suggestion
 from trainer.config import TrainingConfig, show
 from trainer.formats import UnknownColumns
 from trainer.presets import total_steps, validation_rows
@@ -52,6 +52,14 @@ def counted(before: DatasetReport, found: DatasetReport) -> str:
     return "\n".join([head, *(["What a look at every row added:", *new] if new else [])])
 
 
+def far_away(far: FarAway) -> str:
+    """What was looked at of a dataset that stays on the Hub."""
+    return (
+        f"I looked at its first {far.seen:,} rows; of about {far.rows:,} in all ({far.bytes / 1e6:,.0f} MB). "
+        f"The trainer fetches `{far.name}` itself."
+    )
+
+
 def problems(found: DatasetReport) -> str:
     """Every finding with an example."""
     if not found.problems:
@@ -91,7 +99,9 @@ def row_numbers(one: Problem, shown: int = 5) -> str:
 
 
 def ways_out(found: DatasetReport) -> list[str]:
-    """Sentences that mend what was found, worst first."""
+    """Sentences that mend what was found, worst first; none for rows that are not all here."""
+    if found.far:
+        return []
     ordered = [WAYS_OUT[problem.check] for problem in found.problems if problem.check in WAYS_OUT]
     return list(dict.fromkeys(ordered))[:3]
 

@@ -21,6 +21,7 @@ from assistant.tools.sources import counted, find_dataset, refreshed, report_on
 from trainer.config import TrainingConfig
 from trainer.errors import DatasetError, StudioError
 from trainer.formats import SAMPLE, Format, UnknownColumns, detect, mapped, to_example
+from trainer.hub_name import SeveralParts
 from trainer.rows import Row, read
 
 MAX_SHOWN = 5  # rows in one reply
@@ -51,7 +52,7 @@ class ShowDataset(BaseModel):
 
 
 def repair_dataset(args: RepairDataset, state: ChatState, services: Services) -> Outcome:
-    report = _report(state)
+    report = _whole(_report(state))
     path, fmt, (kit, rate) = Path(report.source), _format(report), _kit(state, services)
     repairs = [_repair(name, state, services) for name in dict.fromkeys(args.repairs)]
     if args.confirmed and _was_shown("repair_dataset", args, state):
@@ -71,7 +72,11 @@ def map_columns(args: MapColumns, state: ChatState, services: Services) -> Outco
     report = report_of(state)
     if not source:
         raise DatasetError("There is no file to map the columns of.", "Drop one first.", ("dataset",))
-    path = _unmapped(report) if report and not args.source else _readable(find_dataset(source, services), services)
+    if report and not args.source:
+        path = _unmapped(_whole(report))
+    else:
+        found = find_dataset(source, services)
+        path = _all_of(found.path, found.far, services)
     prompt, completion = _columns(path, args.prompt, args.completion)
     kit, rate = _kit(state, services)
     mapping = Repair(name="map_columns", prompt=prompt, completion=completion)
@@ -109,6 +114,17 @@ def ask_for_columns(source: str, error: UnknownColumns, state: ChatState) -> Out
     )
 
 
+def ask_for_part(source: str, error: SeveralParts, state: ChatState) -> Outcome:
+    """The dataset stays the choice; its subsets or splits are one word away each."""
+    update = plan_update(state, choices={**state.choices, "dataset": source}, dataset=None)
+    options = {
+        str(one.split or one.subset): [ToolCall(tool="validate_dataset", args={"source": str(one)})]
+        for one in error.options
+    }
+    pending = Pending(kind="choice", fields=("dataset",), options=options)
+    return Outcome(update, str(error), asks=("dataset",), suggestions=tuple(options)[:3], pending=pending)
+
+
 def look_again(before: ChatState, state: ChatState, services: Services) -> Outcome:
     """After a turn that changed model, limit or data: the report for that, what is newly wrong with the data under it,
     and the exact count of a file that was only sampled: started, or taken over when it is there."""
@@ -144,8 +160,25 @@ def _report(state: ChatState) -> DatasetReport:
     return report
 
 
-def _readable(path: Path, services: Services) -> Path:
+def _all_of(path: Path, far: str, services: Services) -> Path:
+    """The file as the trainer reads it; only a file that is whole can be changed."""
+    if far:
+        raise _only_a_look(far)
     return readable([path], services.settings.home / "unpacked")
+
+
+def _whole(report: DatasetReport) -> DatasetReport:
+    if report.far:
+        raise _only_a_look(report.far.name)
+    return report
+
+
+def _only_a_look(name: str) -> DatasetError:
+    return DatasetError(
+        f"I have only the first rows of `{name}` here, so I can't change it.",
+        "Download the rows you want, and drop the file into the chat.",
+        ("dataset",),
+    )
 
 
 def _format(report: DatasetReport) -> Format:

@@ -87,7 +87,7 @@ def _prepare(folder: Path, state: ChatState, services: Services) -> None:
     where = Path(config.output_dir).expanduser().absolute() if config.output_dir else folder / "adapter"
     final = config.model_copy(
         update={
-            "dataset": report.source,
+            "dataset": report.far.name if report.far else report.source,
             "base_model": card.id,
             "output_dir": str(where),
             "provider": config.provider or "local",

@@ -4,41 +4,68 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.dataset import DatasetReport, allowed_path, counting, inspect
 from assistant.dataset.convert import readable
+from assistant.dataset.report import FarAway, scaled
 from assistant.plan import estimated, model_card, report_of, values_of
 from assistant.services import Services
 from assistant.state import ChatState
 from trainer.config import TrainingConfig
 from trainer.errors import DatasetError, DatasetUnreachable
+from trainer.hub_name import parse
 
 DEFAULT_LENGTH = TrainingConfig.model_fields["max_seq_length"].default
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FILE = re.compile(r"\.(jsonl?|ndjson|csv|tsv|parquet|txt|gz|zip)$", re.IGNORECASE)
 
 
-def find_dataset(source: str, services: Services) -> Path:
+@dataclass(frozen=True)
+class Found:
+    """A dataset's file. far: of one on the Hub whose first rows `path` holds, what the trainer fetches; else empty ·
+    rows: about how many that has."""
+
+    path: Path
+    far: str = ""
+    rows: int = 0
+    bytes: int = 0
+
+
+def find_dataset(source: str, services: Services) -> Found:
     """The file: dropped into this conversation under that name, on the Hub, or under an allowed folder.
 
     Raises `DatasetUnreachable` for one that is not there (yet), `DatasetError` for what may not be opened.
     """
     uploaded = services.store.upload(services.thread, Path(source.replace("\\", "/")).name)
     if uploaded is not None:
-        return uploaded
-    if _HUB_ID.fullmatch(source) and not _FILE.search(source):
-        fetched = services.hub.fetch_dataset(source, services.settings.home / "hub-datasets")
-        return readable(fetched, services.settings.home / "unpacked")
+        return Found(uploaded)
+    if parse(source) and not _FILE.search(source):
+        return _fetched(source, services)
     if not services.settings.data_folders:
         raise DatasetUnreachable(f"I can't open `{source}` from here.", "Drop the file into the chat.")
     try:
-        return allowed_path(source, services.settings.data_folders)
+        return Found(allowed_path(source, services.settings.data_folders))
     except DatasetError as error:
         if Path(source).suffix and _FILE.search(source):
             raise DatasetUnreachable(error.message, error.hint) from error
         raise
+
+
+def _fetched(source: str, services: Services) -> Found:
+    fetched = services.hub.fetch_dataset(source, services.settings.home / "hub-datasets")
+    path = readable(fetched.files, services.settings.home / "unpacked")
+    return Found(path) if fetched.rows is None else Found(path, str(fetched.name), fetched.rows, fetched.bytes)
+
+
+def report_on_found(found: Found, name: str, state: ChatState, services: Services) -> DatasetReport:
+    """The report on what was found; of one on the Hub that was only looked into, scaled to its whole."""
+    report = report_on(found.path, name, state, services)
+    if not found.far:
+        return report
+    whole = FarAway(name=found.far, rows=found.rows, bytes=found.bytes, seen=report.rows)
+    return scaled(report, whole)
 
 
 def report_on(path: Path, name: str, state: ChatState, services: Services) -> DatasetReport:
@@ -70,12 +97,13 @@ def refreshed(before: ChatState, state: ChatState, services: Services) -> Datase
     if before.model == state.model and _limit(report, state, services) == report.limit:
         return None
     fresh = report_on(Path(report.source), report.name, state, services)
+    fresh = scaled(fresh, report.far) if report.far else fresh
     return fresh.model_copy(update={"made_from": report.made_from})
 
 
 def counted(report: DatasetReport, state: ChatState, services: Services, begin: bool) -> DatasetReport:
     """The report with the exact count in it when that is there; `begin`: start one where it would say more."""
-    if report.count is None and begin and report.looked_at and not report.tokens_exact:
+    if report.count is None and report.far is None and begin and report.looked_at and not report.tokens_exact:
         card = model_card(state)
         tokenizer = services.hub.tokenizer_file(card) if card else None
         if counting.wanted(report, card, tokenizer):

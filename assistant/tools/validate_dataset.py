@@ -11,14 +11,15 @@ from assistant.replies.data import ways_out
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
-from assistant.tools.data import ask_for_columns
-from assistant.tools.sources import find_dataset, report_on
+from assistant.tools.data import ask_for_columns, ask_for_part
+from assistant.tools.sources import find_dataset, report_on_found
 from trainer.errors import DatasetUnreachable
 from trainer.formats import UnknownColumns
+from trainer.hub_name import SeveralParts
 
 
 class ValidateDataset(BaseModel):
-    """Choose the training data and check it: a dropped file's name, a path, or a Hub dataset id."""
+    """Choose the training data and check it: a dropped file's name, a path, or a Hub dataset `owner/name[:subset[:split]]`."""
 
     source: str = Field(min_length=1, max_length=1000)
 
@@ -26,7 +27,9 @@ class ValidateDataset(BaseModel):
 def validate_dataset(args: ValidateDataset, state: ChatState, services: Services) -> Outcome:
     source = args.source.strip()
     try:
-        report = report_on(find_dataset(source, services), Path(source).name, state, services)
+        report = report_on_found(find_dataset(source, services), Path(source).name, state, services)
+    except SeveralParts as error:
+        return ask_for_part(source, error, state)
     except UnknownColumns as error:
         return ask_for_columns(source, error, state)
     except DatasetUnreachable as error:

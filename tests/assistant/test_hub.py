@@ -269,29 +269,5 @@ def test_datasets(stub):
         Hub(_no_port()).dataset("org/data")
 
 
-def test_a_dataset_of_the_hub_is_fetched_as_a_file(stub, tmp_path):
-    files = {
-        "train.jsonl": b'{"text": "a"}',
-        "test.jsonl": b'{"text": "b"}',
-        "README.md": b"x",
-        "dataset_infos.json": b"{}",
-    }
-    stub.datasets["org/data"] = stub.add_model("unused/unused", None, files=files)
-    hub = Hub(stub.url)
-    (path,) = hub.fetch_dataset("org/data", tmp_path)
-    assert (path.name, path.read_bytes()) == ("train.jsonl", files["train.jsonl"])
-    assert path.is_relative_to(tmp_path)
-    stub.datasets["org/none"] = stub.add_model("unused/other", None, files={"README.md": b"x"})
-    with pytest.raises(DatasetError, match="no data files"):
-        hub.fetch_dataset("org/none", tmp_path)
-
-
-def test_a_dataset_too_large_for_a_chat_says_so(stub, tmp_path, monkeypatch):
-    monkeypatch.setattr("assistant.hub.MAX_DATASET", 5)
-    stub.datasets["org/data"] = stub.add_model("unused/unused", None, files={"train.jsonl": b'{"text": "a"}'})
-    with pytest.raises(DatasetUnreachable, match="too much to fetch"):
-        Hub(stub.url).fetch_dataset("org/data", tmp_path)
-
-
 def test_gated_errors_are_model_errors():
     assert issubclass(ModelGated, ModelError)

@@ -24,6 +24,7 @@ class Repo:
     params: int | None = None
     licence: str | None = "apache-2.0"
     extra: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)  # front matter of its README
 
 
 @dataclass
@@ -41,6 +42,7 @@ class HubStub:
         self.datasets: dict[str, Repo] = {}
         self.seen: list[Seen] = []
         self.status: int | None = None  # answered to every GET of the API instead
+        self.sent = 0  # bytes of files that were sent
         self.stall = 0.0  # seconds before any answer to a GET
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -117,8 +119,8 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
                 "gated": repo.gated,
                 "private": repo.private,
                 "tags": [],
-                "siblings": [{"rfilename": file} for file in repo.files],
-                "cardData": {"license": repo.licence},
+                "siblings": [{"rfilename": file, "size": len(body)} for file, body in repo.files.items()],
+                "cardData": {"license": repo.licence, **repo.card},
                 **repo.extra,
             }
             if repo.params:
@@ -130,7 +132,12 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
                 return self._send(401 if not self._token() else 403, b'{"error": "gated"}', code="GatedRepo")
             if name not in repo.files:
                 return self._send(404, b'{"error": "no such file"}', code="EntryNotFound")
-            return self._send(200, repo.files[name], etag=f'"{len(repo.files[name])}-{hash(name) & 0xFFFF}"')
+            body = repo.files[name]
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("range") or "")
+            if asked:
+                body = body[int(asked[1]) : int(asked[2]) + 1]
+            hub.sent += len(body) if self.command == "GET" else 0
+            return self._send(206 if asked else 200, body, etag=f'"{len(repo.files[name])}-{hash(name) & 0xFFFF}"')
 
         def _json(self, value: Any) -> None:
             self._send(200, json.dumps(value).encode(), kind="application/json")

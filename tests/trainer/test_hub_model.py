@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,12 +20,13 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "hf_canaryCANARYcanary0123456789"
 
 
-def train(hub, tmp_path, token=None):
+def train(hub, tmp_path, token=None, dataset=None):
     """The trainer's own process against this Hub; its events, and everything it left on disk as text."""
     folder = tmp_path / "run"
     folder.mkdir()
+    dataset = dataset or str(write_rows(tmp_path / "rows.jsonl", question_rows(24)))
     config = TrainingConfig(
-        base_model="someone/tiny", dataset=str(write_rows(tmp_path / "rows.jsonl", question_rows(24))), max_steps=4,
+        base_model="someone/tiny", dataset=dataset, max_steps=4,
         learning_rate=5e-3, batch_size=4, gradient_accumulation_steps=1, precision="fp32", max_seq_length=96,
         output_dir=str(folder / "adapter"), provider="local", gradient_checkpointing=False,
     )  # fmt: skip
@@ -71,3 +73,21 @@ def test_a_gated_model_without_access_says_so(hub, tmp_path):
     assert events[-1].kind == "failed"
     assert events[-1].symptom == "gated_model", events[-1].message
     assert done.returncode != 0
+
+
+def test_a_dataset_of_the_hub_is_fetched_by_the_trainer_and_trained_on(hub, tmp_path):
+    import gzip
+
+    from tests.stubs.hub import Repo
+
+    rows = "".join(json.dumps(row) + "\n" for row in question_rows(24)).encode()
+    files = {"en/train.jsonl.gz": gzip.compress(rows), "de/train.jsonl": b'{"text": "nein"}\n'}
+    configs = [{"config_name": name, "data_files": f"{name}/*"} for name in ("en", "de")]
+    hub.datasets["someone/rows"] = Repo(files=files, card={"configs": configs})
+    done, events = train(hub, tmp_path, TOKEN, dataset="someone/rows:en:train")
+    assert events[-1].kind == "finished", done.stdout[-3000:] + done.stderr[-3000:]
+    started = next(event for event in events if event.kind == "started")
+    assert started.train_rows == 24
+    assert not any("de/train" in seen.path for seen in hub.seen)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["data"]["source"] == "someone/rows:en:train"
