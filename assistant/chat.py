@@ -140,6 +140,17 @@ class Assistant:
         """The runs of a conversation, or all, newest first: id, title, progress (a RunProgress), folder, at."""
         return self.store.runs(thread)
 
+    def visible_runs(self, thread: str) -> list[Row]:
+        """The runs someone in this conversation may see: all of this machine's; on a Space, where strangers meet, only its own."""
+        return self.store.runs(thread if self.settings.on_space else None)
+
+    def beside(self, thread: str) -> str | None:
+        """The run whose curve is to be drawn beside this conversation's: the one asked for, else its run before."""
+        asked, own = self._state(thread).beside, [row["id"] for row in self.store.runs(thread)]
+        if asked and asked not in own[:1] and self.store.run(asked):
+            return asked
+        return own[1] if len(own) > 1 else None
+
     def points(self, run_id: str) -> list[Row]:
         """The measured points of a run, in order: step, loss, eval_loss, learning_rate, tokens_per_s, ..."""
         return self.store.points(run_id)

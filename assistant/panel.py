@@ -1,154 +1,124 @@
-"""The live panel as HTML: state, curves with findings marked on them, the list of runs. Pure: rows in, text out."""
+"""The live panel as HTML: where a run stands, its curves with findings marked on them, the list of runs. Pure: rows in, text out."""
 
 from __future__ import annotations
 
 import html
-import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
+from assistant.clock import CLOCK
+from assistant.plots import Frame, Line, Pairs, Rows, legend, series, svg
 from assistant.progress import RunProgress
-from assistant.replies.run import duration
+from assistant.replies.run import cost, duration
 from assistant.wizard import StepView
 
-Rows = Sequence[dict[str, Any]]
-Pairs = list[tuple[float, float]]
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 240, 46, 22, 10
-MOST = 1200  # points a line is drawn with: two for each pixel of a wide screen
-COLOURS = {"training": "#4f7df3", "evaluation": "#e0762e", "earlier run": "#9aa0a6"}
+COLOURS = {"training": "#4f7df3", "evaluation": "#e0762e", "beside": "#9aa0a6"}
+MARKS = {"finished": "✅", "failed": "❌", "cancelled": "🛑", "training": "⏳", "starting": "⏳"}
+MOST_RUNS = 50
+_STEP_MARKS = {"done": "✓", "now": "▸", "open": "○", "blocked": "!"}
+_SPOKEN = {"done": "settled", "now": "asked now", "open": "still open", "blocked": "something must change"}
+_SMALL = {"width": 240, "height": 110, "left": 50, "font": 12}
 
 
-def state(row: dict[str, Any], now: float | None = None) -> str:
-    """Progress bar, step, loss, speed, memory predicted against measured, time so far and to come."""
+def state(row: dict[str, Any]) -> str:
+    """Progress bar, step, losses, speed, memory predicted against measured, time and cost so far and to come."""
     at: RunProgress = row["progress"]
     share = 1.0 if at.status == "finished" else (at.step / at.total_steps if at.total_steps else 0.0)
-    facts = [at.status if at.ended else at.stage or at.status]
-    facts += [f"step {at.step:,} of {at.total_steps:,}"] if at.total_steps else []
-    facts += [f"loss {at.loss:.3f}"] if at.loss is not None else []
-    facts += [f"learning rate {at.learning_rate:.2g}"] if at.learning_rate is not None and not at.ended else []
-    facts += [f"{at.tokens_per_s:,.0f} tokens/s"] if at.tokens_per_s and not at.ended else []
-    facts += [_memory(row["estimate"].get("memory_gib"), at.memory_gib)] if at.memory_gib else []
-    facts += [f"{duration(_spent(at, now))} so far"] if at.started_at else []
-    facts += [f"about {duration(at.eta_s)} left"] if at.eta_s is not None and not at.ended else []
-    text = " · ".join(html.escape(fact) for fact in facts)
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd>{html.escape(value)}</dd></div>" for name, value in _facts(row, at) if value
+    )
     return (
         f'<div class="state"><b>Run {html.escape(row["id"])}</b> {html.escape(row["title"])}'
-        f'<div class="bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>{text}</div>'
+        f'<div class="bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>'
+        f'<dl class="facts">{cells}</dl></div>'
     )
-
-
-_MARKS = {"done": "✓", "now": "▸", "open": "○", "blocked": "!"}
-_SPOKEN = {"done": "settled", "now": "asked now", "open": "still open", "blocked": "something must change"}
 
 
 def wizard(steps: Sequence[StepView]) -> str:
     """The seven steps as a list: settled, asked now, open, or with something in the way."""
     rows = "".join(
         f'<li class="{step.status}"><span class="mark" title="{_SPOKEN[step.status]}" aria-label="{_SPOKEN[step.status]}">'
-        f'{_MARKS[step.status]}</span><span class="step">{step.number}. {html.escape(step.title)}</span>'
+        f'{_STEP_MARKS[step.status]}</span><span class="step">{step.number}. {html.escape(step.title)}</span>'
         f'<span class="says{"" if step.yours else " ours"}">{html.escape(step.says)}</span></li>'
         for step in steps
     )
     return f'<ol class="wizard">{rows}</ol>'
 
 
-def chart(points: Rows, findings: Rows = (), earlier: Rows = ()) -> str:
-    """Loss and evaluation loss over steps as SVG that follows the page's width; findings are marks with their sentence."""
+def chart(points: Rows, findings: Rows = (), beside: Rows = (), beside_id: str = "") -> str:
+    """Loss and evaluation loss over steps; findings are marks with their sentence. `beside`: another run's points."""
     lines = {
-        "training": series(points, "loss"),
-        "evaluation": series(points, "eval_loss"),
-        "earlier run": series(earlier, "loss"),
+        "training": Line(series(points, "loss"), COLOURS["training"]),
+        "evaluation": Line(series(points, "eval_loss"), COLOURS["evaluation"]),
+        f"run {beside_id}": Line(series(beside, "loss"), COLOURS["beside"], 1),
+        f"its evaluation {beside_id}": Line(series(beside, "eval_loss"), COLOURS["beside"], 2.4),
     }
-    lines = {name: pairs for name, pairs in lines.items() if pairs}
+    lines = {name: line for name, line in lines.items() if line.pairs}
     if "training" not in lines:
         return ""
-    everything = [pair for pairs in lines.values() for pair in pairs]
-    scale = _Scale([step for step, _ in everything], [value for _, value in everything])
-    drawn = "".join(_line(name, pairs, scale) for name, pairs in lines.items())
-    marks = "".join(_mark(finding, lines["training"], scale) for finding in findings if finding["step"] is not None)
-    legend = " ".join(f'<span style="color:{COLOURS[name]}">━ {name}</span>' for name in lines)
-    label = f"loss {lines['training'][0][1]:.3g} to {lines['training'][-1][1]:.3g}"
-    return (
-        f'<div class="state">{legend}<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" aria-label="{label}">'
-        f"{_axes(scale)}{drawn}{marks}</svg>{_told(findings)}</div>"
+    losses = lines["training"].pairs
+    picture = svg(list(lines.values()), f"loss {losses[0][1]:.3g} to {losses[-1][1]:.3g}", Frame(), findings)
+    shown = {name: line.colour for name, line in lines.items() if not name.startswith("its")}
+    return f'<div class="state">{legend(shown)}{picture}{_told(findings)}</div>'
+
+
+def small_charts(points: Rows, estimate: dict[str, Any]) -> str:
+    """Learning rate, tokens per second, and memory with its prediction as a dashed line; each only when measured."""
+    predicted = estimate.get("memory_gib")
+    memory = series(points, "memory_gib")
+    pictures = {
+        "learning rate": _small(series(points, "learning_rate"), "learning rate", "{:.2g}".format),
+        "tokens/s": _small(series(points, "tokens_per_s"), "tokens per second", "{:,.0f}".format),
+        f"memory, GiB{f' (dashed: predicted {predicted:.2g})' if predicted else ''}": _small(
+            memory, "memory in GiB", "{:.2g}".format, predicted
+        ),
+    }
+    drawn = "".join(
+        f"<figure><figcaption>{name}</figcaption>{made}</figure>" for name, made in pictures.items() if made
     )
+    return f'<div class="small">{drawn}</div>' if drawn else ""
 
 
-def runs_table(rows: Rows) -> str:
-    """Every run with status, duration, best loss and where it belongs; a closed fold when there is more than one."""
-    if len(rows) < 2:
+def runs_table(rows: Rows, conversation: str) -> str:
+    """Every run with status, duration, cost and best loss; buttons lead to its conversation, or lay its curve beside."""
+    if not rows:
         return ""
-    cells = "".join(_run_row(row) for row in rows[:50])
-    head = "<tr><th>run</th><th>status</th><th>took</th><th>loss</th><th>best evaluation</th></tr>"
-    table = f'<div style="overflow-x:auto"><table>{head}{cells}</table></div>'
-    return f'<details class="state"><summary>{len(rows)} runs</summary>{table}</details>'
+    head = "".join(f"<th>{name}</th>" for name in ("run", "status", "took", "cost", "best loss", ""))
+    first = next((row["id"] for row in rows if row["conversation"] == conversation), None)
+    body = "".join(_run_row(row, conversation, drawn=row["id"] == first) for row in rows[:MOST_RUNS])
+    more = f"<p>and {len(rows) - MOST_RUNS:,} older ones</p>" if len(rows) > MOST_RUNS else ""
+    return f'<div class="state runs"><table><tr>{head}</tr>{body}</table>{more}</div>'
 
 
-def series(points: Rows, name: str) -> Pairs:
-    """(step, value) of one curve, finite values only, at most about `MOST`: of each stretch its lowest and highest."""
-    pairs = [(float(p["step"]), float(p[name])) for p in points if p[name] is not None and math.isfinite(p[name])]
-    if len(pairs) <= MOST:
-        return pairs
-    size = -(-len(pairs) // (MOST // 2))
-    kept: Pairs = []
-    for start in range(0, len(pairs), size):
-        part = pairs[start : start + size]
-        kept += sorted({min(part, key=lambda pair: pair[1]), max(part, key=lambda pair: pair[1])})
-    return kept
+def _facts(row: dict[str, Any], at: RunProgress) -> list[tuple[str, str]]:
+    left = at.eta_s if at.eta_s is not None and not at.ended else None
+    spent = spent_s(at)
+    rate = row["estimate"].get("usd_per_hour")
+    losses = [f"{at.loss:.3f}"] if at.loss is not None else []
+    losses += [f"evaluation {at.eval_loss:.3f}"] if at.eval_loss is not None else []
+    return [
+        ("status", f"{MARKS[at.status]} {at.status if at.ended else at.stage or at.status}"),
+        ("step", f"{at.step:,} of {at.total_steps:,}" if at.total_steps else ""),
+        ("loss", " · ".join(losses)),
+        ("learning rate", f"{at.learning_rate:.2g}" if at.learning_rate is not None and not at.ended else ""),
+        ("speed", f"{at.tokens_per_s:,.0f} tokens/s" if at.tokens_per_s and not at.ended else ""),
+        ("memory", _memory(row["estimate"].get("memory_gib"), at.memory_gib) if at.memory_gib else ""),
+        ("time", (f"{duration(spent)} so far" + (f", about {duration(left)} left" if left is not None else "")) if at.started_at else ""),
+        ("cost", cost(rate, spent, left) if at.started_at else ""),
+    ]  # fmt: skip
 
 
-class _Scale:
-    """From steps and values to the picture's coordinates."""
-
-    def __init__(self, steps: Sequence[float], values: Sequence[float]) -> None:
-        self.first, self.last = min(steps), max(steps)
-        self.low, self.high = min(values), max(values)
-
-    def x(self, step: float) -> float:
-        return round(LEFT + (step - self.first) / ((self.last - self.first) or 1.0) * (WIDTH - LEFT - 8), 1)
-
-    def y(self, value: float) -> float:
-        share = (value - self.low) / ((self.high - self.low) or 1.0)
-        return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
+def spent_s(at: RunProgress) -> float:
+    """Seconds the run has worked, the ones since its last event included while it goes on."""
+    return at.ran_s + (0.0 if at.ended or at.updated_at is None else CLOCK.since(at.updated_at))
 
 
-def _line(name: str, pairs: Pairs, scale: _Scale) -> str:
-    path = " ".join(f"{scale.x(step)},{scale.y(value)}" for step, value in pairs)
-    width = 1 if name == "earlier run" else 1.6
-    dots = (
-        "".join(f'<circle cx="{scale.x(s)}" cy="{scale.y(v)}" r="2.5" fill="{COLOURS[name]}"/>' for s, v in pairs)
-        if len(pairs) < 40
-        else ""
-    )
-    return f'<polyline points="{path}" fill="none" stroke="{COLOURS[name]}" stroke-width="{width}" stroke-linejoin="round"/>{dots}'
-
-
-def _mark(finding: dict[str, Any], pairs: Pairs, scale: _Scale) -> str:
-    step = min(max(float(finding["step"]), scale.first), scale.last)
-    value = min(pairs, key=lambda pair: abs(pair[0] - step))[1]
-    words = html.escape(finding["text"], quote=True)
-    return (
-        f'<line x1="{scale.x(step)}" x2="{scale.x(step)}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#c62828" stroke-dasharray="3 3"/>'
-        f'<circle class="finding" cx="{scale.x(step)}" cy="{scale.y(value)}" r="5" fill="#c62828"><title>{words}</title></circle>'
-    )
-
-
-def _axes(scale: _Scale) -> str:
-    style = 'font-size="11" fill="currentColor" opacity="0.7"'
-    texts = [
-        f'<text x="4" y="{scale.y(value) + 4}" {style}>{value:.3g}</text>'
-        for value in (scale.low, (scale.low + scale.high) / 2, scale.high)
-    ]
-    ends = [(scale.first, "start"), ((scale.first + scale.last) / 2, "middle"), (scale.last, "end")]
-    texts += [
-        f'<text x="{scale.x(step)}" y="{HEIGHT - 5}" text-anchor="{anchor}" {style}>{step:,.0f}</text>'
-        for step, anchor in ends
-    ]
-    base = HEIGHT - BOTTOM
-    return f'<path d="M{LEFT},{TOP} V{base} H{WIDTH - 8}" fill="none" stroke="currentColor" opacity="0.3"/>' + "".join(
-        texts
-    )
+def _small(pairs: Pairs, label: str, words: Any, level: float | None = None) -> str:
+    if len(pairs) < 2:
+        return ""
+    predicted = [Line([(0.0, level)], COLOURS["evaluation"], level=True)] if level else []
+    frame = Frame(**_SMALL, words=words, from_zero=True)
+    return svg([Line(pairs, COLOURS["training"]), *predicted], f"{label}: {words(pairs[-1][1])} now", frame)
 
 
 def _told(findings: Rows) -> str:
@@ -156,24 +126,30 @@ def _told(findings: Rows) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _run_row(row: dict[str, Any]) -> str:
+def _run_row(row: dict[str, Any], conversation: str, *, drawn: bool) -> str:
     at: RunProgress = row["progress"]
-    loss = f"{at.loss:.3f}" if at.loss is not None else ""
-    best = f"{at.best_eval_loss:.3f}" if at.best_eval_loss is not None else ""
-    cells = (
-        f"{row['id']} {row['title'] if row['title'] != row['id'] else ''}",
-        at.status,
-        duration(_spent(at, None)),
-        loss,
-        best,
-    )
-    return "<tr>" + "".join(f"<td>{html.escape(cell.strip())}</td>" for cell in cells) + "</tr>"
+    # A running one is written in whole percents: the list changes a hundred times, not at every step.
+    share = f" {at.step / at.total_steps:.0%}" if at.total_steps and not at.ended else ""
+    took = duration(at.ran_s) if at.ended else ""
+    price = cost(row["estimate"].get("usd_per_hour"), at.ran_s, None) if at.ended else ""
+    title = row["title"] if row["title"] != row["id"] else ""
+    cells = (f"{row['id']} {title}", f"{MARKS[at.status]} {at.status}{share}", took, price, _best(at))
+    written = "".join(f"<td>{html.escape(cell.strip())}</td>" for cell in cells)
+    here = row["conversation"] == conversation
+    buttons = "" if here else _button("open", row["id"], "continue in chat")
+    buttons += "" if drawn else _button("beside", row["id"], "lay beside")
+    return f"<tr>{written}<td>{buttons or 'shown above'}</td></tr>"
+
+
+def _button(what: str, run_id: str, label: str) -> str:
+    return f'<button type="button" data-do="{what}" data-run="{html.escape(run_id, quote=True)}">{label}</button>'
+
+
+def _best(at: RunProgress) -> str:
+    if at.best_eval_loss is not None:
+        return f"{at.best_eval_loss:.3f}"
+    return f"{at.loss:.3f} (training)" if at.loss is not None and at.ended else ""
 
 
 def _memory(predicted: float | None, measured: float) -> str:
-    return f"memory {measured:.1f} GiB" + (f" ({predicted:.1f} predicted)" if predicted else "")
-
-
-def _spent(at: RunProgress, now: float | None) -> float:
-    end = at.updated_at if at.ended else (now or time.time())
-    return max(0.0, (end or 0.0) - (at.started_at or end or 0.0))
+    return f"{measured:.1f} GiB" + (f" ({predicted:.1f} predicted)" if predicted else "")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from trainer.events import (
+    FIRST_STAGE,
     Cancelled,
     Evaluated,
     Failed,
@@ -49,6 +50,8 @@ class RunProgress(BaseModel):
     said: list[str] = []  # what it noticed by itself
     started_at: float | None = None
     updated_at: float | None = None
+    ran_s: float = 0.0  # seconds it has worked: without sleep, clock jumps, and the time between two starts
+    up_s: float | None = None  # its own steady clock at the last event
 
     @property
     def ended(self) -> bool:
@@ -71,8 +74,19 @@ def fold(progress: RunProgress, events: Iterable[TrainEvent]) -> RunProgress:
         # A clock set back must not make a run end before it began.
         change["updated_at"] = max(event.time, progress.updated_at or 0.0)
         change.setdefault("started_at", progress.started_at or event.time)
+        change |= {"up_s": event.up_s, "ran_s": progress.ran_s + _worked(progress, event, change.get("status"))}
         progress = progress.model_copy(update=change)
     return progress
+
+
+def _worked(now: RunProgress, event: TrainEvent, status: Status | None) -> float:
+    """Seconds of work between the event before and this one; `status`: the new one, if it changes."""
+    over = now.ended and status in (None, *ENDED)  # what is done with a finished run is no training
+    if over or now.updated_at is None or (isinstance(event, Stage) and event.name == FIRST_STAGE):
+        return 0.0
+    if event.up_s is None or now.up_s is None:
+        return max(0.0, event.time - now.updated_at)
+    return max(0.0, event.up_s - now.up_s)
 
 
 def _change(now: RunProgress, event: TrainEvent) -> dict[str, Any]:

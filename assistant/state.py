@@ -69,6 +69,7 @@ class ChatState(BaseModel):
     ] = []  # fingerprints of what stood in the way at the last review: nothing is told in full twice
     shown_change: str | None = None  # fingerprint of the change of a run as last shown; a yes counts only for that one
     run_id: str | None = None
+    beside: str | None = None  # a run whose curve is laid beside this conversation's
     diagnosis: str | None = None
     remedies: list[str] = []  # as last proposed, best first: "do the first one"
     tried: list[str] = []

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> int:
     with (folder / told).open("a", encoding="utf-8") as sink:
 
         def emit(event: TrainEvent) -> None:
-            line = to_line(event)
+            line = to_line(event.model_copy(update={"up_s": round(time.monotonic(), 3)}))
             print(line, flush=True)
             sink.write(line + "\n")
             sink.flush()

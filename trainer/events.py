@@ -20,6 +20,9 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
     time: float = Field(default_factory=time.time)  # seconds since the epoch
+    # The trainer's steady clock in seconds, from any start: unlike `time` it neither jumps nor runs while the machine
+    # sleeps. Filled in when the event is emitted.
+    up_s: float | None = None
 
 
 class Stage(_Event):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,13 @@ _FIRST: dict[str, tuple[str, ...]] = {
     "jump": ("loss_diverging", "nan_loss"),
     "why_not_learning": ("nan_loss", "loss_diverging", "loss_flat", "dataset_format"),
 }
+_PLACES = (
+    "output_dir",
+    "run_name",
+    "dataset",
+    "tags",
+    "project_name",
+)  # where a run lies is no difference in what it learns
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MARK = {"stops": "🛑", "warns": "⚠️", "tells": "🔎"}
 
@@ -84,6 +92,47 @@ def sparkline(pairs: Pairs, cells: int = 32) -> str:
     low, high = min(tops), max(tops)
     span = (high - low) or 1.0
     return "".join(_BLOCKS[round((top - low) / span * (len(_BLOCKS) - 1))] for top in tops)
+
+
+def side_by_side(mine: Evidence, other: Evidence) -> str:
+    """Two runs in numbers: what differs between their configurations, their losses at the same step, and at their best."""
+    own, their = mine.config.model_dump(), other.config.model_dump()
+    differing = [name for name in own if own[name] != their[name] and name not in _PLACES]
+    lines = [
+        f"`{other.run_id}` is drawn beside `{mine.run_id}`.",
+        "",
+        f"| | `{mine.run_id}` | `{other.run_id}` |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {show(own[name])} | {show(their[name])} |" for name in differing[:8]]
+    shared = min(mine.progress.step, other.progress.step)
+    rows = {
+        f"loss at step {shared:,}": (_near(mine.losses, shared), _near(other.losses, shared)),
+        "best evaluation loss": (_lowest(mine.evals), _lowest(other.evals)),
+        "tokens/s": (_middle(mine.speeds), _middle(other.speeds)),
+    }
+    lines += [
+        f"| {name} | {_number(a)} | {_number(b)} |" for name, (a, b) in rows.items() if a is not None or b is not None
+    ]
+    return "\n".join(lines)
+
+
+def _near(pairs: Pairs, step: int) -> float | None:
+    """The mean of the few losses around this step, which is less noisy than one of them."""
+    near = sorted(pairs, key=lambda pair: abs(pair[0] - step))[:5]
+    return statistics.fmean(value for _, value in near) if near else None
+
+
+def _lowest(pairs: Pairs) -> float | None:
+    return min((value for _, value in pairs), default=None)
+
+
+def _middle(pairs: Pairs) -> float | None:
+    return statistics.median(value for _, value in pairs) if pairs else None
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _ordered(question: str, findings: list[Finding]) -> list[Finding]:

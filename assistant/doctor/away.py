@@ -37,12 +37,11 @@ def _lines(row: Row, seen: dict[str, Any], away: float, store: Store) -> list[st
     )
     both = now.eval_loss is not None and now.eval_loss_before is not None
     losses = f", evaluation loss {now.eval_loss_before:.3f} → {now.eval_loss:.3f}" if both else ""
-    spent = max(0.0, (now.updated_at or 0.0) - (now.started_at or 0.0))
     left = f", about {duration(now.eta_s)} to come" if now.eta_s is not None and not now.ended else ""
     place = "on this machine, no money" if row["provider"] == "local" else f"on {row['provider']}"
     return [
         f"👋 **While you were away** ({duration(away)}): run `{row['id']}` went {moved}{ended}{losses}.",
-        f"- Cost so far: {duration(spent)} {place}{left}.",
+        f"- Cost so far: {duration(now.ran_s)} {place}{left}.",
         f"- {_decision(row, now, store)}",
     ]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from assistant.clock import CLOCK
 from assistant.progress import RunProgress
 from assistant.store import Row, Store
 from trainer.config import TrainingConfig
@@ -32,7 +33,7 @@ class Evidence:
     estimate: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     asleep: bool = False  # the process is there but stopped (SIGSTOP)
-    now: float = field(default_factory=time.time)
+    now: float = field(default_factory=time.time)  # its last event and the seconds this machine was awake since
 
     @cached_property
     def losses(self) -> Pairs:
@@ -68,7 +69,7 @@ class Evidence:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since its last event; never negative, whatever the clock did."""
+        """Seconds awake since its last event; never negative, whatever the clock did."""
         return max(0.0, self.now - (self.progress.updated_at or self.now))
 
     def _series(self, name: str) -> Pairs:
@@ -81,7 +82,9 @@ def gather(store: Store, row: Row, state_of: Callable[[Row], str] | None = None,
     progress: RunProgress = row["progress"]
     asleep = not progress.ended and (state_of or process_state)(row) == "T"
     points = store.curve(row["id"]) if curve else []
-    return Evidence(row["id"], progress, points, read_config(folder), row["estimate"], folder, asleep)
+    heard = progress.updated_at or time.time()
+    now = heard + CLOCK.since(heard)
+    return Evidence(row["id"], progress, points, read_config(folder), row["estimate"], folder, asleep, now)
 
 
 def read_config(folder: Path) -> TrainingConfig:

@@ -115,8 +115,8 @@ def promised(e: Evidence) -> list[tuple[str, bool]]:
     """Predicted against measured, each with whether it lies outside of what was promised."""
     found = []
     hours = e.estimate.get("hours")
-    if hours and e.progress.started_at and e.progress.updated_at:
-        spent = e.progress.updated_at - e.progress.started_at
+    if hours and e.progress.started_at:
+        spent = e.progress.ran_s
         total = (spent + (0.0 if e.progress.ended else e.progress.eta_s or 0.0)) / 3600
         off = total > hours[2] * limit("estimate_factor") and spent > 60
         seen = "measured" if e.progress.ended else "as it looks now"

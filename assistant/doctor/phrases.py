@@ -30,6 +30,7 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(r"\bdouble the (?:learning rate|lr)\b.*\b(?:from here|now|mid)", "change_run", {"factor": 2.0}, True),
     Sentence(r"\b(?:lower|drop|reduce|cut) the (?:learning rate|lr)\b.*\b(?:from here|now|mid|on the fly)", "change_run", {"factor": 0.5}, True),
     Sentence(r"^(?:please )?(?:relaunch|restart|start again|try again) with the fix$|^(?:fix it|apply the fix|fix and relaunch|fix and restart)$", "change_run", {}),
+    Sentence(r"\b(?:lay|put|draw|show|overlay|compare|plot)\b.{0,30}?\brun\s+`?(?P<run>[0-9a-f]{6,10}|run\d+)`?(?=\s|$).{0,30}$", "lay_beside", {}),
     # questions
     Sentence(r"\b(?:what|anything) (?:happened|went wrong|was wrong|is going on|goes on|was going on) (?:at|in|around|with|on) step (?P<step>[\d,]+)", "ask_run", {"question": "step"}),
     Sentence(r"\b(?:show|which rows|rows|batch|look at|details)\b.*\bstep (?P<step>[\d,]+)", "ask_run", {"question": "step"}),

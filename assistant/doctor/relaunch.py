@@ -64,7 +64,7 @@ def diff_text(row: Row, changes: dict[str, Any], factor: float | None) -> str:
         if name not in OF_THE_RUN
     ]
     lines += [f"| data | {Path(config.dataset or '').name} | {changes['dataset']} |"] if "dataset" in changes else []
-    spent = duration((now.updated_at or 0) - (now.started_at or 0)) if now.started_at else "some time"
+    spent = duration(now.ran_s) if now.started_at else "some time"
     ends = "" if now.ended else f" The running one is cancelled at step {now.step:,}; its checkpoints and log stay."
     start = changes.get("resume_from") or 0
     kept = "with its optimizer, schedule and row order; the old one's" if start else "the old one's"

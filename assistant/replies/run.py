@@ -158,6 +158,14 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
+def cost(usd_per_hour: float | None, spent_s: float, left_s: float | None) -> str:
+    """Money so far and to come at this price; without a price it is this machine, which is not rented."""
+    if not usd_per_hour:
+        return "no rental"
+    come = f", about ${left_s / 3600 * usd_per_hour:.2f} to come" if left_s is not None else ""
+    return f"${spent_s / 3600 * usd_per_hour:.2f}{' so far' if come else ''}{come}"
+
+
 def _short(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= 120 else flat[:117] + "…"

@@ -64,6 +64,7 @@ TOOLS: dict[str, Tool] = {
         _tool(doctor.OrderRun, doctor.order_run),
         _tool(doctor.ChangeRun, doctor.change_run),
         _tool(doctor.ApplyChange, doctor.apply_change),
+        _tool(doctor.LayBeside, doctor.lay_beside),
         _tool(talk.SmallTalk, talk.small_talk),
         _tool(talk.Clarify, talk.clarify),
         _tool(talk.NotUnderstood, talk.not_understood),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from assistant.doctor.answers import Question, answer
+from assistant.doctor.answers import Question, answer, side_by_side
 from assistant.doctor.evidence import gather
 from assistant.doctor.findings import find
 from assistant.doctor.kinds import Remedy
@@ -112,6 +112,25 @@ def apply_change(args: ApplyChange, state: ChatState, services: Services) -> Out
     fresh = relaunch(row, args.changes, services)
     note = f"🚀 Run `{fresh.id}` is starting, in place of `{row['id']}`: {_named(args.changes)}. The old run's files stay where they are."
     return Outcome({"shown_change": None, "run_id": fresh.id}, note, quiet=True)
+
+
+class LayBeside(BaseModel):
+    """Draw another run's curve beside this conversation's run, and compare the two in numbers."""
+
+    run: str
+
+
+def lay_beside(args: LayBeside, state: ChatState, services: Services) -> Outcome:
+    here = None if not services.settings.on_space else services.thread
+    other = next((row for row in services.store.runs(here) if row["id"] == args.run), None)
+    if other is None:
+        raise ComputeError(f"There is no run {args.run}.", "Its name stands in the list of runs.")
+    mine = next((row for row in services.store.runs(services.thread) if row["id"] != args.run), None)
+    if mine is None:
+        return Outcome(note="There is no run in this conversation yet to lay it beside.", quiet=True)
+    return Outcome(
+        {"beside": args.run}, side_by_side(gather(services.store, mine), gather(services.store, other)), quiet=True
+    )
 
 
 def _best_fix(row: Row, services: Services) -> dict[str, Any]:

@@ -107,13 +107,14 @@ def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
     found = estimated(state, services)
     if found.result is None:
         return {"why_not": found.why_not}
-    hours, memory = found.result.hours, found.result.memory
+    hours, memory, usd = found.result.hours, found.result.memory, found.result.usd
     # A run without a GPU measures its whole process, libraries included.
     peak = memory.must_have_gib if found.card == "CPU" else memory.total_gib
     return {
         "card": found.card,
         "memory_gib": round(peak, 3),
         "hours": [hours.low, hours.expected, hours.high] if hours else None,
+        "usd_per_hour": round(usd.expected / hours.expected, 4) if usd and hours and hours.expected else None,
     }
 
 

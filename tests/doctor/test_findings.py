@@ -41,7 +41,7 @@ def evidence(
         rows.append({**rows[step - 1], **empty, "eval_loss": value, "details": {}})
     rows.sort(key=lambda row: row["step"])
     at = RunProgress(status="training", step=steps, total_steps=of, loss=rows[-1]["loss"], started_at=now - 1000, updated_at=now,
-                     facts=dict(facts), memory_gib=3.0)  # fmt: skip
+                     ran_s=1000.0, facts=dict(facts), memory_gib=3.0)  # fmt: skip
     return Evidence("r", at.model_copy(update=dict(progress)), rows, TrainingConfig(**dict(config)), now=now)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 
 import pytest
 
@@ -48,17 +49,50 @@ def test_findings_are_marked_and_escaped():
     assert "<img" not in drawn
 
 
+ROW = {"id": "r<1>", "title": "<b>mine</b>", "conversation": "c1", "estimate": {"memory_gib": 3.0}}
+AT = RunProgress(
+    status="training",
+    step=5,
+    total_steps=10,
+    loss=1.0,
+    memory_gib=2.0,
+    eta_s=3600,
+    started_at=2000.0,
+    updated_at=2001.0,
+)
+
+
 def test_the_state_never_shows_a_negative_time():
-    now = RunProgress(
-        status="training", step=5, total_steps=10, loss=1.0, memory_gib=2.0, started_at=2000.0, updated_at=2001.0
-    )
-    row = {"id": "r<1>", "title": "<b>mine</b>", "progress": now, "estimate": {"memory_gib": 3.0}}
-    drawn = panel.state(row, now=1000.0)
+    ahead = AT.model_copy(update={"updated_at": time.time() + 5000})  # the clock was set back since
+    drawn = panel.state({**ROW, "progress": ahead})
     assert "0 s so far" in drawn
     assert "2.0 GiB (3.0 predicted)" in drawn
     assert "<b>mine" not in drawn
 
 
+def test_time_and_cost_so_far_and_to_come():
+    half = AT.model_copy(update={"ran_s": 1800.0, "updated_at": time.time()})
+    drawn = panel.state({**ROW, "progress": half, "estimate": {"usd_per_hour": 2.0}})
+    assert "30 min so far, about 60 min left" in drawn
+    assert "$1.00 so far, about $2.00 to come" in drawn
+
+
+def test_the_other_curves_and_the_prediction_are_drawn_when_measured():
+    drawn = panel.small_charts([point(step, random.Random(0)) for step in range(1, 50)], {"memory_gib": 3.4})
+    assert drawn.count("<svg") == 3
+    assert "predicted 3.4" in drawn
+    assert "stroke-dasharray" in drawn
+    assert panel.small_charts([], {}) == ""
+
+
+def test_the_list_of_runs_leads_to_their_conversations():
+    other = {**ROW, "id": "abc123", "conversation": "c2", "progress": AT.model_copy(update={"status": "failed"})}
+    drawn = panel.runs_table([{**ROW, "progress": AT}, other], "c1")
+    assert re.findall(r'data-do="(\w+)" data-run="([^"]+)"', drawn) == [("open", "abc123"), ("beside", "abc123")]
+    assert "training 50%" in drawn
+    assert "<b>mine" not in drawn
+
+
 def test_nothing_is_drawn_of_a_run_that_has_not_reported():
     assert panel.chart([]) == ""
-    assert panel.runs_table([]) == ""
+    assert panel.runs_table([], "c1") == ""
