@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from assistant.doctor.answers import Question, answer, side_by_side
+from assistant.doctor.answers import Question, answer
+from assistant.doctor.compare import side_by_side
 from assistant.doctor.evidence import gather
 from assistant.doctor.findings import find
 from assistant.doctor.kinds import Remedy
@@ -37,7 +38,7 @@ def ask_run(args: AskRun, state: ChatState, services: Services) -> Outcome:
         return Outcome(note=no_run())
     evidence = gather(services.store, row)
     around = services.store.around(row["id"], args.step) if args.step is not None else []
-    earlier = services.store.runs() if args.question == "normal" else []
+    earlier = _earlier(row, services) if args.question == "normal" else []
     found = answer(args.question, evidence, around, earlier, args.step)
     options = {remedy.label: [_call(row["id"], remedy)] for remedy in found.remedies if remedy.changes or remedy.order}
     labels = tuple(options)[:MOST_BUTTONS]
@@ -51,6 +52,21 @@ def ask_run(args: AskRun, state: ChatState, services: Services) -> Outcome:
         remedies=tuple(remedy.id for remedy in found.remedies),
         suggestions=labels, pending=pending, quiet=True,
     )  # fmt: skip
+
+
+def _earlier(row: Row, services: Services) -> list[Row]:
+    """This user's other runs, those on the same base first, each with the loss it had at this run's step."""
+    rows = [other for other in services.store.runs(_whose(services)) if other["id"] != row["id"]]
+    rows.sort(key=lambda other: other["title"] != row["title"])
+    step = row["progress"].step
+    near = [services.store.around(other["id"], step, 1) for other in rows[:3]]
+    losses = [points[0]["loss"] if points and points[0]["step"] >= step * 0.9 else None for points in near]
+    return [{**other, "there": loss} for other, loss in zip(rows[:3], losses, strict=True)]
+
+
+def _whose(services: Services) -> str | None:
+    """Whose runs may be told of: all of this machine's; on a Space, where strangers meet, only this conversation's."""
+    return services.thread if services.settings.on_space else None
 
 
 class OrderRun(BaseModel):
@@ -121,8 +137,7 @@ class LayBeside(BaseModel):
 
 
 def lay_beside(args: LayBeside, state: ChatState, services: Services) -> Outcome:
-    here = None if not services.settings.on_space else services.thread
-    other = next((row for row in services.store.runs(here) if row["id"] == args.run), None)
+    other = next((row for row in services.store.runs(_whose(services)) if row["id"] == args.run), None)
     if other is None:
         raise ComputeError(f"There is no run {args.run}.", "Its name stands in the list of runs.")
     mine = next((row for row in services.store.runs(services.thread) if row["id"] != args.run), None)

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from assistant.doctor.answers import answer, sparkline
+from assistant.doctor.answers import answer
 from assistant.doctor.evidence import Evidence, rows_of_step
 from assistant.doctor.findings import find
+from assistant.doctor.sparks import sparkline
 from assistant.doctor.thresholds import THRESHOLDS
 from assistant.progress import RunProgress
 from trainer.config import TrainingConfig

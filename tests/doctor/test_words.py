@@ -14,13 +14,14 @@ from trainer.errors import ComputeError
 ASKED = {
     "health": [
         "is this going well?", "is everything ok?", "are we on track?", "does the loss look right?", "any problems?",
-        "what should I do?",
+        "what should I do?", "what's wrong?",
     ],
     "why_not_learning": [
-        "why isn't it learning?", "the loss is flat", "the loss isn't going down", "what's wrong?", "is it stuck?", "loss is nan",
-        "it doesn't seem to improve", "why did it fail?", "why does nothing happen?", "what happened?", "the loss is stuck at 2.3",
-        "why is the loss not decreasing", "it's not converging", "did it crash?",
+        "why isn't it learning?", "the loss is flat", "the loss isn't going down", "is it stuck?", "loss is nan",
+        "it doesn't seem to improve", "the loss is stuck at 2.3", "why is the loss not decreasing", "it's not converging",
     ],
+    "ended": ["why did it fail?", "what happened?", "did it crash?", "what went wrong?"],
+    "alive": ["why does nothing happen?", "is it still running?"],
     "slow": ["why is it so slow?", "it's slow", "this takes forever", "can you speed it up?", "what's the bottleneck?"],
     "jump": ["why did the loss jump?", "the loss exploded", "why is the loss going up?", "what's that spike?", "loss spiked, why"],
     "should_stop": ["should I stop?", "is it worth waiting?", "should we keep going", "should I kill it?"],

@@ -6,9 +6,11 @@ normalise and mend -> pasted configuration -> bare moves -> take meaning out of 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from assistant.dataset import sentences
+from assistant.doctor.hearing import may_mean_the_run
 from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, trouble, vague
@@ -20,6 +22,8 @@ from assistant.interpreters.rules.rest import delegated
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import normalise
 from assistant.state import ToolCall
+
+_ORDERS = re.compile(r"\b(?:use|set|make|change|switch|try|take|want|with|go|prefer|need|instead)\b")
 
 
 class RuleInterpreter:
@@ -44,10 +48,12 @@ class RuleInterpreter:
         ]
 
     def _message(self, turn: Turn, plain: str, raw: str, accompanied: bool) -> list[ToolCall]:
+        doctor = [] if accompanied else about_run(raw, turn.state, turn.run_active, turn.has_run) or []
+        heard = any(call.tool in ("ask_run", "stop_when") for call in doctor)
         said, leaves = delegated(raw)
-        if leaves:
+        if leaves and not heard:
             return self._left(turn, said)
-        if not accompanied and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
+        if not accompanied and not heard and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
             return bare
         if (compared := moves.compares(raw, turn.state, turn.run_active)) is not None:
             return compared
@@ -58,10 +64,10 @@ class RuleInterpreter:
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, answers_to.subject(turn))
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus)
         answers_to.bare_value(plain, reading, wishes, turn)
-        if not accompanied and (doctor := _about_run(turn, wishes)):
+        if doctor and not _for_the_plan(doctor, plain, wishes):
             return doctor
         calls = self._calls(turn, plain, reading, wishes)
-        return calls or ([] if accompanied else [ToolCall(tool="not_understood", args={"readings": readings(plain)})])
+        return calls or ([] if accompanied else [_unheard(turn, plain)])
 
     def _left(self, turn: Turn, said: str) -> list[ToolCall]:
         """What is said itself, then the rest left to us; never a yes, which must stand alone."""
@@ -90,12 +96,23 @@ class RuleInterpreter:
         return calls or _rest(plain, turn)
 
 
-def _about_run(turn: Turn, wishes: Wishes) -> list[ToolCall]:
-    """What the run's doctor is asked or told; a sentence that sets a value of the plan is not his, unless it changes the run."""
-    calls = about_run(turn.message, turn.state, turn.run_active, turn.has_run) or []
-    sets = bool(wishes.sets or wishes.model or wishes.unset)
+def _unheard(turn: Turn, plain: str) -> ToolCall:
+    """What nobody understood: of the run, if there is one and it names a part of it; else what it may have meant."""
+    if (turn.run_active or turn.has_run) and may_mean_the_run(plain):
+        return ToolCall(tool="ask_run", args={"question": "health", "text": turn.message[:500]})
+    return ToolCall(tool="not_understood", args={"readings": readings(plain)})
+
+
+def _for_the_plan(calls: list[ToolCall], plain: str, wishes: Wishes) -> bool:
+    """Whether what could be a word to the run's doctor sets a value of the plan instead.
+
+    A name alone ("my wandb page is empty", "LoRA learns nothing"), or a number in a mere question, sets nothing.
+    """
+    numbers = any(isinstance(value, int | float) and not isinstance(value, bool) for value in wishes.sets.values())
+    orders = bool(_ORDERS.search(plain))
+    sets = bool(wishes.model or wishes.unset or (numbers and "?" not in plain) or (wishes.sets and orders))
     mere = all(call.tool == "ask_run" or call.args.get("do") == "sample" for call in calls)
-    return [] if sets and mere else calls
+    return sets and mere
 
 
 def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
