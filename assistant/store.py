@@ -55,6 +55,11 @@ def doctor_tables(db: Database) -> None:
     db.table("visits").create({"conversation": str, "at": float, "seen": str}, pk="conversation")
 
 
+@migrations()
+def standing_orders(db: Database) -> None:
+    db.table("standing").create({"run": str, "condition": str, "at": float}, pk="run")
+
+
 class Store:
     """All calls may come from any thread. Every method is one transaction."""
 
@@ -190,6 +195,18 @@ class Store:
 
     def findings(self, run_id: str) -> list[Row]:
         return self._rows("select * from findings where run = ? order by at", [run_id])
+
+    def set_standing(self, run_id: str, condition: str | None) -> None:
+        """Keep the user's standing order for this run, in place of an earlier one; None forgets it."""
+        with self._lock, self.db.atomic():
+            self.db.execute("delete from standing where run = ?", [run_id])
+            if condition is not None:
+                self.db.table("standing").insert({"run": run_id, "condition": condition, "at": time.time()})
+
+    def standing(self, run_id: str) -> str | None:
+        """The standing order of this run, as it was kept (assistant/doctor/standing.py)."""
+        rows = self._rows("select condition from standing where run = ?", [run_id])
+        return str(rows[0]["condition"]) if rows else None
 
     def visit(self, conversation: str, seen: Row) -> Row | None:
         """Note that the user is here and has seen this; returns the visit before: {at, seen}."""

@@ -157,7 +157,8 @@ class StopWhenAsked(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._request.asked:
             control.should_training_stop = True
-            control.should_save = not self._request.cancelled
+            # A cancelled run keeps what it was told to save in this very step: see assistant/doctor/relaunch.py.
+            control.should_save = control.should_save or not self._request.cancelled
 
 
 def memory_gib() -> float:

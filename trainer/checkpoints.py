@@ -12,30 +12,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainer.checks import CHANGEABLE, FREE
 from trainer.config import TrainingConfig
 from trainer.errors import RunFailed
 
 MANIFEST = "manifest.json"
 KEPT = 2  # the newest one may be damaged by what ended the run
 _NAME = re.compile(r"checkpoint-(\d+)")
-# What may change between two starts of one run without changing what is learned.
-FREE = frozenset(
-    {
-        "output_dir",
-        "provider",
-        "gpu",
-        "num_gpus",
-        "experiment_tracker",
-        "project_name",
-        "run_name",
-        "tags",
-        "batch_size",
-    }
-    | {"gradient_accumulation_steps", "logging_steps", "eval_steps", "save_steps", "dataset"}
+CHANGE = (
+    "change.json"  # beside the checkpoints' folder: {"changed": [names]}, what the user agreed to change on the way
 )
 
 
@@ -132,15 +121,28 @@ def identity(config: TrainingConfig, data_sha256: str) -> dict[str, Any]:
     return {**settings, "effective_batch_size": config.effective_batch_size, "data": data_sha256}
 
 
-def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises `RunFailed` naming what changed since the checkpoint was written."""
-    changed = [f"{name}: {saved.get(name)} then, {now[name]} now" for name in now if saved.get(name) != now[name]]
+def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], agreed: Collection[str] = ()) -> None:
+    """Raises `RunFailed` naming what changed since the checkpoint was written, beside what was `agreed` to change."""
+    changed = [
+        f"{name}: {saved.get(name)} then, {now[name]} now"
+        for name in now
+        if saved.get(name) != now[name] and name not in agreed
+    ]
     if changed:
         raise RunFailed(
             f"This run cannot go on from its checkpoint, since it is another run now ({'; '.join(changed[:4])}).",
             "Put the old values back to resume, or start a new run.",
             "resume_failure",
         )
+
+
+def agreed_changes(folder: Path) -> frozenset[str]:
+    """What the user agreed to change on the way of the run in `folder`; nothing that a checkpoint could not bear."""
+    try:
+        named = json.loads((folder / CHANGE).read_text(encoding="utf-8"))["changed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+    return CHANGEABLE & frozenset(map(str, named))
 
 
 def _set_aside(path: Path) -> None:

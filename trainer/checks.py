@@ -9,6 +9,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 FOUR_BIT = ("nf4", "fp4", "int4")
+# What a run may change on its way, from a checkpoint: it moves no row and reshapes nothing the checkpoint holds.
+CHANGEABLE = frozenset(
+    {"learning_rate", "max_grad_norm", "num_epochs", "max_steps", "precision", "gradient_checkpointing"}
+)
+# What never mattered to a checkpoint: where the run lies and who is told, how the same batch is cut, how often it reports.
+FREE = frozenset(
+    {
+        "output_dir",
+        "provider",
+        "gpu",
+        "num_gpus",
+        "experiment_tracker",
+        "project_name",
+        "run_name",
+        "tags",
+        "batch_size",
+    }
+    | {"gradient_accumulation_steps", "logging_steps", "eval_steps", "save_steps", "dataset"}
+)
 
 
 class Contradiction(NamedTuple):

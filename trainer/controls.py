@@ -25,10 +25,12 @@ SAMPLE_TOKENS = 64
 class Controls(TrainerCallback):  # type: ignore[misc]
     """Reads what is new in the control file; a file that is not there costs one `stat` a step."""
 
-    def __init__(self, folder: Path, emit: Callable[[TrainEvent], None], stop: StopRequest) -> None:
+    def __init__(
+        self, folder: Path, emit: Callable[[TrainEvent], None], stop: StopRequest, factor: float = 1.0
+    ) -> None:
         self._path, self._emit, self._stop = folder / "control.jsonl", emit, stop
         self._offset = self._path.stat().st_size if self._path.exists() else 0  # orders to an earlier start are done
-        self._factors: list[float] = []
+        self._factors = [factor] if factor != 1.0 else []  # of the learning rate, each applied before the next step
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         for order in self._fresh():

@@ -109,7 +109,7 @@ def _checkpoint(job: Job, emit: Emit) -> Checkpoint | None:
     """Where to go on. Raises `RunFailed` when the run changed since, or every checkpoint is damaged."""
     found, rejected = checkpoints.newest(job.checkpoints)
     if found:
-        checkpoints.check_identity(found.facts["identity"], job.identity)
+        checkpoints.check_identity(found.facts["identity"], job.identity, checkpoints.agreed_changes(job.folder))
     where = f"going on from step {found.step:,}" if found else "there is none to go on from: starting at the beginning"
     if rejected or found is None:
         why = "".join(f"{name} is left out: {reason}. " for name, reason in rejected.items())
@@ -130,7 +130,9 @@ def _run(
     watch = Watch(emit)
     facts: dict[str, Any] = {"identity": job.identity}
     keeper = _keeper(job, tuned, total, facts, emit, stop)
-    trainer = _trainer(job, tuned, total, [*_callbacks(job, emit, stop, watch), keeper, *trackers])
+    trainer = _trainer(
+        job, tuned, total, [*_callbacks(job, emit, stop, watch, _rate_factor(job, start)), keeper, *trackers]
+    )
     emit(_started(job, tuned, total, start.step if start else 0))
     if job.config.quantization:  # the first look without gradients may re-pack 4-bit weights (bitsandbytes on a CPU)
         contract.fingerprint(tuned, job.tokenizer, job.probes[0])
@@ -180,10 +182,16 @@ def _keeper(
     return keeping.Keeper(emit, stop, facts, needed)
 
 
-def _callbacks(job: Job, emit: Emit, stop: StopRequest, watch: Watch) -> list[Any]:
+def _rate_factor(job: Job, start: Checkpoint | None) -> float:
+    """How much the learning rate was changed since the checkpoint, whose schedule would otherwise bring the old one back."""
+    before = start.facts["identity"]["learning_rate"] if start else None
+    return job.config.learning_rate / before if before else 1.0
+
+
+def _callbacks(job: Job, emit: Emit, stop: StopRequest, watch: Watch, factor: float) -> list[Any]:
     gauges = Gauges(job.folder)
     numbers = row_numbers(job.source, job.prepared, job.config.validation_split, job.config.seed)
-    orders = [Controls(job.folder, emit, stop), StopWhenAsked(stop)]
+    orders = [Controls(job.folder, emit, stop, factor), StopWhenAsked(stop)]
     return [Reporter(emit, gauges.read), gauges, Batches(job.folder, numbers), watch, *orders, Bookkeeping(gauges)]
 
 

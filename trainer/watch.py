@@ -105,7 +105,7 @@ class Batches(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         batches = getattr(train_dataloader, "batch_sampler", None)
         if batches is not None and hasattr(batches, "sampler"):
-            batches.sampler = _Heard(batches.sampler, self._drawn)
+            batches.sampler = _Heard(batches.sampler, self._drawn, _skipped(args, state, len(train_dataloader)))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         count = min(len(self._drawn), args.per_device_train_batch_size * args.gradient_accumulation_steps)
@@ -123,16 +123,25 @@ class Batches(TrainerCallback):  # type: ignore[misc]
     on_train_end = on_log
 
 
-class _Heard:
-    """A sampler that notes what it hands out; a new epoch starts a new list."""
+def _skipped(args: TrainingArguments, state: TrainerState, batches: int) -> int:
+    """Rows of the epoch a resumed run begins in that it has already seen, as transformers counts them (_inner_training_loop)."""
+    updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
+    done = state.global_step % updates * args.gradient_accumulation_steps
+    return int(done * args.per_device_train_batch_size)
 
-    def __init__(self, sampler: Any, drawn: deque[int]) -> None:
-        self._sampler, self._drawn = sampler, drawn
+
+class _Heard:
+    """A sampler that notes what it hands out; a new epoch starts a new list. `skipped`: rows at first that are only passed over."""
+
+    def __init__(self, sampler: Any, drawn: deque[int], skipped: int) -> None:
+        self._sampler, self._drawn, self._skipped = sampler, drawn, skipped
 
     def __iter__(self) -> Iterator[int]:
         self._drawn.clear()
-        for place in self._sampler:
-            self._drawn.append(int(place))
+        skipped, self._skipped = self._skipped, 0
+        for count, place in enumerate(self._sampler):
+            if count >= skipped:
+                self._drawn.append(int(place))
             yield place
 
     def __len__(self) -> int:

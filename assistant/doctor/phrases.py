@@ -18,6 +18,12 @@ class Sentence(NamedTuple):
     active_only: bool = False  # only while a training is going on
 
 
+_STOP_WHEN = r"^(?:please |and |then )*(?:stop|end|finish)\b.{0,40}?\b(?:when|once|if|as soon as|should)\b"
+_EVAL = r"(?:eval\w*|validation|val)"
+_IS_FLAT = (
+    r"\b(?:flat\w*|plateau\w*|stagnat\w*|level\w* (?:off|out)|converge\w*|stops? (?:improving|falling|going down|getting better|decreasing)"
+    r"|(?:\w+n't|not|no longer|never) (?:improv\w*|fall\w*|going down|go down|get\w* (?:any )?better|decreas\w*|mov\w*|chang\w*))"
+)
 SENTENCES: tuple[Sentence, ...] = (
     # orders
     Sentence(r"^(?:please )?(?:pause|hold on|suspend)(?: (?:it|the (?:run|training)|training|for now))?$", "order_run", {"do": "pause"}, True),
@@ -31,6 +37,17 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(r"\b(?:lower|drop|reduce|cut) the (?:learning rate|lr)\b.*\b(?:from here|now|mid|on the fly)", "change_run", {"factor": 0.5}, True),
     Sentence(r"^(?:please )?(?:relaunch|restart|start again|try again) with the fix$|^(?:fix it|apply the fix|fix and relaunch|fix and restart)$", "change_run", {}),
     Sentence(r"\b(?:lay|put|draw|show|overlay|compare|plot)\b.{0,30}?\brun\s+`?(?P<run>[0-9a-f]{6,10}|run\d+)`?(?=\s|$).{0,30}$", "lay_beside", {}),
+    # standing orders
+    Sentence(rf"{_STOP_WHEN}.*\b{_EVAL}\b.*?(?:below|under|less than|<|reach\w*|hits?|gets? to) *(?P<value>[\d.]+)", "stop_when", {"when": "eval_below"}, True),
+    Sentence(rf"{_STOP_WHEN}.*\bloss\b.*?(?:below|under|less than|<|reach\w*|hits?|gets? to) *(?P<value>[\d.]+)", "stop_when", {"when": "loss_below"}, True),
+    Sentence(rf"{_STOP_WHEN}.*\b{_EVAL}\b.*?{_IS_FLAT}|{_STOP_WHEN} it (?:has )?(?:stops? (?:improving|getting better|learning)|converge\w*)", "stop_when", {"when": "eval_flat"}, True),
+    Sentence(rf"{_STOP_WHEN}.*\b(?:overfit\w*|memori[sz]\w*|learn\w* by heart)|{_STOP_WHEN}.*\b{_EVAL}\b.*\b(?:ris\w+|go(?:es)? up|increas\w*|worse|climb\w*)", "stop_when", {"when": "eval_rises"}, True),
+    Sentence(rf"{_STOP_WHEN}.*\bloss\b.*?{_IS_FLAT}", "stop_when", {"when": "loss_flat"}, True),
+    Sentence(r"^(?:please )?(?:stop|end)\b.{0,20}\b(?:at|after|by|on) (?:step )?(?P<value>\d[\d,]*)(?: steps)?$", "stop_when", {"when": "step"}, True),
+    Sentence(r"^(?:please )?(?:stop|end)\b.{0,20}\b(?:after|in) (?P<value>\d+(?:\.\d+)?) ?(?:h|hours?)$", "stop_when", {"when": "hours"}, True),
+    Sentence(r"^(?:please )?(?:stop|end)\b.{0,20}\b(?:after|in) (?P<minutes>\d+(?:\.\d+)?) ?(?:m|min|minutes?)$", "stop_when", {"when": "hours"}, True),
+    Sentence(rf"{_STOP_WHEN}.*\b(?:costs?|spent|spend)\b.*?\$? ?(?P<value>\d+(?:\.\d+)?)", "stop_when", {"when": "usd"}, True),
+    Sentence(r"\b(?:forget|drop|cancel|take back|remove) (?:the|that|my) (?:standing|stopping|stop) (?:order|rule|condition)|^don'?t stop (?:it )?(?:by yourself|automatically)", "stop_when", {"when": "eval_flat", "forget": True}, True),
     # what was at one step
     Sentence(r"\b(?:what|anything|something)\b.*\b(?:happen\w*|wrong|going on|goes on|bad|odd|strange)\b.*\bstep (?P<step>[\d,]+)", "ask_run", {"question": "step"}),
     Sentence(r"\b(?:show|which rows|what rows|rows|batch|look at|details|data|happen\w*|why)\b.*\bstep (?P<step>[\d,]+)", "ask_run", {"question": "step"}),
@@ -60,9 +77,17 @@ def about_run(text: str, state: ChatState, run_active: bool, has_run: bool = Fal
             continue
         if match := pattern.search(plain) or pattern.search(plain.rstrip("? ")):
             found = {name: value for name, value in match.groupdict().items() if value}
-            if "step" in found:
-                found["step"] = int(found["step"].replace(",", ""))
+            found = {name: _number(name, value) for name, value in found.items()}
+            if "minutes" in found:
+                found["value"] = found.pop("minutes") / 60
             said = {"text": plain} if sentence.tool == "ask_run" else {}
             return [ToolCall(tool=sentence.tool, args={**sentence.args, **found, **said})]
     question = None if elsewhere else question_of(plain)
     return [ToolCall(tool="ask_run", args={"question": question, "text": plain})] if question else None
+
+
+def _number(name: str, value: str) -> Any:
+    """What a pattern's group holds, as the number its tool wants."""
+    if name == "step":
+        return int(value.replace(",", ""))
+    return float(value.replace(",", "").rstrip(".")) if name in ("value", "minutes") else value

@@ -24,8 +24,9 @@ def postmortem(e: Evidence, event: TrainEvent) -> Message | None:
         return None
     parts = ["**What happened.** " + explained(findings[0], e)]
     if e.progress.checkpoints:
+        step, path = e.progress.checkpoints[-1]
         parts.append(
-            f"The last checkpoint is of step {e.progress.checkpoints[-1][0]:,}: `{e.progress.checkpoints[-1][1]}`."
+            f"The last checkpoint is of step {step:,}: `{path}`; *{RELAUNCH}* goes on from the last good one where it can."
         )
     return Message(role="assistant", content="\n\n".join(parts), suggestions=_next(findings, ended_well=False))
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from assistant.doctor.evidence import process_state, read_config, rows_of_step
+from assistant.progress import RunProgress
 from assistant.replies.run import duration
 from assistant.services import Services
 from assistant.store import Row
-from trainer.checks import contradictions
+from trainer.checks import CHANGEABLE, FREE, contradictions
 from trainer.compute import Run
 from trainer.config import TrainingConfig, check, show
 from trainer.errors import ComputeError, ConfigError, StudioError
@@ -64,17 +65,40 @@ def diff_text(row: Row, changes: dict[str, Any], factor: float | None) -> str:
         if name not in OF_THE_RUN
     ]
     lines += [f"| data | {Path(config.dataset or '').name} | {changes['dataset']} |"] if "dataset" in changes else []
-    spent = duration(now.ran_s) if now.started_at else "some time"
     ends = "" if now.ended else f" The running one is cancelled at step {now.step:,}; its checkpoints and log stay."
     start = changes.get("resume_from") or 0
     kept = "with its optimizer, schedule and row order; the old one's" if start else "the old one's"
-    cost = (
-        f"it costs what was left, {duration(now.eta_s)} or so"
-        if start
-        else f"it costs about what that one took ({spent} so far)"
-    )
-    tail = f"A new run from step {start:,}, linked to `{row['id']}`, {kept} files stay; {cost}.{ends} **Start it?**"
+    tail = f"A new run from step {start:,}, linked to `{row['id']}`, {kept} files stay; {_cost(now, start)}.{ends} **Start it?**"
     return ("\n".join(lines) + "\n\n" if len(lines) > 2 else "") + tail
+
+
+def _cost(now: RunProgress, start: int) -> str:
+    """What the new run will cost, by the pace of the old one."""
+    if not now.step or not now.ran_s:
+        return "what it costs is not known yet: the old one made no step"
+    left = now.ran_s / now.step * max(0, now.total_steps - start)
+    return f"it costs about {duration(left)}, by the pace of that one"
+
+
+def from_checkpoint(row: Row, changes: dict[str, Any], before: int | None = None) -> dict[str, Any]:
+    """These changes, made from the newest whole checkpoint (up to step `before`) where a checkpoint can bear them.
+
+    While the run goes on it saves one just before it ends, so that no step is lost.
+    """
+    fields = changes.keys() - {"resume_from"}
+    if "resume_from" in changes or not fields or not fields <= CHANGEABLE | FREE - {"dataset"}:
+        return changes
+    now: RunProgress = row["progress"]
+    if not now.ended and before is None and now.step:
+        return {**changes, "resume_from": now.step}
+    kept = [step for step in checkpoint_steps(Path(row["folder"])) if before is None or step < before]
+    return {**changes, "resume_from": max(kept)} if kept else changes
+
+
+def checkpoint_steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints of a run that were written to their end (trainer/checkpoints.py seals them)."""
+    sealed = (folder / "checkpoints").glob("checkpoint-*/manifest.json")
+    return sorted(int(path.parent.name.rpartition("-")[2]) for path in sealed)
 
 
 def changed(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
@@ -91,7 +115,8 @@ def relaunch(row: Row, changes: dict[str, Any], services: Services) -> Run:
     """Start the changed run in place of this one. Raises `StudioError` when it cannot be started."""
     old = Path(row["folder"])
     config = changed(read_config(old), changes)
-    _make_room(row, services)
+    start = changes.get("resume_from") or 0
+    _make_room(row, services, save=start >= row["progress"].step > 0)
     attempt = sum(other["plan"].startswith(row["plan"][:40]) for other in services.store.runs(services.thread))
     key = json.dumps([row["id"], changes, attempt], sort_keys=True)
     run_id = hashlib.sha256(key.encode()).hexdigest()[:10]
@@ -103,7 +128,9 @@ def relaunch(row: Row, changes: dict[str, Any], services: Services) -> Run:
     (folder / "config.json").write_text(final.model_dump_json(indent=2), encoding="utf-8")
     _link(old, folder, row["id"], changes)
     provider = services.providers[row["provider"]]
-    going_on = bool(changes.get("resume_from")) and _take_along(old, folder)
+    going_on = bool(start) and _take_along(old, folder, start if start < row["progress"].step else None)
+    fields = sorted(changes.keys() - set(OF_THE_RUN))
+    (folder / "change.json").write_text(json.dumps({"changed": fields}), encoding="utf-8")
     run = Run(id=run_id, provider=provider.name, folder=str(folder), job="")
     services.store.add_run(
         services.thread, run, plan=f"{row['plan'][:40]}/{run_id}", title=row["title"], estimate=row["estimate"]
@@ -117,19 +144,24 @@ def relaunch(row: Row, changes: dict[str, Any], services: Services) -> Run:
     return run
 
 
-def _take_along(old: Path, new: Path) -> bool:
-    """Copy what a resumed run needs: its checkpoints and, where it was built in the run's folder, its base."""
-    for name in ("checkpoints", "base", "start"):
+def _take_along(old: Path, new: Path, until: int | None) -> bool:
+    """Copy what a resumed run needs: its checkpoints (up to step `until`) and, where it was built in the run's folder, its base."""
+    for name in ("base", "start"):
         if (old / name).is_dir():
             shutil.copytree(old / name, new / name)
-    return (new / "checkpoints").is_dir()
+    kept = [step for step in checkpoint_steps(old) if until is None or step <= until]
+    for step in kept:
+        shutil.copytree(old / f"checkpoints/checkpoint-{step}", new / f"checkpoints/checkpoint-{step}")
+    return bool(kept)
 
 
-def _make_room(row: Row, services: Services) -> None:
-    """End the old run first: two trainings on one machine slow each other down."""
+def _make_room(row: Row, services: Services, *, save: bool) -> None:
+    """End the old run first: two trainings on one machine slow each other down. `save`: with a checkpoint of its last step."""
     provider = services.providers[row["provider"]]
     if row["progress"].ended or not provider.alive(row["run"]):
         return
+    if save:
+        order(row, "save", {})
     provider.stop(row["run"], keep=False)
     deadline = time.monotonic() + STOP_WAIT_S
     while provider.alive(row["run"]):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
-from assistant.doctor.evidence import gather, process_state
+from assistant.doctor.evidence import Evidence, gather, process_state
 from assistant.doctor.findings import find
 from assistant.doctor.kinds import Finding
 from assistant.doctor.postmortem import postmortem
+from assistant.doctor.standing import Condition, met
 from assistant.doctor.thresholds import limit
 from assistant.progress import RunProgress
 from assistant.services import Services
 from assistant.state import Message
 from assistant.store import Row, Store
+from trainer.errors import StudioError
 from trainer.events import Cancelled, Failed, Finished, TrainEvent
 
 ASK = ["what should I do?", "stop and keep what we have"]
@@ -32,7 +35,7 @@ def examine(row: Row, now: RunProgress, fresh: Sequence[TrainEvent], services: S
             last.kind, row["id"], f"Run {row['id']} ({row['title']}) {last.kind}. {status(evidence.progress)}"
         )
         return _post(row, [message] if message else [], store)
-    return _tell(row, find(evidence), services)
+    return [*_tell(row, find(evidence), services), *_obey(row, evidence, services)]
 
 
 def silence(row: Row, services: Services) -> list[str]:
@@ -46,6 +49,20 @@ def silence(row: Row, services: Services) -> list[str]:
     if not suspended and evidence.silent_s < limit("hang_seconds"):
         return []
     return _tell(row, [f for f in find(gather(store, row)) if f.name in ("asleep", "stuck")], services)
+
+
+def _obey(row: Row, evidence: Evidence, services: Services) -> list[str]:
+    """The user's standing order: when its condition holds, stop and keep, once."""
+    kept = services.store.standing(row["id"])
+    why = met(Condition.model_validate_json(kept), evidence) if kept else None
+    if why is None:
+        return []
+    services.store.set_standing(row["id"], None)
+    with suppress(StudioError):  # it has just ended by itself
+        services.providers[row["provider"]].stop(row["run"], keep=True)
+    text = f"🛑 As you asked, I stop run `{row['id']}` and keep what it has learned: {why}."
+    services.notify("stopping", row["id"], text)
+    return _post(row, [Message(role="assistant", content=text)], services.store)
 
 
 def _tell(row: Row, findings: Iterable[Finding], services: Services) -> list[str]:

@@ -70,7 +70,7 @@ def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
     calls = [ToolCall.model_validate(call) for call in state["calls"]]
     alone = len(calls) == 1
     for call in calls:
-        if call.tool in ("confirm", "apply_change") and not alone:
+        if call.tool in ("confirm", "apply_change", "keep_order") and not alone:
             continue  # a yes with anything beside it is no plain yes: the changed plan is shown again
         outcome = _run(call, chat, runtime.context)
         chat = chat.model_copy(update=outcome.update)

@@ -15,6 +15,7 @@ import assistant.tools.doctor as doctor
 import assistant.tools.explain as explain
 import assistant.tools.parameters as parameters
 import assistant.tools.runs as runs
+import assistant.tools.standing as standing
 import assistant.tools.templates as templates
 from assistant.services import Services
 from assistant.state import ChatState
@@ -65,6 +66,8 @@ TOOLS: dict[str, Tool] = {
         _tool(doctor.ChangeRun, doctor.change_run),
         _tool(doctor.ApplyChange, doctor.apply_change),
         _tool(doctor.LayBeside, doctor.lay_beside),
+        _tool(standing.StopWhen, standing.stop_when),
+        _tool(standing.KeepOrder, standing.keep_order),
         _tool(talk.SmallTalk, talk.small_talk),
         _tool(talk.Clarify, talk.clarify),
         _tool(talk.NotUnderstood, talk.not_understood),

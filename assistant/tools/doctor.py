@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from assistant.doctor.answers import Question, answer
 from assistant.doctor.compare import side_by_side
-from assistant.doctor.evidence import gather
+from assistant.doctor.evidence import Evidence, gather
 from assistant.doctor.findings import find
-from assistant.doctor.kinds import Remedy
-from assistant.doctor.relaunch import diff_text, order, relaunch
+from assistant.doctor.kinds import Finding, Remedy
+from assistant.doctor.relaunch import checkpoint_steps, diff_text, from_checkpoint, order, relaunch
+from assistant.progress import RunProgress
 from assistant.replies import no_run
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
 from assistant.store import Row
 from assistant.tools.base import Outcome
+from trainer.config import check
 from trainer.errors import ComputeError
 
 MOST_BUTTONS = 3
@@ -40,7 +43,8 @@ def ask_run(args: AskRun, state: ChatState, services: Services) -> Outcome:
     around = services.store.around(row["id"], args.step) if args.step is not None else []
     earlier = _earlier(row, services) if args.question == "normal" else []
     found = answer(args.question, evidence, around, earlier, args.step)
-    options = {remedy.label: [_call(row["id"], remedy)] for remedy in found.remedies if remedy.changes or remedy.order}
+    doable = [remedy for remedy in found.remedies if remedy.changes or remedy.order]
+    options = {remedy.label: [_call(row, evidence, found.finding, remedy)] for remedy in doable}
     labels = tuple(options)[:MOST_BUTTONS]
     if found.finding is not None and not row["progress"].ended and found.finding.severity != "tells":
         options |= {"stop and keep": [ToolCall(tool="stop_run", args={"keep": True})]}
@@ -87,8 +91,9 @@ class ChangeRun(BaseModel):
     """Change the training: `factor` scales its learning rate from here on; `changes` make a new run linked to this one."""
 
     changes: dict[str, Any] = {}
-    factor: float | None = Field(None, ge=0.01, le=10.0)
+    factor: float | None = Field(None, ge=1e-4, le=1e4)  # as far as trainer/controls.py obeys
     run: str | None = None
+    go_on: bool = Field(False, description="Make the new run go on from a checkpoint, where it can bear the changes.")
 
 
 def change_run(args: ChangeRun, state: ChatState, services: Services) -> Outcome:
@@ -98,6 +103,8 @@ def change_run(args: ChangeRun, state: ChatState, services: Services) -> Outcome
         return Outcome(note=no_run())
     if not args.changes and args.factor is None:
         args = args.model_copy(update={"changes": _best_fix(row, services)})
+    if args.go_on:
+        args = _on_the_way(row, args)
     if not args.changes and args.factor is None:
         return Outcome(note="I know of nothing that needs a change in this run.", quiet=True)
     call = ToolCall(tool="apply_change", args={**args.model_dump(exclude_none=True), "run": row["id"]})
@@ -107,6 +114,15 @@ def change_run(args: ChangeRun, state: ChatState, services: Services) -> Outcome
     text = diff_text(row, args.changes, args.factor)
     update = {"shown_change": _fingerprint(row["id"], args)}
     return Outcome(update, text, asks=("change_run",), suggestions=("yes, do it", "no"), pending=pending)
+
+
+def _on_the_way(row: Row, args: ChangeRun) -> ChangeRun:
+    """The change made from where the run is: a learning rate without a restart, the rest from a checkpoint where one bears it."""
+    now: RunProgress = row["progress"]
+    rate = args.changes.get("learning_rate")
+    if args.changes.keys() == {"learning_rate"} and rate and now.learning_rate and not now.ended:
+        return ChangeRun(factor=check("learning_rate", rate) / now.learning_rate, run=args.run)
+    return ChangeRun(changes=from_checkpoint(row, args.changes), run=args.run)
 
 
 class ApplyChange(ChangeRun):
@@ -127,7 +143,13 @@ def apply_change(args: ApplyChange, state: ChatState, services: Services) -> Out
         return Outcome({"shown_change": None}, note, suggestions=("undo that",), pending=offer, quiet=True)
     fresh = relaunch(row, args.changes, services)
     note = f"🚀 Run `{fresh.id}` is starting, in place of `{row['id']}`: {_named(args.changes)}. The old run's files stay where they are."
-    return Outcome({"shown_change": None, "run_id": fresh.id}, note, quiet=True)
+    update = {"shown_change": None, "run_id": fresh.id}
+    back = checkpoint_steps(Path(row["folder"]))
+    if not back:
+        return Outcome(update, note, quiet=True)
+    undo = ToolCall(tool="change_run", args={"changes": {"resume_from": back[-1]}, "run": row["id"]})
+    offer = Pending(kind="choice", fields=("run",), options={"undo that": [undo]})
+    return Outcome(update, note, suggestions=("undo that",), pending=offer, quiet=True)
 
 
 class LayBeside(BaseModel):
@@ -149,15 +171,28 @@ def lay_beside(args: LayBeside, state: ChatState, services: Services) -> Outcome
 
 
 def _best_fix(row: Row, services: Services) -> dict[str, Any]:
-    """The changes of the first remedy that has any, of the worst finding first."""
-    findings = find(gather(services.store, row))
-    return next((remedy.changes for finding in findings for remedy in finding.remedies if remedy.changes), {})
+    """The changes of the first remedy that has any, of the worst finding first; from the last checkpoint before it went wrong."""
+    evidence = gather(services.store, row)
+    findings = find(evidence)
+    fixes = [(finding, remedy) for finding in findings for remedy in finding.remedies if remedy.changes]
+    return _from_good(row, evidence, *fixes[0]) if fixes else {}
 
 
-def _call(run_id: str, remedy: Remedy) -> ToolCall:
+def _from_good(row: Row, e: Evidence, finding: Finding, remedy: Remedy) -> dict[str, Any]:
+    """What ended a run or ran away is mended from the last good checkpoint; everything else from the beginning."""
+    if finding.severity != "stops" or finding.name == "killed":
+        return remedy.changes
+    if finding.name in ("out_of_memory", "disk_full", "failed"):  # the weights are good up to the last step
+        return from_checkpoint(row, remedy.changes)
+    best = min(e.losses, key=lambda pair: pair[1], default=(0, 0.0))[0]  # before it ran away
+    return from_checkpoint(row, remedy.changes, best + 1 if finding.name == "diverged" else finding.step)
+
+
+def _call(row: Row, e: Evidence, finding: Finding | None, remedy: Remedy) -> ToolCall:
     if remedy.order:
         return ToolCall(tool="order_run", args={"do": remedy.order})
-    return ToolCall(tool="change_run", args={"changes": remedy.changes, "run": run_id})
+    changes = _from_good(row, e, finding, remedy) if finding else remedy.changes
+    return ToolCall(tool="change_run", args={"changes": changes, "run": row["id"]})
 
 
 def _row(state: ChatState, services: Services, run_id: str | None = None) -> Row | None:

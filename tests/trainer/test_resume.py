@@ -170,6 +170,32 @@ def test_a_changed_plan_or_changed_data_is_not_resumed(stopped):
     assert "data:" in forked.events(stopped)[-1].message
 
 
+def test_an_agreed_change_goes_on_from_the_checkpoint_at_the_new_rate(whole, stopped):
+    config = json.loads((stopped / "config.json").read_text())
+    (stopped / "config.json").write_text(json.dumps({**config, "learning_rate": 5e-3}))
+    (stopped / "change.json").write_text(json.dumps({"changed": ["learning_rate", "rank"]}))
+    events = resume(stopped)
+    (changed,) = [event for event in events if event.kind == "changed"]
+    assert (changed.step, changed.name) == (7, "learning_rate")
+    usual, lower = (
+        {event.step: event.learning_rate for event in forked.events(folder) if event.kind == "progress"}
+        for folder in (whole, stopped)
+    )
+    assert lower[7] == usual[7]
+    assert all(lower[step] == pytest.approx(usual[step] / 2) for step in range(9, 17))
+    (stopped / "config.json").write_text(json.dumps({**config, "rank": 4}))  # nothing a checkpoint could bear
+    assert forked.train(stopped, "--resume") == 1
+
+
+def test_after_a_resume_in_the_middle_of_an_epoch_each_step_still_names_its_rows(whole, stopped):
+    resume(stopped)
+    before, after = (
+        {line["step"]: line["rows"] for line in map(json.loads, (folder / "batches.jsonl").read_text().splitlines())}
+        for folder in (whole, stopped)
+    )
+    assert after == before
+
+
 def test_old_checkpoints_go_the_newest_two_stay(whole):
     folders = sorted(path.name for path in (whole / "checkpoints").iterdir() if path.is_dir())
     assert folders == ["checkpoint-15", "checkpoint-16"]

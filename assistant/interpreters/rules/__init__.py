@@ -23,6 +23,12 @@ from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import normalise
 from assistant.state import ToolCall
 
+# A value that is to change in the run there is, not in the plan of the next.
+_ON_THE_WAY = re.compile(
+    r"\bfrom (?:here|now) on?\b|\bfrom (?:there|the (?:last |newest )?checkpoint)\b"
+    r"|\band (?:then )?(?:resume|continue|go on|carry on|keep going)\b|^(?:resume|continue|go on|carry on)\b.*\bwith\b"
+    r"|\b(?:on the fly|mid-?run|in the middle of the run)\b|\b(?:for|in) (?:this|the running|the current) (?:run|training)\b"
+)
 _ORDERS = re.compile(r"\b(?:use|set|make|change|switch|try|take|want|with|go|prefer|need|instead)\b")
 
 
@@ -66,6 +72,8 @@ class RuleInterpreter:
         answers_to.bare_value(plain, reading, wishes, turn)
         if doctor and not _for_the_plan(doctor, plain, wishes):
             return doctor
+        if not accompanied and (turn.run_active or turn.has_run) and wishes.sets and _ON_THE_WAY.search(plain):
+            return [ToolCall(tool="change_run", args={"changes": dict(wishes.sets), "go_on": True})]
         calls = self._calls(turn, plain, reading, wishes)
         return calls or ([] if accompanied else [_unheard(turn, plain)])
 
