@@ -31,7 +31,9 @@ def thinned(db: Database, run_id: str, most: int = ALL) -> list[dict[str, Any]]:
         return list(db.query("select * from points where run = ? order by seq", [run_id]))
     level, size = BUCKETS[0] if last <= most * 10 else BUCKETS[1]
     raw = min((last // size) * size, last - most // 6)  # from here on the newest, as they are
-    query = f"""select * from points where run = ? and level >= {level} and seq < ?
+    levels = ", ".join(str(each) for each, _ in BUCKETS if each >= level)
+    # SQLite would rather walk the primary key past every point than use the index of the few that stay.
+    query = f"""select * from points indexed by points_level where run = ? and level in ({levels}) and seq < ?
                 union all select * from points where run = ? and seq >= ? order by seq"""
     return list(db.query(query, [run_id, raw, run_id, raw]))
 

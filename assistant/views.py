@@ -16,6 +16,8 @@ from assistant.state import Message
 from assistant.store import Row
 from trainer.config import show
 
+PIXELS = 600  # about what a curve is wide
+KEPT = 100  # conversations whose curves are kept as drawn
 BUTTONS = 3  # quick answers
 ORDERS = ("pause", "evaluate now", "save now")  # to the running training; each is the sentence it says
 
@@ -25,6 +27,7 @@ class Views:
 
     def __init__(self, assistant: Assistant) -> None:
         self.assistant = assistant
+        self._pictures: dict[str, tuple[tuple[Any, ...], str]] = {}  # by conversation: what the curves were drawn from
 
     def arrive(self, thread: str) -> str:
         if thread:
@@ -97,12 +100,24 @@ class Views:
         return [*parts, [*map(_mark, parts), newest]]
 
     def _curves(self, thread: str, runs: list[Row]) -> str:
+        """The curves, drawn anew when they would look different: one point more among a million does not show."""
         if not runs:
             return ""
-        points, beside = self.assistant.curve(runs[0]["id"]), self.assistant.beside(thread)
+        run, now = runs[0]["id"], runs[0]["progress"]
+        findings, beside = self.assistant.findings(run), self.assistant.beside(thread)
+        grown = now.seen // max(1, now.seen // PIXELS)
+        key = (run, grown, now.status, len(findings), beside)
+        before = self._pictures.get(thread)
+        if before is None or before[0] != key:
+            if len(self._pictures) > KEPT:
+                self._pictures.clear()
+            self._pictures[thread] = (key, self._draw_curves(runs[0], findings, beside))
+        return self._pictures[thread][1]
+
+    def _draw_curves(self, row: Row, findings: list[Row], beside: str | None) -> str:
+        points = self.assistant.curve(row["id"])
         other = self.assistant.curve(beside) if beside else ()
-        chart = panel.chart(points, self.assistant.findings(runs[0]["id"]), other, beside or "")
-        return chart + panel.small_charts(points, runs[0]["estimate"])
+        return panel.chart(points, findings, other, beside or "") + panel.small_charts(points, row["estimate"])
 
     def _plan(self, thread: str) -> str:
         return (
