@@ -76,8 +76,7 @@ def about_run(text: str, state: ChatState, run_active: bool, has_run: bool = Fal
         if (sentence.active_only and not run_active) or (elsewhere and sentence.tool == "ask_run"):
             continue
         if match := pattern.search(plain) or pattern.search(plain.rstrip("? ")):
-            found = {name: value for name, value in match.groupdict().items() if value}
-            found = {name: _number(name, value) for name, value in found.items()}
+            found = {name: _number(name, value) for name, value in match.groupdict().items() if value}
             if "minutes" in found:
                 found["value"] = found.pop("minutes") / 60
             said = {"text": plain} if sentence.tool == "ask_run" else {}
