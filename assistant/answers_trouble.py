@@ -15,6 +15,10 @@ from typing import Any
 
 _KNOWLEDGE = Path(__file__).parent / "knowledge"
 NO_BF16 = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0|cpu)\b", re.I)
+SHORT = 512  # tokens: cutting shorter rows frees next to nothing
+_SAVERS = {  # what makes a run need less memory and leaves the model
+    "reduce_batch_size", "shorten_max_seq_length", "gradient_checkpointing", "use_qlora_nf4", "lower_rank", "shard_or_offload",
+}  # fmt: skip
 _GIVEN = {"bf16_instead_of_fp16", "flash_attention"}  # need compute capability 8.0
 
 
@@ -41,7 +45,7 @@ def ordered(symptom: str, facts: Mapping[str, Any], said: Mapping[str, Any], tri
 def impossible(known: Mapping[str, Any]) -> set[str]:
     """Remedies that do nothing, or cannot be, with these values on this hardware."""
     out: set[str] = set()
-    if NO_BF16.search(str(known.get("gpu") or "")):
+    if NO_BF16.search(str(known.get("gpu") or "")) or known.get("old_card"):
         out |= _GIVEN
     if known.get("precision") == "bf16":
         out.add("bf16_instead_of_fp16")
@@ -65,6 +69,10 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
         out.add("convert_pissa_to_lora")
     if known.get("num_gpus", 2) == 1:
         out |= {"lower_zero_stage"} - ({"lower_zero_stage"} if known.get("deepspeed") else set())
+    if 0 < float(known.get("max_seq_length") or 0) <= SHORT:
+        out.add("shorten_max_seq_length")
+    if 0 < float(known.get("num_epochs") or 0) <= 1:
+        out.add("fewer_epochs")
     if known.get("early_stopping") is True:
         out.add("early_stopping")
     if 0 < float(known.get("learning_rate") or 1) < 5e-5:
@@ -76,7 +84,10 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
 
 def _always(symptom: str, known: Mapping[str, Any]) -> set[str]:
     """What stays although the message names it: "oom as soon as checkpointing is dropped"."""
-    return {"gradient_checkpointing"} if symptom == "oom" and known.get("gradient_checkpointing") is False else set()
+    if symptom != "oom":
+        return set()
+    stays = {"gradient_checkpointing"} if known.get("gradient_checkpointing") is False else set()
+    return stays | ({"shard_or_offload"} if known.get("replicated") else set())
 
 
 def first(symptom: str, known: Mapping[str, Any], tried: set[str]) -> list[str]:
@@ -86,8 +97,14 @@ def first(symptom: str, known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 
 def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("replicated"):
+        return ["shard_or_offload"]
+    if len(tried & _SAVERS) >= 3 or known.get("smaller_works"):
+        return ["use_qlora_nf4", "smaller_model", "bigger_gpu"]
+    if float(known.get("max_seq_length") or 0) >= 8192:
+        return ["shorten_max_seq_length", "gradient_checkpointing"]
     if known.get("deepspeed"):
-        return ["lower_zero_stage", "shard_or_offload"]
+        return ["lower_zero_stage", "shard_or_offload"] if known.get("one_device") else ["shard_or_offload"]
     if known.get("gradient_checkpointing") is False:
         return ["gradient_checkpointing", "reduce_batch_size"]
     if known.get("at_save"):
@@ -103,15 +120,13 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["use_lora_not_full", "gradient_checkpointing"]
     if small_batch and "shorten_max_seq_length" in tried:
         return ["gradient_checkpointing", "use_qlora_nf4", "shard_or_offload", "smaller_model"]
-    if float(known.get("max_seq_length") or 0) >= 8192:
-        return ["shorten_max_seq_length", "gradient_checkpointing"]
     return []
 
 
 def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     if float(known.get("learning_rate") or 0) > 5e-4:
         return ["lower_learning_rate"]
-    if NO_BF16.search(str(known.get("gpu") or "")):
+    if NO_BF16.search(str(known.get("gpu") or "")) or known.get("old_card"):
         return ["fp32_precision", "lower_learning_rate", "faster_gpu"]
     if known.get("zero_loss"):
         return ["bf16_instead_of_fp16", "check_labels_masked", "disable_quantization"]
@@ -146,8 +161,17 @@ def _precision(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     return []
 
 
+def _overfitting(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    once = 0 < float(known.get("num_epochs") or 0) <= 1
+    return ["early_stopping", "use_lora_not_full", "lower_learning_rate"] if once and not known.get("algorithm") else []
+
+
 def _other(known: Mapping[str, Any], tried: set[str]) -> list[str]:
-    return ["fix_lr_schedule"] if known.get("lr_schedule") and not known.get("tracker") else []
+    if known.get("tracker"):
+        return ["disable_tracker"]
+    if known.get("no_gradient"):
+        return ["nonreentrant_checkpointing"]
+    return ["fix_lr_schedule"] if known.get("lr_schedule") else []
 
 
 def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
@@ -157,7 +181,7 @@ def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 _FIRST = {
     "oom": _oom, "nan_loss": _nan, "slow": _slow, "loss_flat": _flat, "multi_gpu": _multi, "precision_unsupported": _precision,
-    "other": _other, "adapter_merge": _merge,
+    "other": _other, "overfitting": _overfitting, "adapter_merge": _merge,
 }  # fmt: skip
 
 

@@ -298,7 +298,7 @@ def board(stats, total, lat):
         "harm": ratio(t["harm"], t["n"]),
         "macro": round(statistics.mean(c["diagnosis"] / c["n"] for g, c in stats.items() if g.startswith("class ")), 4),
     }
-    out["question"]["unchanged"] = ratio(stats["question"]["unchanged"], stats["question"]["n"])
+    out.setdefault("question", {})["unchanged"] = ratio(stats["question"]["unchanged"], stats["question"]["n"])
     out["dialogues"] = {
         "n": total["n"],
         "exact": ratio(total["exact"], total["n"]),

@@ -151,6 +151,9 @@ def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wi
         "num_epochs",
         "gradient_checkpointing",
         "learning_rate",
+        "max_seq_length",
+        "rank",
+        "quantization",
     ):
         if name in wishes.sets:
             facts[name] = wishes.sets[name]

@@ -1,4 +1,7 @@
-"""Trouble in a message: which symptom, what was tried, what the hardware is. Error strings decide before words."""
+"""Trouble in a message: which symptom, what was tried, what the hardware is.
+
+Error strings decide; then the losses the message quotes, words, and its likeness to known complaints together.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from assistant.interpreters.rules.complaints import PLAIN, likeness
+from assistant.interpreters.rules.losses import course
+
 _FILE = Path(__file__).parents[2] / "knowledge" / "symptoms.json"
-ERROR, WORD = 10.0, 3.0
+ERROR, COURSE, WORD, ACROSS, ALIKE = 10.0, 6.0, 3.0, 2.0, 3.5
+_LIKELY, _SURE = 0.15, 0.5  # of a likeness: where it adds to words, where it is enough without them
 _DEFINES = re.compile(
     r"^(?:so |and |ok |hey |hi )*(?:what(?:'s| is| are| does)|explain|define|tell me (?:about|what)|difference"
     r"|should|do i need|does|which|how (?:many|much|big|large|high)|is it|can i|would|what if|was ist|was bedeutet"
@@ -27,6 +34,16 @@ _COMPLAINT = re.compile(
     r"|[报出]错|怎么办|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan|traceback"
     r"|exception"
 )
+# Without any of these a sentence is no complaint, whatever it is like.
+_SOUNDS_ILL = re.compile(
+    r"\b(?:not?|never|none|nothing|without|can'?t|cannot|couldn'?t|\w+n'?t|only|always|still|again|just|although|though|yet|but"
+    r"|instead|why|err?ors?|fail\w*|crash\w*|die[sd]?|dead|kill\w*|stuck|hang\w*|freez\w*|slow\w*|wrong|wors[et]\w*|bad|broken"
+    r"|lost|los[ei]s?|missing|refus\w*|denied|complain\w*|forg[eo]t\w*|drop\w*|jump\w*|spik\w*|explod\w*|ris(?:es|ing)|climb\w*"
+    r"|high(?:er)?|too|same|identical|repeat\w*|endless\w*|forever|gibberish|nonsense|garbage|strange|weird|idle|full|huge"
+    r"|suddenly|as if|stops?|stopped|waits?|waiting|asks?|long|hours?|takes?|ayuda|nunca|solo|siempre|otra vez|se cuelga|falla"
+    r"|sube|lent\w*|mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*|warum|plötzlich)\b"
+    r"|[报出]错|[不没无]|失败|只|一直|突然|怎么|卡|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
+)
 _TRIED: tuple[tuple[str, str], ...] = (
     ("reduce_batch_size",
     r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)\b(?!\d)"
@@ -35,7 +52,8 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("shorten_max_seq_length",
     r"(?:max_?len(?:gth)?|seq\w*|length|context|cutoff\w*)\b.{0,24}(?:lowered|reduced|shortened|already|down to"
     r"|even)|(?:lowered|reduced|shortened|cut|smaller).{0,24}(?:max_?len|seq\w*|length|context)|(?:降低|缩短"
-    r"|减小).{0,8}长度"),
+    r"|减小).{0,8}长度|\b(?:rows?|sequences?|length|context|texts?)\b.{0,24}\b(?:capped|cut|limited|truncated|only|down|of)"
+    r"(?: at| to)? ?\d{1,3}\b(?![\dk])"),
     ("gradient_checkpointing",
     r"(?:with|using|enabled?|already|turned on|have|use|on|开了?"
     r"|已经?开).{0,16}(?:gradient[ _])?checkpointing(?!.{0,14}(?:dropped|off|disabled))|checkpointing.{0,12}(?:on\b"
@@ -64,7 +82,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("packing", r"(?:with|using|enabled|already).{0,12}packing"),
     ("login_hf_token",
     r"(?:already )?(?:logged in|passed (?:a|my|the) token|have (?:a|my) token|set (?:my|the) token|with (?:a"
-    r"|my) token)|huggingface-cli login"),
+    r"|my) token)|huggingface-cli login|log[- ]?in (?:was |is )?(?:ok|success\w*)|token (?:is |was )?(?:saved|valid)"),
     ("accept_gated_license",
     r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|(?:already )?(?:have|got"
     r"|was granted) access"),
@@ -74,7 +92,15 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,16}(?:bitsandbytes|bnb)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
     ("more_data", r"(?:added|more) data.{0,20}(?:same|still|no)"),
+    ("more_gpus", r"more (?:gpus|cards)\b.{0,30}\b(?:only|same|copies|doesn'?t|no)\b"),
+    ("larger_batch", r"(?:couldn'?t|can'?t|cannot|tried to) (?:increase|raise).{0,12}batch"),
+    ("lower_zero_stage", r"zero-?\s?[12]\b.{0,12}(?:already|tried|too|也|已经|试)"),
+    ("close_gpu_processes", r"(?:nothing else|no other (?:process|program|app)\w*)\b.{0,20}\b(?:run|on|use)"),
+    ("lower_rank", r"\brank\b.{0,24}\b(?:to|=) ?[1-8]\b|\b(?:lowered|reduced|smaller|lower) (?:the )?rank"),
+    ("smaller_model", r"(?:even|also|tried|with) (?:a|the) (?:smaller model|\d(?:\.\d)?b)\b.{0,20}(?:same|still|too|oom)"),
 )  # fmt: skip
+_END = re.compile(r"[.!?](?=\s|$)")
+_SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[a-z\d'{\[])|(?<=[a-z\d'}\]])(?=[\u4e00-\u9fff])")
 _CLAIMED = [(remedy, re.compile(pattern)) for remedy, pattern in _TRIED]
 
 
@@ -90,33 +116,54 @@ class Trouble:
 def _patterns() -> list[tuple[str, list[re.Pattern[str]], list[re.Pattern[str]]]]:
     raw = json.loads(_FILE.read_text(encoding="utf-8"))["symptoms"]
     return [
-        (name, [re.compile(p) for p in row["errors"]], [re.compile(p) for p in row["words"]])
+        (name, [re.compile(p) for p in row["errors"]], [re.compile(p, re.M) for p in row["words"]])
         for name, row in raw.items()
     ]
 
 
 def trouble(text: str) -> Trouble | None:
     """What is wrong, from the whole message (lower case); None when nothing is."""
+    text = _parted(text)
     scores = _scores(text)
     if not scores:
         return None
     best = sorted(scores, key=lambda name: -scores[name])
     certain = scores[best[0]] >= ERROR
-    if not certain and _IS_X.search(text.strip()) and not _COMPLAINT.search(text):
-        return None
-    if not certain and _DEFINES.search(text.strip()) and not _COMPLAINT.search(text):
+    if not certain and not _COMPLAINT.search(text) and (_IS_X.search(text.strip()) or _DEFINES.search(text.strip())):
         return None
     return Trouble(best, tried(text), _facts(text), certain)
 
 
+def _parted(text: str) -> str:
+    """Chinese text twice, the second time with blanks around what is not Chinese: "是nan" ends no Latin word."""
+    apart = _SEAM.sub(" ", text)
+    return text if apart == text else f"{text}\n{apart}"
+
+
 def _scores(text: str) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for rank, (name, errors, words) in enumerate(_patterns()):
-        score = ERROR * any(p.search(text) for p in errors)
-        score += sum(WORD for p in words if p.search(text))
-        if score:
-            scores[name] = score - 0.01 * rank
-    return _weighed(scores, text)
+    """By symptom, in the order of the table, which settles a tie."""
+    sentences = _END.sub("\n", text)
+    scores = {
+        name: ERROR * any(p.search(text) for p in errors) + sum(_told(p, sentences, text) for p in words)
+        for name, errors, words in _patterns()
+    }
+    if shown := course(text):
+        scores[shown] += COURSE
+    if max(scores.values()) < ERROR:
+        _add_likeness(scores, text)
+    return _weighed({name: score for name, score in scores.items() if score}, text)
+
+
+def _told(pattern: re.Pattern[str], sentences: str, text: str) -> float:
+    """Words of one sentence belong together; over its end they tell less."""
+    return WORD if pattern.search(sentences) else ACROSS if pattern.search(text) else 0.0
+
+
+def _add_likeness(scores: dict[str, float], text: str) -> None:
+    alone = not any(scores.values())
+    for name, likely in likeness(text).items():
+        if name != PLAIN and likely >= (_SURE if alone else _LIKELY) and (not alone or _SOUNDS_ILL.search(text)):
+            scores[name] += ALIKE * likely
 
 
 def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
@@ -158,7 +205,7 @@ def _facts(text: str) -> dict[str, Any]:
         facts["os"] = "linux"
     elif re.search(r"\bwin(?:dows)?\s?(?:1[01])?\b", text):
         facts["os"] = "windows"
-    elif re.search(r"\b(?:mac(?:book)?|m[1-4] (?:pro|max|ultra)|mac m[1-4]|apple silicon|mps)\b", text):
+    elif re.search(r"\b(?:mac(?:book|os)?|m[1-5](?: (?:pro|max|ultra))?|apple silicon|mps)\b", text):
         facts["os"] = "mac"
     for name, pattern in _FACTS:
         if re.search(pattern, text):
@@ -167,16 +214,27 @@ def _facts(text: str) -> dict[str, Any]:
 
 
 _FACTS = (
-    ("replicated", r"complete copy|full copy|whole copy|own copy|replica|larger models still won'?t"),
+    (
+        "replicated",
+        r"(?:complete|full|whole|own|entire) (?:copy|model)\b|copies\b|replica|larger models still won'?t"
+        r"|整个模型|各加载",
+    ),
+    (
+        "old_card",
+        r"\b(?:v100|t4|p100|p40|p4|k80|m40|titan|gtx|quadro rtx|20[678]0(?:\s?ti)?|1[06][5-8]0(?:\s?ti)?|turing|volta|pascal)\b",
+    ),
+    ("smaller_works", r"\b\d+(?:\.\d+)?b\b[^.]{0,24}\b(?:runs?|works?|fits?|is (?:fine|ok))\b"),
+    ("one_device", r"single[ _]gpu|same device|one gpu|单卡"),
     (
         "worked_before",
         r"\b(?:worked|trained|ran|was|used to).{0,20}\b(?:ok|fine|before|yesterday|last (?:week|month)|ago)"
         r"|\bago\b.{0,20}\b(?:worked|trained|ran|ok|fine)|same code|after (?:an )?(?:update|upgrade)",
     ),
     ("deepspeed", r"\bdeepspeed\b|_ds\b|\bzero-?\s?[123]\b|_ds\.sh"),
-    ("tracker", r"wandb|tracker|comet|mlflow|tensorboard"),
+    ("tracker", r"wandb|\bw&b\b|weights (?:and|&) biases|tracker|comet|mlflow|tensorboard"),
+    ("no_gradient", r"require(?:s_|s? )grad|grad_fn"),
     ("lr_schedule", r"(?:learning rate|\blr\b|学习率).{0,80}(?:falls?|drops?|goes|stays|warmup_init|resets?|掉|变)"),
-    ("zero_loss", r"loss.{0,14}(?<![\d.])0(?:\.0+)?(?![\d.])"),
+    ("zero_loss", r"loss.{0,14}(?<![\d.])0(?:\.0+)?(?!\d|\.\d)"),
     ("pissa", r"\bpissa\b"),
     ("eval_time", r"\b(?:at|during|in|on|when it) (?:the )?eval"),
     ("at_save", r"\b(?:at|when|while|during|on) (?:the )?sav(?:e|ing)|一?保存"),

@@ -1,0 +1,52 @@
+"""The course of a loss from the numbers a message quotes: falling, rising, jumping or standing still."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = r"\d{1,6}(?:[.,]\d+)?(?:e[-+]?\d+)?"
+_SERIES = re.compile(
+    r"(?P<which>eval(?:uation)?|val(?:idation)?|test|train(?:ing)?)?[ _-]{0,2}(?P<loss>loss(?:es)?|verlust|pérdida|损失)"
+    r"(?P<filler>(?:['\"]?\s*[:=]\s*|\s+(?:is|was|of|at|went|goes|from|de|von|es|ist)\b|\s)*)"
+    rf"(?P<values>{_NUMBER}(?:\s*(?:,|/|->|→|to|then|and|auf|a|，|、)\s*{_NUMBER})*)"
+)
+_VALUE = re.compile(_NUMBER)
+JUMP = 2.5  # times the lowest value before: more than noise, after the loss spikes quoted in public issue threads
+_STILL = 0.02  # relative spread below which four values and more stand still
+_LARGEST = 1000.0  # more is a step number or a row count
+
+
+def course(text: str) -> str | None:
+    """The symptom that the losses quoted in `text` (lower case) show, or None."""
+    trained, evaluated = _quoted(text)
+    if len(evaluated) >= 2 and evaluated[-1] > evaluated[0] * 1.05 and (not trained or trained[-1] <= trained[0]):
+        return "overfitting"
+    if len(trained) >= 2 and _jumps(trained):
+        return "loss_diverging"
+    if len(trained) >= 4 and max(trained) - min(trained) <= _STILL * max(trained) and min(trained) > 0:
+        return "loss_flat"
+    return None
+
+
+def _quoted(text: str) -> tuple[list[float], list[float]]:
+    trained: list[float] = []
+    evaluated: list[float] = []
+    for found in _SERIES.finditer(text):
+        values = [float(value.replace(",", ".")) for value in _VALUE.findall(_split(found["values"]))]
+        kept = [value for value in values if value < _LARGEST]
+        (evaluated if (found["which"] or "").startswith(("eval", "val", "test")) else trained).extend(kept)
+    return trained, evaluated
+
+
+def _split(values: str) -> str:
+    """A comma followed by a blank parts two numbers; one inside a number is its decimal point."""
+    return re.sub(r",\s+", " ; ", values)
+
+
+def _jumps(values: list[float]) -> bool:
+    lowest = values[0]
+    for value in values[1:]:
+        if value > JUMP * lowest and lowest > 0:
+            return values[-1] > 1.5 * lowest
+        lowest = min(lowest, value)
+    return False
