@@ -101,7 +101,7 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["shard_or_offload"]
     if len(tried & _SAVERS) >= 3 or known.get("smaller_works"):
         return ["use_qlora_nf4", "smaller_model", "bigger_gpu"]
-    if float(known.get("max_seq_length") or 0) >= 8192:
+    if known.get("long_rows") or float(known.get("max_seq_length") or 0) >= 8192:
         return ["shorten_max_seq_length", "gradient_checkpointing"]
     if known.get("deepspeed"):
         return ["lower_zero_stage", "shard_or_offload"] if known.get("one_device") else ["shard_or_offload"]
@@ -109,6 +109,8 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["gradient_checkpointing", "reduce_batch_size"]
     if known.get("at_save"):
         return ["save_adapter_only"]
+    if known.get("small_card"):
+        return ["use_qlora_nf4", "smaller_model", "reduce_batch_size"]
     cards = int(known.get("num_gpus") or 1)
     if cards > 1:
         return ["reduce_batch_size", "shard_or_offload", "gradient_checkpointing"]
@@ -148,6 +150,8 @@ def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     warmup, steps = known.get("warmup_steps"), known.get("max_steps")
     if warmup and steps and warmup >= steps:
         return ["fix_lr_schedule", "check_labels_masked"]
+    if known.get("full_works"):
+        return ["raise_rank", "lower_learning_rate", "check_labels_masked"]
     return ["pin_versions", "early_stopping", "check_labels_masked"] if known.get("worked_before") else []
 
 

@@ -27,6 +27,7 @@ class Diagnose(BaseModel):
     facts: dict[str, Any] = Field(
         {}, description="What the message says about the run: gpu, batch_size, memory_gib, os, ..."
     )
+    close: bool = Field(False, description="The second symptom is about as likely as the first.")
 
 
 def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
@@ -43,13 +44,18 @@ def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
     text = _note(symptom, found, {**values, **args.facts}, known[1:], state, services)
     asks = _missing(symptom, state, args.facts)
     question = str(symptoms()[symptom].get("ask", {}).get("text", ""))
+    apply = ("do the first one",) if _applicable(found[:1], values) else ()
+    either: tuple[str, ...] = ()
+    if args.close and len(known) > 1:
+        either = tuple(str(symptoms()[name]["title"]) for name in known[:2])
+        asks, question = [], f"It may as well be something else. Which is nearer: *{either[0]}* or *{either[1]}*?"
     return Outcome(
         update,
-        text + (f"\n\n{question}" if asks and question else ""),
+        text + (f"\n\n{question}" if question and (asks or either) else ""),
         diagnosis=symptom,
         remedies=tuple(found[:SHOWN]),
         asks=tuple(asks),
-        suggestions=("do the first one",) if _applicable(found[:1], values) else (),
+        suggestions=(*apply, *either[1:]),
         pending=Pending(kind="field", fields=tuple(asks)) if asks else Pending(kind="none"),
     )
 

@@ -50,3 +50,19 @@ def test_conversations_end_in_the_right_plan_also_when_said_carelessly(board):
 def test_replies_mention_what_they_must(board):
     mention = board["dialogues"]["mention"]
     assert mention is None or mention >= 0.9
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["utterances_trouble2", *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3"))],
+)
+def test_complaints_after_other_threads(name, tmp_path):
+    none = tmp_path / "none.jsonl"
+    none.write_text("")
+    found, misses = score(HERE / f"{name}.jsonl", none)
+    print("\n".join(misses))
+    trouble = found["troubleshoot"]
+    assert trouble["diagnosis"] >= 0.90
+    assert trouble["macro"] >= 0.90
+    assert trouble["recall3"] >= 0.80
+    assert trouble["harm"] <= 0.01

@@ -13,7 +13,7 @@ from assistant.dataset import sentences
 from assistant.doctor.hearing import may_mean_the_run
 from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
-from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, trouble, vague
+from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, tried, trouble, vague
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import Wishes, decide
 from assistant.interpreters.rules.guess import readings
@@ -88,7 +88,7 @@ class RuleInterpreter:
         calls = compose(reading, wishes, turn)
         ill = trouble.trouble(plain)
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
-            ill = trouble.Trouble([turn.state.diagnosis], trouble.tried(plain), {}, False)
+            ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)
         if ill is not None:
             calls.append(_diagnose(turn, plain, ill, reading, wishes))
         calls += asked(wishes, turn, reading)
@@ -101,7 +101,7 @@ class RuleInterpreter:
             calls.append(ToolCall(tool="you_choose", args={"fields": ["rank", "alpha", "hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
             calls.append(ToolCall(tool="launch"))
-        return calls or _rest(plain, turn)
+        return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
 
 
 def _unheard(turn: Turn, plain: str) -> ToolCall:
@@ -157,8 +157,19 @@ def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wi
     ):
         if name in wishes.sets:
             facts[name] = wishes.sets[name]
-    args = {"text": turn.message[:2000], "symptoms": ill.symptoms[:3], "tried": ill.tried, "facts": facts}
+    args = {
+        "text": turn.message[:2000],
+        "symptoms": ill.symptoms[:3],
+        "tried": ill.tried,
+        "facts": facts,
+        "close": ill.close,
+    }
     return ToolCall(tool="diagnose", args=args)
+
+
+def _perhaps_ill(turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
+    ill = trouble.perhaps(plain)
+    return [_diagnose(turn, plain, ill, reading, wishes)] if ill else []
 
 
 def _shows(plain: str) -> list[ToolCall]:
