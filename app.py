@@ -56,9 +56,11 @@ def build_app(assistant: Assistant) -> Any:
         with gr.Sidebar(position="right", open=False):
             gr.Markdown("### Settings\nThe same values as in the chat; each change is a sentence there.")
             settings = {name: widget(name) for name in TrainingConfig.model_fields if _adjustable(name)}
+            *entered, use, said = _language_model()
         seen = gr.State([])  # what this tab has drawn: each tab of a conversation keeps up by itself
         everything = [chat, *quick, *watched, seen]
         views = Views(assistant)
+        use.click(views.use_model, [*entered, thread], [entered[2], said], **PRIVATE)
         _talk(views, thread, box, [*quick, *orders], everything)
         _steer(page, views, thread, stop, fresh, everything)
         _set_by_hand(views, thread, settings, everything)
@@ -81,6 +83,22 @@ def _run_panel() -> tuple[Any, list[Any], Any, list[Any]]:
     with gr.Accordion("Runs", open=False, visible=False, elem_id="fold") as fold:
         runs = gr.HTML(elem_id="runs", js_on_load=PICKED)
     return stop, orders, runs, [state, curves, stop, *orders, plan, data, fold, runs]
+
+
+def _language_model() -> list[Any]:
+    """A chat model of the user's own: name, server, key, whether it phrases, the button, and what came of it."""
+    with gr.Accordion("Language model (optional)", open=False, elem_id="model"):
+        return [
+            gr.Textbox(label="Model", info="Its name at the server; empty: the rules alone.", elem_id="model-name"),
+            gr.Textbox(
+                label="Server", info="OpenAI-compatible; empty: Hugging Face Inference Providers.",
+                placeholder="http://localhost:11434/v1", elem_id="model-url",
+            ),
+            gr.Textbox(label="Key", type="password", info="Kept in memory only, for this conversation.", elem_id="model-key"),
+            gr.Checkbox(True, label="It may phrase the replies", elem_id="model-phrases"),
+            gr.Button("Use it", size="sm", elem_id="model-use"),
+            gr.Markdown(elem_id="model-said"),
+        ]  # fmt: skip
 
 
 def _talk(views: Views, thread: Any, box: Any, quick: list[Any], everything: list[Any]) -> None:

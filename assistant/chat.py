@@ -10,10 +10,11 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from assistant import replies
@@ -22,13 +23,13 @@ from assistant.dataset import counting
 from assistant.doctor.away import returned, snapshot
 from assistant.following import follow
 from assistant.graph.build import build_graph
+from assistant.helper_model import HelperModel, from_settings, phrased
 from assistant.hub import Hub
 from assistant.interpreters import Interpreter
-from assistant.interpreters.rules import RuleInterpreter
 from assistant.plan import config_of, report_of
 from assistant.progress import RunReport
 from assistant.services import Services
-from assistant.settings import Settings, chat_model_key, token
+from assistant.settings import Settings, token
 from assistant.state import ChatState, Message, Reply, ToolCall
 from assistant.store import Row, Store
 from assistant.wizard import StepView, steps
@@ -62,7 +63,9 @@ class Assistant:
             folders=self.settings.data_folders,
         )
         self.services = Services(self.settings, self.store, hub, {"local": LocalProvider(self.settings.home / "runs")})
-        self._graph = build_graph(interpreter or _interpreter(self.settings), self.settings.home / "conversations.db")
+        self._interpreter = interpreter or from_settings(self.settings)
+        self._own: dict[str, Interpreter] = {}  # of conversations with a chat model of their own; never on disk
+        self._graph = build_graph(self._interpreter, self.settings.home / "conversations.db")
         # A turn and a poll of one conversation may arrive together; the second waits for the first.
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._locks_guard = threading.Lock()
@@ -81,13 +84,28 @@ class Assistant:
 
     def say(self, thread: str, text: str, files: Iterable[Path | str] = ()) -> Reply:
         """Answer one message. `files` are copied into the home folder and known by their names from then on."""
-        with self._lock(thread):
-            names = [self._keep(thread, Path(file)) for file in files]
-            shown = "\n".join([text, *(f"📎 {name}" for name in names)]).strip()
-            self.store.add_message(thread, Message(role="user", content=shown))
-            reply = self._turn(thread, text, names)
-            self.store.add_message(thread, Message(role="assistant", content=reply.text, suggestions=reply.suggestions))
-            return reply
+        return self._answer(thread, text, files, lambda part: None)
+
+    def stream(self, thread: str, text: str, files: Iterable[Path | str] = ()) -> Iterator[Reply]:
+        """`say`, with the reply as it grows; the last one is whole. It is answered and kept also when nobody reads on."""
+        parts: SimpleQueue[Reply | BaseException | None] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                parts.put(self._answer(thread, text, files, parts.put))
+            except BaseException as error:  # raised again where it is read
+                parts.put(error)
+            parts.put(None)
+
+        threading.Thread(target=work, daemon=True, name="answer").start()
+        while (part := parts.get()) is not None:
+            if isinstance(part, BaseException):
+                raise part
+            yield part
+
+    def use_model(self, thread: str, helper: HelperModel) -> None:
+        """A chat model helps in this conversation as long as this process lives. Raises `ConfigError` for a bad address."""
+        self._own[thread] = helper.interpreter(self.settings.on_space)
 
     def poll(self, thread: str) -> RunReport | None:
         """Post what this conversation's runs reported since last time; None when they reported nothing."""
@@ -186,7 +204,20 @@ class Assistant:
 
     def services_of(self, thread: str) -> Services:
         """The services as this conversation's tools see them."""
-        return replace(self.services, thread=thread, earlier=lambda: self._earlier(thread))
+        own = self._own.get(thread)
+        return replace(self.services, thread=thread, earlier=lambda: self._earlier(thread), interpreter=own)
+
+    def _answer(self, thread: str, text: str, files: Iterable[Path | str], grown: Callable[[Reply], None]) -> Reply:
+        with self._lock(thread):
+            names = [self._keep(thread, Path(file)) for file in files]
+            shown = "\n".join([text, *(f"📎 {name}" for name in names)]).strip()
+            self.store.add_message(thread, Message(role="user", content=shown))
+            reply = self._turn(thread, text, names)
+            for part in phrased(reply, text, self._own.get(thread, self._interpreter)):
+                reply = part
+                grown(reply)
+            self.store.add_message(thread, Message(role="assistant", content=reply.text, suggestions=reply.suggestions))
+            return reply
 
     def _watch(self, every_s: float) -> None:
         while not self._closed.wait(every_s):
@@ -254,18 +285,6 @@ class Assistant:
         shutil.copyfile(file, path)
         self.store.add_upload(thread, upload_id, name, path)
         return name
-
-
-def _interpreter(settings: Settings) -> Interpreter:
-    """The rules; with a chat model beside them when one is configured."""
-    rules = RuleInterpreter()
-    if not settings.chat_model:
-        return rules
-    from assistant.interpreters.llm import ModelInterpreter
-
-    return ModelInterpreter(
-        rules, settings.chat_model, settings.chat_model_url, chat_model_key, settings.chat_model_always
-    )
 
 
 def _display_name(name: str) -> str:

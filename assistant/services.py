@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.interpreters import Interpreter
 from assistant.notify import notify
 from assistant.settings import Settings
 from assistant.state import ChatState
@@ -32,6 +33,7 @@ class Services:
     machine: Callable[[], Machine] = this_machine
     notify: Callable[[str, str, str], None] = notify  # what kind of news, of which run, in words
     # of the turn being answered
+    interpreter: Interpreter | None = None  # this conversation's own, where it has one
     thread: str = ""
     earlier: Callable[[], Iterator[ChatState]] = field(default=_nothing_earlier)  # this conversation, newest first
 

@@ -21,6 +21,7 @@ class Settings:
     chat_model_url: str | None = None  # an OpenAI-compatible server; None: the rules alone
     chat_model: str | None = None
     chat_model_always: bool = False  # ask it for every message instead of only when the rules do not understand
+    chat_model_phrases: bool = False  # let it put replies into its own words
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -38,6 +39,7 @@ class Settings:
             chat_model_url=env.get("PEFT_STUDIO_CHAT_URL"),
             chat_model=env.get("PEFT_STUDIO_CHAT_MODEL"),
             chat_model_always=env.get("PEFT_STUDIO_CHAT_ALWAYS", "0") == "1",
+            chat_model_phrases=env.get("PEFT_STUDIO_CHAT_PHRASES", "0") == "1",
         )
 
 

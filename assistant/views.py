@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from assistant import panel
 from assistant.chat import Assistant
+from assistant.helper_model import HelperModel
 from assistant.progress import RunProgress
 from assistant.state import Message
 from assistant.store import Row
 from trainer.config import show
+from trainer.errors import ConfigError
 
 PIXELS = 600  # about what a curve is wide
 KEPT = 100  # conversations whose curves are kept as drawn
@@ -37,17 +39,26 @@ class Views:
     def known(self, thread: str) -> str:
         return thread or uuid.uuid4().hex
 
-    def say(self, message: dict[str, Any], thread: str) -> list[Any]:
+    def say(self, message: dict[str, Any], thread: str) -> Iterator[list[Any]]:
+        """While the answer comes only the chat changes."""
         thread = self.known(thread)
         text, files = message.get("text") or "", [Path(file) for file in message.get("files") or []]
         if text.strip() or files:
-            self.assistant.say(thread, text, files)
-        return [thread, *self.draw(thread)]
+            asked = [*_bubbles(self.assistant.history(thread)), {"role": "user", "content": text or "📎"}]
+            for reply in self.assistant.stream(thread, text, files):
+                yield [thread, [*asked, {"role": "assistant", "content": reply.text}], *[SKIP] * (OUTPUTS - 1)]
+        yield [thread, *self.draw(thread)]
 
-    def press(self, label: str, thread: str) -> list[Any]:
-        thread = self.known(thread)
-        self.assistant.say(thread, label)
-        return [thread, *self.draw(thread)]
+    def press(self, label: str, thread: str) -> Iterator[list[Any]]:
+        yield from self.say({"text": label}, thread)
+
+    def use_model(self, model: str, url: str, key: str, phrases: bool, thread: str) -> list[Any]:
+        """The key box is emptied: what was typed goes no further than this process's memory."""
+        try:
+            self.assistant.use_model(self.known(thread), HelperModel(model, url, key, phrases))
+        except ConfigError as error:
+            return ["", f"⚠️ {error}"]
+        return ["", f"*{model}* helps in this conversation." if model.strip() else "The rules alone."]
 
     def stop(self, thread: str) -> list[Any]:
         self.assistant.say(thread, "stop and keep what we have")
@@ -87,7 +98,7 @@ class Views:
         curves, everywhere = self._curves(thread, runs), self.assistant.visible_runs(thread)
         data = self.assistant.data_card(thread)
         parts = [
-            [{"role": message.role, "content": message.content} for message in messages],
+            _bubbles(messages),
             *_quick(messages),
             panel.state(runs[0]) if runs else "",
             update(value=curves, visible=bool(curves)),
@@ -134,6 +145,10 @@ def update(**properties: Any) -> dict[str, Any]:
 
 SKIP = update()
 OUTPUTS = 1 + BUTTONS + 2 + 1 + len(ORDERS) + 4 + 1
+
+
+def _bubbles(messages: list[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def _quick(messages: list[Message]) -> list[dict[str, Any]]:

@@ -52,7 +52,8 @@ def interpret(state: TurnState, runtime: Runtime[Services], interpreter: Interpr
         run_active=active_run(services) is not None,
         has_run=bool(services.store.runs(services.thread)),
     )
-    return {"calls": configs + [call.model_dump() for call in interpreter.interpret(turn)]}
+    chosen = services.interpreter or interpreter
+    return {"calls": configs + [call.model_dump() for call in chosen.interpret(turn)]}
 
 
 def _sorted(files: list[str], services: Services) -> tuple[list[dict[str, Any]], list[str]]:

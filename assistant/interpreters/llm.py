@@ -57,6 +57,7 @@ class ModelInterpreter:
     url: str | None = None
     key: Callable[[], str | None] = lambda: None
     always: bool = False
+    phrases: bool = False  # may it put replies into its own words?
     timeout_s: float = 20.0
     clock: Callable[[], float] = time.monotonic
     _down_until: float = field(default=0.0, init=False)
@@ -76,19 +77,20 @@ class ModelInterpreter:
         return proposed or ruled
 
     def phrase(self, written: str, message: str) -> Iterator[str]:
-        """The reply in the model's words, sentence by sentence, as long as each is faithful; else the written one, whole."""
-        if self.clock() < self._down_until or not written.strip():
-            yield written
-            return
-        sent = ""
+        """The reply in the model's words as it grows, each sentence checked before it is shown; the last one counts.
+
+        It is the written reply when a sentence is not faithful, something is left out, or the server fails or dawdles.
+        """
+        sent, until = "", self.clock() + self.timeout_s
         try:
-            for sentence in _sentences(self._stream(written, message)):
-                if not faithful(sentence, f"{written}\n{message}"):
+            for sentence in _sentences(self._stream(written, message)) if self.clock() >= self._down_until else ():
+                if not faithful(sentence, f"{written}\n{message}") or self.clock() > until:
                     break
                 sent += sentence
+                yield sent
             else:
-                yield sent if _complete(sent, written) else written
-                return
+                if _complete(sent, written):
+                    return
         except Exception as error:  # the boundary to a foreign server
             log.warning("chat model: %s", type(error).__name__)
             self._down_until = self.clock() + REST_S

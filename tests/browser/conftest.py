@@ -30,10 +30,11 @@ class App:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.env: dict[str, str] = {}  # of this app alone
 
     def start(self) -> None:
         env = {**os.environ, "PEFT_STUDIO_HOME": str(self.home), "GRADIO_SERVER_PORT": str(self.port),
-               "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}  # fmt: skip
+               "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2", **self.env}  # fmt: skip
         log = (self.home.parent / "app.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True

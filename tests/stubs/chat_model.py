@@ -25,20 +25,22 @@ def calls(*made: tuple[str, Any]) -> dict[str, Any]:
     return {"message": {"role": "assistant", "content": None, "tool_calls": listed}}
 
 
-def says(text: str) -> dict[str, Any]:
-    return {"message": {"role": "assistant", "content": text}}
+def says(text: str, pause: float = 0.0) -> dict[str, Any]:
+    """`pause`: seconds between the pieces, when it is streamed."""
+    return {"message": {"role": "assistant", "content": text}, "pause": pause}
 
 
 @dataclass
 class ChatModel:
     """`script`: one item a request: `calls(...)`, `says(...)`, an HTTP status, `"garbage"`, or `("wait", seconds)`.
 
-    The last item repeats. `seen`: the requests' bodies.
+    The last item repeats. `seen`: the requests' bodies; `keys`: what they were authorised with.
     """
 
     script: list[Any]
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
     def next(self) -> Any:
         return self.script[min(len(self.seen) - 1, len(self.script) - 1)]
@@ -52,6 +54,7 @@ def chat_model(*script: Any) -> Iterator[ChatModel]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             model.seen.append(body)
+            model.keys.append(self.headers.get("Authorization", ""))
             item = model.next()
             if isinstance(item, tuple) and item[0] == "wait":
                 time.sleep(item[1])
@@ -61,7 +64,8 @@ def chat_model(*script: Any) -> Iterator[ChatModel]:
             if item == "garbage":
                 return self._send(200, b"<html>\xff not json")
             if body.get("stream"):
-                return self._stream(item["message"].get("content") or "")
+                return self._stream(item["message"].get("content") or "", item.get("pause", 0.0))
+            item = {name: value for name, value in item.items() if name != "pause"}
             answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "stub", "choices": [{"index": 0,
                 "finish_reason": "stop", **item}],
                       "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}  # fmt: skip
@@ -77,7 +81,7 @@ def chat_model(*script: Any) -> Iterator[ChatModel]:
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client gave up, which is what some tests are about
 
-        def _stream(self, text: str) -> None:
+        def _stream(self, text: str, pause: float) -> None:
             parts = [
                 {
                     "choices": [
@@ -86,12 +90,21 @@ def chat_model(*script: Any) -> Iterator[ChatModel]:
                 }
                 for i in range(0, len(text), 7)
             ]
-            lines = "".join(
+            lines = [
                 f"data: "
                 f"{json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 0, 'model': 'stub', **part})}\n\n"
                 for part in parts
-            )
-            self._send(200, f"{lines}data: [DONE]\n\n".encode(), "text/event-stream")
+            ]
+            try:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                for line in [*lines, "data: [DONE]\n\n"]:
+                    self.wfile.write(line.encode())
+                    self.wfile.flush()
+                    time.sleep(pause)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
