@@ -83,7 +83,7 @@ def runs_table(rows: Rows, conversation: str) -> str:
     """Every run with status, duration, cost and best loss; buttons lead to its conversation, or lay its curve beside."""
     if not rows:
         return ""
-    head = "".join(f"<th>{name}</th>" for name in ("run", "status", "took", "cost", "best loss", ""))
+    head = "".join(f"<th>{name}</th>" for name in ("run", "status", "took", "best loss"))
     first = next((row["id"] for row in rows if row["conversation"] == conversation), None)
     body = "".join(_run_row(row, conversation, drawn=row["id"] == first) for row in rows[:MOST_RUNS])
     more = f"<p>and {len(rows) - MOST_RUNS:,} older ones</p>" if len(rows) > MOST_RUNS else ""
@@ -130,15 +130,16 @@ def _run_row(row: dict[str, Any], conversation: str, *, drawn: bool) -> str:
     at: RunProgress = row["progress"]
     # A running one is written in whole percents: the list changes a hundred times, not at every step.
     share = f" {at.step / at.total_steps:.0%}" if at.total_steps and not at.ended else ""
-    took = duration(at.ran_s) if at.ended else ""
-    price = cost(row["estimate"].get("usd_per_hour"), at.ran_s, None) if at.ended else ""
-    title = row["title"] if row["title"] != row["id"] else ""
-    cells = (f"{row['id']} {title}", f"{MARKS[at.status]} {at.status}{share}", took, price, _best(at))
-    written = "".join(f"<td>{html.escape(cell.strip())}</td>" for cell in cells)
+    price = cost(row["estimate"].get("usd_per_hour"), at.ran_s, None)
+    took = f"{duration(at.ran_s)}, {price}" if at.ended else ""
+    cells = (f"{MARKS[at.status]} {at.status}{share}", took, _best(at))
+    written = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
     here = row["conversation"] == conversation
     buttons = "" if here else _button("open", row["id"], "continue in chat")
-    buttons += "" if drawn else _button("beside", row["id"], "lay beside")
-    return f"<tr>{written}<td>{buttons or 'shown above'}</td></tr>"
+    buttons += "shown above" if drawn else _button("beside", row["id"], "lay beside")
+    title = row["title"] if row["title"] != row["id"] else ""
+    name = html.escape(f"{row['id']} {title}".strip())
+    return f"<tr><td>{name}<div>{buttons}</div></td>{written}</tr>"
 
 
 def _button(what: str, run_id: str, label: str) -> str:

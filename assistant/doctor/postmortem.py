@@ -22,13 +22,13 @@ def postmortem(e: Evidence, event: TrainEvent) -> Message | None:
         )
     if not findings or e.progress.status == "cancelled":
         return None
+    offers = _next(findings, ended_well=False)
     parts = ["**What happened.** " + explained(findings[0], e)]
     if e.progress.checkpoints:
         step, path = e.progress.checkpoints[-1]
-        parts.append(
-            f"The last checkpoint is of step {step:,}: `{path}`; *{RELAUNCH}* goes on from the last good one where it can."
-        )
-    return Message(role="assistant", content="\n\n".join(parts), suggestions=_next(findings, ended_well=False))
+        goes = f" *{RELAUNCH.capitalize()}* goes on from the last good one, where it can." if RELAUNCH in offers else ""
+        parts.append(f"The last checkpoint is of step {step:,}: `{path}`.{goes}")
+    return Message(role="assistant", content="\n\n".join(parts), suggestions=offers)
 
 
 def _good(e: Evidence, event: Finished, findings: list[Finding]) -> str:
