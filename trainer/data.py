@@ -7,7 +7,6 @@ on whole. Every row ends in a token the model stops at, unless it had to be cut.
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -21,7 +20,7 @@ from jinja2.exceptions import TemplateError
 from trainer import hub_data, token_cache
 from trainer.errors import DatasetError, ModelError
 from trainer.formats import Example, detect, to_example, without_tool_fields
-from trainer.presets import validation_rows
+from trainer.presets import validation_places
 from trainer.rows import Row, read
 from trainer.turns import Message
 
@@ -93,8 +92,7 @@ def read_source(dataset: str) -> Source:
 
 def split(examples: Sequence[_Item], fraction: float | None, seed: int) -> tuple[list[_Item], list[_Item]]:
     """Training and validation examples; the validation ones are drawn at random with `seed`."""
-    held_out = validation_rows(len(examples), fraction)
-    chosen = set(random.Random(seed).sample(range(len(examples)), held_out))
+    chosen = validation_places(len(examples), fraction, seed)
     kept = [example for number, example in enumerate(examples) if number not in chosen]
     return kept, [example for number, example in enumerate(examples) if number in chosen]
 

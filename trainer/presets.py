@@ -6,6 +6,7 @@ Precedence: the user's choice, then what is computed for this job, then the fiel
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -100,6 +101,11 @@ def validation_rows(rows: int, split: float | None) -> int:
     if not split or rows < 2:
         return 0
     return min(rows - 1, max(1, round(rows * split)))
+
+
+def validation_places(rows: int, split: float | None, seed: int) -> set[int]:
+    """Which of so many rows are kept apart for evaluation, counted from 0: drawn at random with `seed`."""
+    return set(random.Random(seed).sample(range(rows), validation_rows(rows, split)))
 
 
 Values = Mapping[str, Any]

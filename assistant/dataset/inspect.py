@@ -16,6 +16,7 @@ from assistant.dataset.batches import first_batches
 from assistant.dataset.closer import closer_look
 from assistant.dataset.content import masked, parts
 from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, asked, grade
+from assistant.dataset.held_out import leaks
 from assistant.dataset.repeats import repetitions
 from assistant.dataset.report import SHOWN_CHARS, SHOWN_ROWS, DatasetReport, Problem, Severity
 from assistant.dataset.scan import Finding, Kept, Scan, scan
@@ -41,11 +42,13 @@ def inspect(
     tokenizer_file: Path | None = None,
     max_length: int | None = None,
     more_gib: Costs = _not_known,
+    held_out: tuple[float | None, int] = (None, 0),
 ) -> DatasetReport:
     """The report on a data file. Another model or limit for a file just read costs no second pass over it.
 
     tokenizer_file: the model's tokenizer.json, its configuration beside it · max_length: tokens before a row is cut ·
-    more_gib: what another max_length costs in memory, None where that is not known.
+    more_gib: what another max_length costs in memory, None where that is not known · held_out: share of the rows that
+    are for validation, and the seed they are drawn with.
     Raises `DatasetError` when the file cannot be read, or its shape is refused or unknown.
     """
     path = Path(path)
@@ -53,7 +56,8 @@ def inspect(
     status = path.stat()
     look = _look(path, status.st_size, status.st_mtime_ns)
     rate = SMALL_VOCABULARY if model is not None and model.source == "embedded" else BYTES_PER_TOKEN
-    return _Visit(look, kit_for(model, tokenizer_file), rate, max_length, more_gib).report()
+    visit = _Visit(look, kit_for(model, tokenizer_file), rate, max_length, more_gib)
+    return visit.report(leaks(look.seen, *held_out), held_out)
 
 
 def first_look(path: Path | str) -> list[Problem]:
@@ -92,7 +96,6 @@ def _look(path: Path, size: int, changed_ns: int) -> _Look:
         digest = beside.submit(digest_of, path)
         seen = scan(path, fmt)
         findings = [*seen.findings.items(), *repetitions(path, seen).items(), *closer_look(seen).items()]
-        seen.forget()
         return _Look(path, fmt, digest.result(), seen, findings)
 
 
@@ -104,7 +107,7 @@ class _Visit:
         self.findings, self.kit, self.rate, self.limit, self.more_gib = look.findings, kit, rate, limit, more_gib
         self.longest = sorted(look.seen.longest, key=lambda kept: -kept[0])
 
-    def report(self) -> DatasetReport:
+    def report(self, leaking: Finding | None, held_out: tuple[float | None, int]) -> DatasetReport:
         seen = self.seen
         counted = count(seen, self.kit, self.rate)
         tops = sorted(
@@ -113,7 +116,12 @@ class _Visit:
         lengths = spread(seen, counted, self.limit)
         total, margin = counted.ratio * seen.size, CONFIDENCE * counted.error * seen.size
         graded, share = self._graded([kept for _, kept in tops])
-        findings = [*self.findings, *self._lengths(tops, counted, total), *self._refused(counted)]
+        findings = [
+            *self.findings,
+            *([("leakage", leaking)] if leaking else []),
+            *self._lengths(tops, counted, total),
+            *self._refused(counted),
+        ]
         return DatasetReport(
             source=str(self.path.resolve()),
             name=self.path.name,
@@ -139,6 +147,7 @@ class _Visit:
             preview=[_preview(kept) for kept in seen.sample[:3]],
             graded=graded,
             limit=self.limit,
+            held_out=held_out,
             suggestions=suggest.from_file(seen, tops[0][0] if tops else 0, lengths),
         )
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from assistant.dataset.batches import batches
 from assistant.dataset.content import masked, parts
 from assistant.dataset.graded import rendered
+from assistant.dataset.held_out import moved, swaps
 from assistant.dataset.mending import (
     Values,
     by_text,
@@ -34,13 +35,14 @@ from trainer.formats import Format, mapped, to_example
 Name = Literal[
     "drop_unusable", "drop_duplicates", "drop_near_duplicates", "drop_conflicts",
     "drop_long", "split_long", "fix_roles", "strip", "fix_encoding",
-    "remove_markers", "remove_html", "mask_personal", "map_columns",
+    "remove_markers", "remove_html", "mask_personal", "map_columns", "resample_validation",
 ]  # fmt: skip
 SHOWN = 3  # changed rows shown before and after
 
 
 class Repair(BaseModel):
-    """One repair. limit: tokens a row may have (drop_long, split_long) · prompt, completion: columns (map_columns)."""
+    """One repair. limit: tokens a row may have (drop_long, split_long) · prompt, completion: columns (map_columns) ·
+    fraction, seed: how validation rows are drawn (resample_validation)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,6 +50,8 @@ class Repair(BaseModel):
     limit: int | None = None
     prompt: str | None = None
     completion: str | None = None
+    fraction: float | None = None
+    seed: int = 0
 
 
 class Repaired(BaseModel):
@@ -65,7 +69,7 @@ class Repaired(BaseModel):
 
 def propose(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: float) -> Repaired:
     """What these repairs would do, in this order; writes nothing."""
-    return _run(path, _Mender(fmt, repairs, kit, rate), None)
+    return _do(path, fmt, repairs, kit, rate, None)
 
 
 def apply(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: float, folder: Path) -> Repaired:
@@ -77,7 +81,7 @@ def apply(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: fl
     draft = folder / f".{path.stem[:80]}.{os.getpid()}.part"
     try:
         with draft.open("wb") as out:
-            done = _run(path, _Mender(fmt, repairs, kit, rate), out)
+            done = _do(path, fmt, repairs, kit, rate, out)
             out.flush()
             os.fsync(out.fileno())
         if not done.kept:
@@ -96,6 +100,25 @@ def apply(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: fl
 def after(fmt: Format, repairs: Sequence[Repair]) -> Format:
     """The shape of the rows these repairs leave."""
     return mapped("prompt", "completion") if any(repair.name == "map_columns" for repair in repairs) else fmt
+
+
+def _do(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: float, out: BinaryIO | None) -> Repaired:
+    if not any(repair.name == "resample_validation" for repair in repairs):
+        return _run(path, _Mender(fmt, repairs, kit, rate), out)
+    if len(repairs) > 1:
+        raise DatasetError(
+            "The validation split is drawn from what the other repairs leave.",
+            "Do those first, then this.",
+            ("dataset",),
+        )
+    return _resampled(path, fmt, repairs[0], out)
+
+
+def _resampled(path: Path, fmt: Format, repair: Repair, out: BinaryIO | None) -> Repaired:
+    places = swaps(path, fmt, repair.fraction or 0.0, repair.seed)
+    kept, samples = moved(path, fmt, places, out)
+    shown = [(number, masked(before)[:300], masked(now)[:300]) for number, before, now in samples]
+    return Repaired(rows=kept, kept=kept, changed=len(places), samples=shown)
 
 
 def _run(path: Path, mender: _Mender, out: BinaryIO | None) -> Repaired:

@@ -72,7 +72,8 @@ class DatasetReport(BaseModel):
     confidence interval of the total where a tokenizer was there, None where tokens are counted from bytes ·
     looked_at: rows whose contents were checked (all, or an evenly spread sample) ·
     trained_share: of the tokens seen, those that are graded · graded: the first, the longest and the worst row ·
-    limit: tokens a row may have in this plan · count: folder of the exact count that follows (see counting.py) ·
+    limit: tokens a row may have in this plan · held_out: its validation split and seed ·
+    count: folder of the exact count that follows (see counting.py) ·
     far: where the rest is, when `source` holds only the first rows; rows and tokens are then those of the whole, about
     """
 
@@ -100,6 +101,7 @@ class DatasetReport(BaseModel):
     preview: list[dict[str, str]]
     graded: list[Graded] = []
     limit: int | None = None
+    held_out: tuple[float | None, int] = (None, 0)
     count: str | None = None
     far: FarAway | None = None
     made_from: dict[str, Any] | None = None  # a mended file: source and sha256 of the original, and the repairs

@@ -135,10 +135,6 @@ class Scan:
         del sizes  # a buffer in use cannot shrink
         self._sizes = array("q")
 
-    def forget(self) -> None:
-        """Gives back what only finding repetitions needs."""
-        self.keys, self.segments = array("q"), []
-
     def _keep(self, batch: Batch, good: Sequence[int], sizes: list[int]) -> None:
         start, self.usable = self.usable, self.usable + len(good)
         while self._next < self.usable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from assistant.state import ToolCall
+from trainer.hub_name import parse
 
 _DO = r"(?:remove|drop|delete|get rid of|throw (?:out|away)|discard|leave out|skip|clean out|dedupe|deduplicate|filter out)"
 _MEND = r"(?:fix|repair|mend|correct|clean(?: up)?|put right|merge)"
@@ -14,6 +15,10 @@ _REPAIRS: tuple[tuple[str, str], ...] = (
     (
         "drop_duplicates",
         rf"{_DO}\b.{{0,20}}\b(?:duplicates?|duplicated|repeated|repetitions|double)\b|\bde-?dup(?:e|licate)\b",
+    ),
+    (
+        "resample_validation",
+        r"\b(?:re-?sample|re-?draw|re-?split|draw|choose|pick)\b.{0,25}\bvalidation\b(?:.{0,20}\b(?:split|rows|set|anew|again)\b)?",
     ),
     ("drop_conflicts", rf"{_DO}\b.{{0,20}}\b(?:conflict\w*|contradict\w*)\b"),
     ("drop_unusable", rf"{_DO}\b.{{0,20}}\b(?:unusable|unreadable|broken|bad|invalid|empty|malformed)\s+{_ROWS}"),
@@ -80,6 +85,25 @@ def calls(text: str) -> list[ToolCall]:
         return [ToolCall(tool="show_dataset", args={"what": view})]
     names = _repairs(text)
     return [ToolCall(tool="repair_dataset", args={"repairs": names})] if names and not _asked(text) else []
+
+
+def with_part(source: str, text: str) -> str:
+    """A Hub dataset's name with the subset and split that stand beside it in the message."""
+    name = parse(source)
+    if name is None or name.subset:
+        return source
+    if glued := re.search(re.escape(name.id) + r"((?::[\w.-]+){1,2})", text):
+        return name.id + glued[1].rstrip(".")
+    subset, split = (_named_part(word, text) for word in ("(?:subset|config(?:uration)?)", "split"))
+    return str(name.model_copy(update={"subset": subset, "split": split})) if subset else source
+
+
+def _named_part(word: str, text: str) -> str | None:
+    """`subset main` or `the main subset`."""
+    after = rf"\b{word}\s*[:=]?\s*[`'\"]?(?!of\b|and\b|in\b|from\b)([\w.-]+)"
+    before = rf"\b(?!the\b|a\b|which\b)([\w.-]+) {word}\b"
+    found = re.search(f"{after}|{before}", text, re.I)
+    return (found[1] or found[2]).strip("`'\".,") if found else None
 
 
 def _repairs(text: str) -> list[str]:

@@ -15,7 +15,7 @@ _KINDS = {"trained": "✅ learned", "masked": "👁 read only", "cut": "✂️ c
 # The repair that mends what a check finds, and the sentence that asks for it.
 WAYS_OUT = {
     "unreadable": "drop the unusable rows", "duplicate": "remove the duplicates", "near duplicate": "remove the near duplicates",
-    "conflict": "remove the conflicting answers",
+    "conflict": "remove the conflicting answers", "leakage": "resample the validation split",
     "over length": "drop the long rows", "prompt fills the length": "drop the long rows", "role order": "fix the roles",
     "last turn": "fix the roles", "template markers": "remove the markers", "html": "remove the HTML",
     "broken characters": "fix the encoding", "control characters": "strip the rows", "padding": "strip the rows",

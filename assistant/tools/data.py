@@ -192,8 +192,11 @@ def _kit(state: ChatState, services: Services) -> tuple[Kit, float]:
 
 
 def _repair(name: Name, state: ChatState, services: Services) -> Repair:
+    values = values_of(state, services)
+    if name == "resample_validation":
+        return Repair(name=name, fraction=values.get("validation_split"), seed=int(values.get("seed", 0)))
     needs = name in ("drop_long", "split_long")
-    return Repair(name=name, limit=int(values_of(state, services)["max_seq_length"]) if needs else None)
+    return Repair(name=name, limit=int(values["max_seq_length"]) if needs else None)
 
 
 def _was_shown(tool: str, args: BaseModel, state: ChatState) -> bool:

@@ -81,7 +81,7 @@ def report_on(path: Path, name: str, state: ChatState, services: Services) -> Da
         report = inspect(path, card, tokenizer)
         limit = _limit(report, state, services)
         costs = _costs(report, state, services)
-        report = inspect(path, card, tokenizer, limit, costs)
+        report = inspect(path, card, tokenizer, limit, costs, _held_out(report, state, services))
     except DatasetError as error:
         # The user knows the file by its own name, not by the one it is kept under.
         error.message, error.hint = (text.replace(kept_as, name) for text in (error.message, error.hint))
@@ -94,7 +94,8 @@ def refreshed(before: ChatState, state: ChatState, services: Services) -> Datase
     report = report_of(state)
     if report is None or before.dataset != state.dataset or not Path(report.source).is_file():
         return None
-    if before.model == state.model and _limit(report, state, services) == report.limit:
+    basis = _limit(report, state, services), _held_out(report, state, services)
+    if before.model == state.model and basis == (report.limit, report.held_out):
         return None
     fresh = report_on(Path(report.source), report.name, state, services)
     fresh = scaled(fresh, report.far) if report.far else fresh
@@ -117,6 +118,12 @@ def _limit(report: DatasetReport, state: ChatState, services: Services) -> int:
     """Tokens a row may have: chosen, or what follows from this report."""
     known = state.model_copy(update={"dataset": report.model_dump()})
     return int(values_of(known, services).get("max_seq_length") or DEFAULT_LENGTH)
+
+
+def _held_out(report: DatasetReport, state: ChatState, services: Services) -> tuple[float | None, int]:
+    known = state.model_copy(update={"dataset": report.model_dump()})
+    values = values_of(known, services)
+    return values.get("validation_split"), int(values.get("seed") or 0)
 
 
 def _costs(report: DatasetReport, state: ChatState, services: Services) -> Callable[[int], float | None]:

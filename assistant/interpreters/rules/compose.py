@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from assistant.dataset.sentences import with_part
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import models, topics
 from assistant.interpreters.rules.decide import Wishes, label
@@ -61,7 +62,7 @@ def compose(reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     if sets:
         calls.append(_call("set_parameters", **sets))
     if "dataset" in wishes.sets:
-        calls.append(_call("validate_dataset", source=wishes.sets["dataset"]))
+        calls.append(_call("validate_dataset", source=with_part(wishes.sets["dataset"], turn.message)))
     return calls
 
 
