@@ -37,7 +37,7 @@ def leaks(seen: Scan, fraction: float | None, seed: int) -> Finding | None:
         return None
     finding = Finding(
         "warns",
-        "held out for validation, and their question is trained on too: the evaluation looks better than it is",
+        "held out for validation while the same question is trained on: the evaluation looks better than it is",
         "Say *resample the validation split* to hold out others.",
     )
     for place in places:

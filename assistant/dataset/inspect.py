@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from assistant.cards import ModelCard
 from assistant.dataset import suggest
@@ -114,7 +115,7 @@ class _Visit:
             zip(tokens_of(self.longest, self.kit, self.rate), self.longest, strict=True), key=lambda top: -top[0]
         )
         lengths = spread(seen, counted, self.limit)
-        total, margin = counted.ratio * seen.size, CONFIDENCE * counted.error * seen.size
+        total = counted.ratio * seen.size
         graded, share = self._graded([kept for _, kept in tops])
         findings = [
             *self.findings,
@@ -133,12 +134,7 @@ class _Visit:
             problems=sorted(
                 [*self._nothing(share), *_problems(findings)], key=lambda problem: _ORDER[problem.severity]
             ),
-            tokens_mean=round(total / seen.usable, 1) if seen.usable else 0.0,
-            tokens_longest=max([tokens for tokens, _ in tops] + counted.tokens, default=0),
-            tokens_total=round(total),
-            tokens_exact=self.kit.tokenizer is not None and not margin,
-            tokens_low=round(total - margin) if self.kit.tokenizer else None,
-            tokens_high=round(total + margin) if self.kit.tokenizer else None,
+            **self._tokens(counted, [tokens for tokens, _ in tops]),
             longest_rows=[kept[1] for _, kept in tops[:5]],
             trained_on=f"Trained on {self.fmt.trained_on}.",
             trained_share=share,
@@ -150,6 +146,18 @@ class _Visit:
             held_out=held_out,
             suggestions=suggest.from_file(seen, tops[0][0] if tops else 0, lengths),
         )
+
+    def _tokens(self, counted: Counted, tops: list[int]) -> dict[str, Any]:
+        seen, known = self.seen, self.kit.tokenizer is not None
+        total, margin = counted.ratio * seen.size, CONFIDENCE * counted.error * seen.size
+        return {
+            "tokens_mean": round(total / seen.usable, 1) if seen.usable else 0.0,
+            "tokens_longest": max(tops + counted.tokens, default=0),
+            "tokens_total": round(total),
+            "tokens_exact": known and not margin,
+            "tokens_low": round(total - margin) if known else None,
+            "tokens_high": round(total + margin) if known else None,
+        }
 
     def _graded(self, longest: list[Kept]) -> tuple[list[Graded], float | None]:
         """The first, the longest and the worst row as they are graded, and the share of tokens that is trained."""
