@@ -83,7 +83,8 @@ def _paragraph(
     brief: bool,
 ) -> str:
     row = table()[name]
-    parts = [f"**{row['title']}.** {row['what']}"]
+    end = "" if row["title"].endswith("?") else "."
+    parts = [f"**{row['title']}{end}** {row['what']}"]
     if not brief or name in ("dora", "pissa", "lora", "qlora", "rslora"):
         parts.append(row["advice"])
     parts.append(about_job(name, supposed, values, state, job))

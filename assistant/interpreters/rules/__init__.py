@@ -17,6 +17,7 @@ from assistant.interpreters.rules import answers_to, goals, moves, paste, topics
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import Wishes, decide
 from assistant.interpreters.rules.guess import readings
+from assistant.interpreters.rules.nearest import CERTAIN, SURE, nearest
 from assistant.interpreters.rules.reading import Reading, read
 from assistant.interpreters.rules.rest import delegated
 from assistant.interpreters.rules.spelling import mend
@@ -125,6 +126,8 @@ def _for_the_plan(calls: list[ToolCall], plain: str, wishes: Wishes) -> bool:
 
 def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     """What is asked; somebody who tells what they want gets a place to start instead of a general word about models."""
+    if not wishes.sets and (near := nearest(plain)) and near[0][1] >= CERTAIN:
+        return [ToolCall(tool="explain", args={"topics": [near[0][0]], "question": turn.message[:500]})]
     found = questions(plain, reading, wishes, turn)
     if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
         return [*(call for call in found if call.args.get("topics") != ["base_model"]), wanted]
@@ -184,7 +187,7 @@ def _rest(plain: str, turn: Turn) -> list[ToolCall]:
         return [ToolCall(tool="small_talk", args={"kind": kind})]
     if moves.declines(plain):
         return [ToolCall(tool="decline")]
-    subjects = topics.topics(plain)
+    subjects = topics.topics(plain) or [topic for topic, value in nearest(plain)[:1] if value >= SURE]
     if subjects and len(plain.split()) <= 12:
         return [ToolCall(tool="explain", args={"topics": subjects[:3], "question": turn.message[:500]})]
     return []

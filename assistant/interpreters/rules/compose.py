@@ -9,6 +9,7 @@ from assistant.dataset.sentences import with_part
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import models, topics
 from assistant.interpreters.rules.decide import Wishes, label
+from assistant.interpreters.rules.nearest import SURE, nearest
 from assistant.interpreters.rules.reading import Reading
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
@@ -176,8 +177,10 @@ def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]
         named = [
             name for name in dict.fromkeys(order) if known.get(name) in values and not isinstance(known.get(name), bool)
         ][:1] or _by_size(values[0])
+    if not named and (near := nearest(plain)) and near[0][1] >= SURE:
+        return [near[0][0]]
     if not named and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
-        named = topics.topics(plain) or list(turn.state.topics[-1:])
+        named = topics.topics(plain) or [name for name in turn.state.topics if topics.is_named(name)][-1:]
     return named
 
 

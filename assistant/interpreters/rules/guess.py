@@ -6,6 +6,9 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
+from assistant.answers import table
+from assistant.interpreters.rules.nearest import nearest
+
 _KNOWN: dict[str, dict[str, Any]] = {
     "show the plan": {"tool": "show_plan", "args": {}},
     "what can you do": {"tool": "small_talk", "args": {"kind": "capabilities"}},
@@ -27,10 +30,13 @@ _KNOWN: dict[str, dict[str, Any]] = {
 
 
 def readings(text: str) -> list[dict[str, Any]]:
-    """Two offers, nearest first; the usual two when nothing is near."""
+    """Two offers, nearest first: a subject, then a move; the usual two when nothing is near."""
+    subjects = [_subject(topic, text) for topic, _ in nearest(text)[:2]]
     near = process.extract(text[:200], list(_KNOWN), scorer=fuzz.token_set_ratio, limit=2, score_cutoff=55)
-    labels = [label for label, _, _ in near]
-    for label in ("show the plan", "what can you do"):
-        if len(labels) < 2 and label not in labels:
-            labels.append(label)
-    return [{"label": label, "calls": [_KNOWN[label]]} for label in labels[:2]]
+    labels = list(dict.fromkeys([*(label for label, _, _ in near), "show the plan", "what can you do"]))
+    return [*subjects, *({"label": label, "calls": [_KNOWN[label]]} for label in labels)][:2]
+
+
+def _subject(topic: str, text: str) -> dict[str, Any]:
+    call = {"tool": "explain", "args": {"topics": [topic], "question": text[:200]}}
+    return {"label": table()[topic]["title"].lower(), "calls": [call]}

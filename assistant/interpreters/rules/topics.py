@@ -16,6 +16,7 @@ from assistant.interpreters.rules.words import (
     SWITCHES,
     TRACKER,
 )
+from trainer.config import TrainingConfig
 
 Question = Literal["fit", "memory", "time", "cost", "compare", "largest", "cheapest"]
 _CONCEPTS: dict[str, str] = {
@@ -94,6 +95,16 @@ def topics(text: str) -> list[str]:
     hits += [(found.start(), name) for name, pattern in (*_COMPILED, *_NAMED) for found in pattern.finditer(text)]
     named = [name for _, name in sorted(hits) if name != IGNORED]
     return [name for name in dict.fromkeys(named) if not _inside(name, named)]
+
+
+def is_named(topic: str) -> bool:
+    """Whether people speak of it by a name, so that "it" can mean it; a question such as "did it work?" is no such subject."""
+    return (
+        topic in TrainingConfig.model_fields
+        or topic in _CONCEPTS
+        or any(topic == value for value, _ in _NAMED)
+        or (topic in _ALIASES.values())
+    )
 
 
 def _inside(name: str, named: list[str]) -> bool:
