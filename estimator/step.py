@@ -38,6 +38,7 @@ class Step(NamedTuple):
     optimizer_bytes: float  # of one trained parameter
     fused_head: bool
     padded: bool  # rows of different length share a batch
+    full: bool  # several rows fill each sequence (trl's packing); ours puts a batch's rows end to end, as long as they are
     shards: int  # cards the weights are spread over
     # trl 0.13 on a quantized base: 32-bit norms widen all that flows between layers
     wide_flow: bool
@@ -71,7 +72,7 @@ def make_step(
     sharded: bool = False,
 ) -> Step:
     """The micro-step this configuration runs. Raises `ConfigError` for an impossible `max_seq_length` or `target_modules`."""
-    length = check_length(config, spec, longest)
+    length = check_length(config, spec, None if config.packing and stack == "transformers" else longest)
     on_cpu = gpu is not None and gpu.is_cpu
     bits = _bits(config)
     precision = config.precision or _precision(gpu)
@@ -95,7 +96,8 @@ def make_step(
         accumulating=config.gradient_accumulation_steps > 1,
         optimizer_bytes=_optimizer_bytes(config.optim, 2 if narrow_adapter else 4),
         fused_head=stack == "ours",
-        padded=config.batch_size > 1 and not (config.packing and stack == "transformers"),
+        padded=config.batch_size > 1 and not config.packing,
+        full=config.batch_size > 1 and config.packing and stack == "transformers",
         shards=config.num_gpus if sharded else 1,
         wide_flow=bits is not None and stack == "transformers",
     )
@@ -116,7 +118,7 @@ def check_length(config: TrainingConfig, spec: ModelSpec, longest: int | None = 
             f"Choose at most {spec.context:,}.",
             ("max_seq_length",),
         )
-    if longest is None or config.packing:
+    if longest is None:
         return config.max_seq_length
     if longest < 1:
         raise ConfigError(f"The longest row can't have {longest} tokens.", "It must be at least 1.", ("dataset",))

@@ -67,7 +67,7 @@ def run_time(
 ) -> RunTime:
     """How long `rows` rows of `tokens_per_row` tokens on average (unknown: full sequences) take."""
     mean = min(float(step.length), tokens_per_row or float(step.length))
-    padded = padded_length(mean, step) if step.padded else mean if step.batch == 1 else step.length
+    padded = padded_length(mean, step) if step.padded else step.length if step.full else mean
     micro = step_time(step._replace(length=max(1, round(padded))), spec, gpu, cores)
     if micro is None:
         raise ValueError(f"the speed of {gpu.name} is unknown")
@@ -91,7 +91,7 @@ def padded_length(mean: float, step: Step) -> float:
 def _steps(config: TrainingConfig, rows: int | None, mean: float, step: Step) -> int | None:
     if rows is None:
         return config.max_steps
-    if not step.padded and step.batch > 1:
+    if step.full:
         rows = max(1, round(rows * mean / step.length))
     return total_steps(config, rows)
 

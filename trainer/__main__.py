@@ -11,6 +11,7 @@ Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again),
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import sys
@@ -22,8 +23,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from trainer import ranks
 from trainer.config import TrainingConfig
 from trainer.errors import (
+    INFRASTRUCTURE,
+    PREEMPTED,
     ConfigError,
     DatasetError,
     DatasetUnreachable,
@@ -37,7 +41,6 @@ from trainer.errors import (
 from trainer.events import FIRST_STAGE, Cancelled, Failed, Stage, TrainEvent, to_line
 from trainer.stopping import Stopped, StopRequest
 
-INFRASTRUCTURE, PREEMPTED = 33, 34
 _SYMPTOMS: dict[type[StudioError], str] = {
     ModelGated: "gated_model",
     DatasetError: "dataset_format",
@@ -66,6 +69,8 @@ def main(arguments: list[str]) -> int:
     if "--resume" in flags:
         (folder / "cancel").unlink(missing_ok=True)  # it was said to the start before
     told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
+    if ranks.rank():
+        return ranks.leave(folder, run(folder, functools.partial(ranks.told, folder), flags))
     with (folder / told).open("a", encoding="utf-8") as sink:
 
         def emit(event: TrainEvent) -> None:
@@ -74,7 +79,8 @@ def main(arguments: list[str]) -> int:
             sink.write(line + "\n")
             sink.flush()
 
-        return run(folder, emit, flags)
+        code = run(folder, emit, flags)
+    return code if ranks.rank() is None else ranks.leave(folder, code)
 
 
 def _from_capsule(folder: Path) -> None:
@@ -88,9 +94,16 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
     """The boundary: whatever happens inside ends in one event and one exit code."""
     stop = StopRequest(folder).install()
     try:
-        emit(Stage(name=FIRST_STAGE))
+        if ranks.rank() is None:
+            emit(Stage(name=FIRST_STAGE))
+        else:
+            ranks.register(folder)
         config = _config(folder / "config.json")
+        if "--dry-run" in flags:
+            config = config.model_copy(update={"num_gpus": 1})  # a micro-batch is the same on each card
         _environment(config)
+        if config.num_gpus > 1 and ranks.rank() is None:
+            return ranks.lead(folder, config, sorted(flags), emit)
         _job(config, folder, emit, stop, flags)
     except Stopped:
         if stop.preempted:
@@ -105,7 +118,7 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
         return INFRASTRUCTURE if isinstance(error, ModelUnreachable | DatasetUnreachable) else 1
     except Exception as error:  # the boundary: a bug, or a fault of the machine, is reported as one
         traceback.print_exc()
-        emit(_unexpected(error, folder / "train.log"))
+        emit(ranks.cause(folder, error) or _unexpected(error, folder / "train.log"))
         return INFRASTRUCTURE if isinstance(error, OSError) or _lost_card(error) else 1
     return 0
 
@@ -127,7 +140,7 @@ def _lost_card(error: Exception) -> bool:
     """Whether the GPU or its driver failed, not the run: a fresh process or machine may help."""
     return any(
         words in str(error)
-        for words in ("CUDA driver", "CUDA unknown error", "NVML", "No CUDA GPUs", "uncorrectable ECC")
+        for words in ("CUDA driver", "CUDA unknown error", "NVML", "No CUDA GPUs", "uncorrectable ECC", *ranks.LOST)
     )
 
 

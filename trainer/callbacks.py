@@ -19,6 +19,8 @@ Emit = Callable[[TrainEvent], None]
 _REPORTED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens")
 _GIB = 2**30
 WORSE_IN_A_ROW, WORSE_BY = 2, 0.02  # evaluations, share: two in a row is no longer noise
+# Reports in a row, times the first loss, times that of guessing any token (ln of the vocabulary's size): no way back.
+EXPLODED_IN_A_ROW, EXPLODED_BY, WORSE_THAN_GUESSING = 3, 1.5, 1.2
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
@@ -100,7 +102,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._warned: set[str] = set()
         self._best = math.inf
         self._worse = 0  # evaluations in a row above the best one
+        self._first: float | None = None  # the first loss reported
+        self._exploded = 0  # reports in a row far above it
         self.broken: str | None = None  # why the run was ended
+        self.symptom = "nan_loss"
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
@@ -114,6 +119,22 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         elif not math.isfinite(norm) and not args.fp16:  # fp16 scales its loss until this ends
             control.should_save = False
             self._tell("nan_loss", f"The gradients became {norm} at step {state.global_step}.", state)
+        elif "loss" in logs:
+            self._look_for_explosion(loss, kwargs["model"], state, control)
+
+    def _look_for_explosion(self, loss: float, model: Any, state: TrainerState, control: TrainerControl) -> None:
+        """A loss far above its beginning and worse than guessing is saved no more, and ends the run when it stays so."""
+        self._first = loss if self._first is None else self._first
+        guessing = math.log(max(2, model.config.get_text_config().vocab_size))
+        exploded = loss > max(EXPLODED_BY * self._first, WORSE_THAN_GUESSING * guessing)
+        self._exploded = self._exploded + 1 if exploded else 0
+        if exploded:
+            control.should_save = False  # the last good checkpoint stays the newest
+        if self._exploded >= EXPLODED_IN_A_ROW:
+            self.broken = f"The loss exploded: {self._first:.3g} at first, {loss:.3g} at step {state.global_step}."
+            self.symptom = "loss_diverging"
+            self._tell(self.symptom, self.broken, state)
+            control.should_training_stop = True
 
     def on_evaluate(
         self,

@@ -28,6 +28,7 @@ class Outcome(NamedTuple):
     step: int
     total_steps: int
     stopped_early: bool
+    fast_path: str = ""  # what was chosen for speed, in words
 
 
 class Facts(NamedTuple):
@@ -69,6 +70,7 @@ def capsule(facts: Facts, made_from: dict[str, Any] | None = None) -> dict[str, 
         },
         "prompt_style": facts.style,
         "seed": facts.config.seed,
+        "fast_path": facts.outcome.fast_path,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "result": {
             "eval_loss_before": losses.before,

@@ -174,12 +174,16 @@ def stop_ids(base: str, tokenizer: Any) -> frozenset[int]:
 def check_same(expected: torch.Tensor, found: torch.Tensor, config: TrainingConfig, where: model.Hardware) -> None:
     """Raises `RunFailed` when two fingerprints differ by more than rounding: logits, shape (vocabulary,)."""
     off = float((expected - found).abs().max())
-    tolerance = RELOAD_TOLERANCE["bf16" if config.quantization else where.precision]
-    if not off <= tolerance * max(1.0, float(expected.abs().max()) / 10):
+    if not off <= tolerance(config, where) * max(1.0, float(expected.abs().max()) / 10):
         raise _failed(
             f"The reloaded adapter computes something else than the trained one (logits off by {off:.3g}).",
             "adapter_merge",
         )
+
+
+def tolerance(config: TrainingConfig, where: model.Hardware) -> float:
+    """How far logits of one size may lie apart in this run's precision and still be the same."""
+    return RELOAD_TOLERANCE["bf16" if config.quantization else where.precision]
 
 
 def _failed(message: str, symptom: str) -> RunFailed:

@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from trainer import contract
+from trainer import contract, together
 from trainer.events import Changed, Sampled, Stage, TrainEvent
 from trainer.stopping import StopRequest
 
@@ -26,11 +26,17 @@ class Controls(TrainerCallback):  # type: ignore[misc]
     """Reads what is new in the control file; a file that is not there costs one `stat` a step."""
 
     def __init__(
-        self, folder: Path, emit: Callable[[TrainEvent], None], stop: StopRequest, factor: float = 1.0
+        self,
+        folder: Path,
+        emit: Callable[[TrainEvent], None],
+        stop: StopRequest,
+        alive: Callable[[], None],
+        factor: float = 1.0,
     ) -> None:
         self._path, self._emit, self._stop = folder / "control.jsonl", emit, stop
+        self._alive = alive  # called while it waits on purpose
         self._offset = self._path.stat().st_size if self._path.exists() else 0  # orders to an earlier start are done
-        self._factors = [factor] if factor != 1.0 else []  # of the learning rate, each applied before the next step
+        self.factors = [factor] if factor != 1.0 else []  # of the learning rate, each applied before the next step
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         for order in self._fresh():
@@ -39,8 +45,8 @@ class Controls(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        while self._factors:  # after the checkpoint of the step before
-            self._scale(self._factors.pop(0), state.global_step, kwargs)
+        while self.factors:  # after the checkpoint of the step before
+            self._scale(self.factors.pop(0), state.global_step, kwargs)
 
     def _obey(
         self, order: dict[str, Any], state: TrainerState, control: TrainerControl, around: dict[str, Any]
@@ -58,7 +64,7 @@ class Controls(TrainerCallback):  # type: ignore[misc]
                 factor = float(order.get("factor", 1.0))
                 if 1e-4 <= factor <= 1e4:
                     control.should_save = True
-                    self._factors.append(factor)
+                    self.factors.append(factor)
 
     def _pause(self, step: int) -> None:
         self._emit(Stage(name=f"paused at step {step:,}"))
@@ -66,6 +72,7 @@ class Controls(TrainerCallback):  # type: ignore[misc]
             if any(order.get("do") == "resume" for order in self._fresh()):
                 self._emit(Stage(name="going on"))
                 return
+            self._alive()
             time.sleep(PAUSE_LOOK_S)
 
     def _sample(self, prompt: str, step: int, around: dict[str, Any]) -> None:
@@ -88,6 +95,8 @@ class Controls(TrainerCallback):  # type: ignore[misc]
         self._emit(Changed(step=step, name="learning_rate", before=before, after=optimizer.param_groups[0]["lr"]))
 
     def _fresh(self) -> list[dict[str, Any]]:
+        if not together.first():
+            return []
         try:
             if self._path.stat().st_size <= self._offset:
                 return []

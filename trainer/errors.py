@@ -16,6 +16,8 @@
 Anything else that escapes is a bug and is shown as one.
 """
 
+INFRASTRUCTURE, PREEMPTED = 33, 34  # exit codes of the trainer: the machine's fault (try again), machine taken away
+
 
 class StudioError(Exception):
     """`message` says what is wrong, with the value; `hint` says what to do. Both are shown verbatim."""

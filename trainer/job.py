@@ -55,6 +55,7 @@ def get_ready(config: TrainingConfig, folder: Path, emit: Emit, *, resume: bool 
     if not config.base_model or not config.dataset:
         raise ConfigError("A run needs a base model and a dataset.", fields=("base_model", "dataset"))
     where = model.hardware(config)
+    model.check_cards(config)
     trackers.check(config.experiment_tracker or "none")
     datasets.disable_progress_bars()
     emit(Stage(name="reading the data"))
@@ -111,9 +112,3 @@ def _tell(config: TrainingConfig, source: data.Source, prepared: data.Prepared, 
     for symptom, count, what in told:
         if count:
             emit(Finding(symptom=symptom, evidence=f"{count} {what}."))
-    if config.packing:
-        evidence = (
-            "Packing is off: without variable-length attention it would mix examples. Rows of like length go into one batch "
-            "instead, which spares most of the padding."
-        )
-        emit(Finding(symptom="slow", evidence=evidence))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from trainer import checkpoints
+from trainer import checkpoints, together
 from trainer.errors import RunFailed
 from trainer.events import Finding, Saved, Stage, TrainEvent
 from trainer.stopping import StopRequest
@@ -28,22 +28,33 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
     """See the module. A `saved` event is said only of a checkpoint that is sealed."""
 
     def __init__(
-        self, emit: Callable[[TrainEvent], None], stop: StopRequest, facts: Mapping[str, Any], needed: int
+        self,
+        emit: Callable[[TrainEvent], None],
+        stop: StopRequest,
+        facts: Mapping[str, Any],
+        needed: int,
+        alive: Callable[[], None],
     ) -> None:
         self._emit, self._stop, self._facts = emit, stop, facts
+        self._alive = alive  # called while it waits on purpose
         self._needed = needed  # bytes of one checkpoint; measured after the first
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if not control.should_save:
             return
         control.should_log = True  # so that the losses reported after a resume cover the same steps
-        if _free(args.output_dir) < int(self._needed * SPARE):
+        if together.first() and _free(args.output_dir) < int(self._needed * SPARE):
             self._wait_for_room(args, state)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        root = Path(args.output_dir)
+        together.wait()  # every process writes its random state
+        if together.first():
+            self._seal(Path(args.output_dir), state, kwargs["model"])
+        together.wait()
+
+    def _seal(self, root: Path, state: TrainerState, model: torch.nn.Module) -> None:
         folder = root / f"checkpoint-{state.global_step}"
-        if not finite(kwargs["model"]):
+        if not finite(model):
             shutil.rmtree(folder)
             return
         checkpoints.seal(folder, self._facts)
@@ -63,6 +74,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
                 self._emit(Finding(symptom="disk_full", evidence=evidence, step=state.global_step))
             if time.monotonic() > until or self._stop.asked:
                 raise no_room(free, int(self._needed * SPARE))
+            self._alive()
             time.sleep(LOOK_S)
         if told:
             self._emit(Stage(name="going on"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 from trl import SFTConfig
 
+from trainer import together
 from trainer.checks import FOUR_BIT, contradictions
 from trainer.config import Precision, TrainingConfig
 from trainer.errors import ConfigError, MissingDependency, ModelError
@@ -39,18 +41,33 @@ class Pace(NamedTuple):
 
 def hardware(config: TrainingConfig) -> Hardware:
     """What this run computes on. Raises `ConfigError` for a precision or a combination that cannot run there."""
-    device = "cuda" if torch.cuda.is_available() and (config.gpu or "").upper() != "CPU" else "cpu"
-    for problem in contradictions(config.model_dump(), on_cpu=device == "cpu"):
+    on = device(config)
+    for problem in contradictions(config.model_dump(), on_cpu=on == "cpu"):
         raise ConfigError(problem.message, problem.way_out, problem.fields)
-    if config.num_gpus > 1:
-        raise ConfigError(f"This trainer uses one GPU, not {config.num_gpus}.", "Set num_gpus to 1.", ("num_gpus",))
-    bf16 = device == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = on == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
     if config.precision == "bf16" and not bf16:
         raise ConfigError("This card has no bf16.", "Use fp16 or fp32.", ("precision",))
-    if config.precision == "fp16" and device == "cpu":
+    if config.precision == "fp16" and on == "cpu":
         raise ConfigError("A CPU does not train in fp16.", "Use fp32 or bf16.", ("precision",))
-    computed: Precision = "fp32" if device == "cpu" else "bf16" if bf16 else "fp16"
-    return Hardware(device, config.precision or computed)
+    computed: Precision = "fp32" if on == "cpu" else "bf16" if bf16 else "fp16"
+    return Hardware(on, config.precision or computed)
+
+
+def device(config: TrainingConfig) -> str:
+    """cuda, or cpu where there is no card or the plan says CPU."""
+    return "cuda" if torch.cuda.is_available() and not _asks_for_cpu(config) else "cpu"
+
+
+def check_cards(config: TrainingConfig) -> None:
+    """Raises `ConfigError` when the run wants more cards than there are. `gpu: CPU` with several means so many processes."""
+    have = torch.cuda.device_count()
+    if config.num_gpus > max(1, have) and not _asks_for_cpu(config):
+        there = f"{have} GPU(s)" if have else "no GPU"
+        raise ConfigError(
+            f"The run wants {config.num_gpus} GPUs, and this machine has {there}.",
+            f"Set num_gpus to {max(1, have)}, or use another machine.",
+            ("num_gpus",),
+        )
 
 
 def quantization_config(config: TrainingConfig, dtype: torch.dtype) -> BitsAndBytesConfig | None:
@@ -100,11 +117,18 @@ def sft_config(config: TrainingConfig, folder: Path, pace: Pace, where: Hardware
         prediction_loss_only=True,  # logits of a whole evaluation do not fit in memory
         logging_nan_inf_filter=False,  # otherwise a NaN loss is reported as the mean of earlier ones
         dataloader_pin_memory=where.device == "cuda",
+        dataloader_num_workers=workers(where),
+        ddp_find_unused_parameters=False,
         disable_tqdm=True,
         report_to="none",
         run_name=config.run_name,
         seed=config.seed,
     )
+
+
+def workers(where: Hardware) -> int:
+    """Processes that put batches together. Beside a card two hide it; on a CPU they would take the cores that train."""
+    return 2 if where.device == "cuda" and (os.cpu_count() or 1) >= 4 else 0
 
 
 def pace(config: TrainingConfig, total_steps: int) -> Pace:
@@ -132,7 +156,7 @@ def load_base(name: str, config: TrainingConfig, where: Hardware) -> PreTrainedM
                 name,
                 dtype=where.dtype,
                 quantization_config=quantization,
-                device_map={"": 0 if where.device == "cuda" else "cpu"},
+                device_map={"": torch.cuda.current_device() if where.device == "cuda" else "cpu"},
                 use_safetensors=True,
                 trust_remote_code=False,
             )
@@ -147,7 +171,7 @@ def attach(base: PreTrainedModel, config: TrainingConfig, start: Path) -> PeftMo
     _check_targets(base, config.target_modules)
     torch.manual_seed(config.seed)
     model = get_peft_model(base, lora_config(config))
-    if config.algorithm == "pissa":
+    if config.algorithm == "pissa" and together.first():
         _save_start(model, start)
     return model
 
@@ -156,6 +180,10 @@ def save_adapter(model: PeftModel, config: TrainingConfig, folder: Path, start: 
     """Write the adapter. PiSSA becomes a plain LoRA of twice the rank, so that it loads on the untouched base."""
     convert = str(start) if config.algorithm == "pissa" else None
     model.save_pretrained(str(folder), path_initial_model_for_weight_conversion=convert)
+
+
+def _asks_for_cpu(config: TrainingConfig) -> bool:
+    return (config.gpu or "").upper() == "CPU"
 
 
 def _optimisation(config: TrainingConfig) -> dict[str, Any]:

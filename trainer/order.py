@@ -1,14 +1,12 @@
-"""The order of the rows: those of like length together, where packing would spare the padding but cannot run."""
+"""The order of the rows: those of like length together, where padding cannot be done without."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch.utils.data import Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
-from trl import SFTTrainer
 
 
 class ByLength(Sampler[int]):
@@ -26,17 +24,3 @@ class ByLength(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self._lengths)
-
-
-class LengthOrdered(SFTTrainer):  # type: ignore[misc]
-    """trl's trainer, drawing its rows by length."""
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
-        rows = train_dataset if train_dataset is not None else self.train_dataset
-        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        steps = max(1, -(-len(rows) // batch))
-
-        def epoch() -> int:
-            return int(self.state.global_step // steps)
-
-        return ByLength([len(ids) for ids in rows["input_ids"]], batch, self.args.seed, epoch)

@@ -10,22 +10,22 @@ from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
-from transformers import PrinterCallback, TrainerState
+from transformers import TrainerState
 from transformers.trainer_callback import TrainerCallback
 from trl import SFTTrainer
 
-from trainer import card, checkpoints, contract, keeping, memory, model
-from trainer.callbacks import Emit, Patience, Reporter, StopWhenAsked, Watch
+from trainer import card, checkpoints, contract, keeping, memory, model, sft, together
+from trainer.callbacks import Emit, Watch
 from trainer.checkpoints import Checkpoint
 from trainer.config import TrainingConfig
-from trainer.controls import Controls
-from trainer.errors import ConfigError, RunFailed
+from trainer.errors import RunFailed
 from trainer.events import Cancelled, Finding, Finished, Stage, Started
 from trainer.job import Job, get_ready
-from trainer.order import LengthOrdered
 from trainer.stopping import StopRequest
 from trainer.trackers import tracking
-from trainer.watch import Batches, Bookkeeping, Gauges, first_look, row_numbers
+from trainer.watch import first_look
+
+_UNTRACKED = {"experiment_tracker": "none"}
 
 
 class Trained(NamedTuple):
@@ -42,13 +42,15 @@ def train(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest, *
     resume: go on from the newest checkpoint that can be trusted; without one, from the beginning
     """
     began = time.monotonic()
-    job = get_ready(config, folder, emit, resume=resume)
-    start = _checkpoint(job, emit) if resume else None
-    if start is None:
-        checkpoints.start_over(job.checkpoints)
-    with tracking(config, folder, emit) as trackers:
+    together.meet(config.num_gpus, model.device(config) == "cpu")
+    with together.first_one_first() as first:
+        job = get_ready(config, folder, emit, resume=resume or not first)
+        start = _checkpoint(job, emit) if resume else None
+        if start is None and first:
+            checkpoints.start_over(job.checkpoints)
+    with tracking(config if first else config.model_copy(update=_UNTRACKED), folder, emit) as trackers:
         trained = surviving(job, start, emit, stop, trackers)
-    if trained is not None:
+    if trained is not None and first:
         _finish(job, trained, began, emit, stop)
 
 
@@ -60,7 +62,7 @@ def surviving(
         return _attempt(job, start, emit, stop, trackers)
     except (RuntimeError, MemoryError) as error:
         smaller = memory.halved(job.config)
-        if not memory.ran_out(error) or smaller is None:
+        if not memory.ran_out(error) or smaller is None or together.count() > 1:
             raise
         emit(memory.told(job.config, smaller, error))
     _free()
@@ -129,30 +131,33 @@ def _run(
     total = _total_steps(job)
     watch = Watch(emit)
     facts: dict[str, Any] = {"identity": job.identity}
-    keeper = _keeper(job, tuned, total, facts, emit, stop)
-    trainer = _trainer(
-        job, tuned, total, [*_callbacks(job, emit, stop, watch, _rate_factor(job, start)), keeper, *trackers]
-    )
-    emit(_started(job, tuned, total, start.step if start else 0))
+    trainable = tuned.get_nb_trainable_parameters()[0]
+    _check_room(job, trainable, total)
+    listening = sft.listeners(job, facts, trainable, emit, stop, watch, _rate_factor(job, start))
     if job.config.quantization:  # the first look without gradients may re-pack 4-bit weights (bitsandbytes on a CPU)
         contract.fingerprint(tuned, job.tokenizer, job.probes[0])
+    batching = sft.batching(job, tuned, emit)
+    trainer = sft.build(job, tuned, total, batching, [*listening, *trackers])
+    path = sft.fast_path(job, tuned, batching).told()
+    emit(_started(job, tuned, total, start.step if start else 0, path))
     before = start.facts.get("eval_loss_before") if start else _evaluate(trainer)
     facts["eval_loss_before"] = before
     stop.enter("steps")
     _steps(trainer, start, total)
     step = trainer.state.global_step
+    together.agree_on_stop(stop)
     if stop.cancelled:
         emit(Cancelled(step=step, message="Cancelled: no adapter was kept."))
         return None
     if watch.broken:
-        raise _broken(watch.broken, job)
+        raise _broken(watch.broken, watch.symptom, job)
     if stop.preempted:
         raise RunFailed(
             f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "other"
         )
     emit(Stage(name="evaluating"))
     after = _last_evaluation(trainer) or _evaluate(trainer)
-    return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total)
+    return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total, fast_path=path)
 
 
 def _steps(trainer: SFTTrainer, start: Checkpoint | None, total: int) -> None:
@@ -165,21 +170,17 @@ def _steps(trainer: SFTTrainer, start: Checkpoint | None, total: int) -> None:
     trainer._load_from_checkpoint(best or str(start.path))
 
 
-def _broken(why: str, job: Job) -> RunFailed:
+def _broken(why: str, symptom: str, job: Job) -> RunFailed:
     kept = max((step for step, path in checkpoints.numbered(job.checkpoints)), default=None)
     good = f" The last good checkpoint, of step {kept:,}, is kept." if kept else ""
-    hint = "Lower the learning rate, or train in bf16 or fp32 instead of fp16."
-    return RunFailed(f"{why}{good}", hint, symptom="nan_loss")
+    wider = ", or train in bf16 or fp32 instead of fp16" if job.where.precision == "fp16" else ""
+    return RunFailed(f"{why}{good}", f"Lower the learning rate{wider}.", symptom)
 
 
-def _keeper(
-    job: Job, tuned: PeftModel, total: int, facts: dict[str, Any], emit: Emit, stop: StopRequest
-) -> keeping.Keeper:
+def _check_room(job: Job, trainable: int, total: int) -> None:
     """Raises `RunFailed` when the disk has no room for the checkpoints."""
-    needed = keeping.checkpoint_bytes(tuned.get_nb_trainable_parameters()[0], job.config.optim)
     saves = math.ceil(total / model.pace(job.config, total).save)
-    keeping.check_room(job.checkpoints, needed, saves)
-    return keeping.Keeper(emit, stop, facts, needed)
+    keeping.check_room(job.checkpoints, keeping.checkpoint_bytes(trainable, job.config.optim), saves)
 
 
 def _rate_factor(job: Job, start: Checkpoint | None) -> float:
@@ -188,70 +189,32 @@ def _rate_factor(job: Job, start: Checkpoint | None) -> float:
     return job.config.learning_rate / before if before else 1.0
 
 
-def _callbacks(job: Job, emit: Emit, stop: StopRequest, watch: Watch, factor: float) -> list[Any]:
-    gauges = Gauges(job.folder)
-    numbers = row_numbers(job.source, job.prepared, job.config.validation_split, job.config.seed)
-    orders = [Controls(job.folder, emit, stop, factor), StopWhenAsked(stop)]
-    return [Reporter(emit, gauges.read), gauges, Batches(job.folder, numbers), watch, *orders, Bookkeeping(gauges)]
-
-
-def _trainer(job: Job, tuned: PeftModel, total: int, callbacks: list[Any]) -> SFTTrainer:
-    config, evaluation = job.config, job.prepared.evaluation
-    if config.early_stopping:
-        if evaluation is None:
-            raise ConfigError(
-                "Early stopping watches the evaluation loss, and there are no validation rows.",
-                "Set a validation split of 0.1, or switch early stopping off.",
-                ("early_stopping", "validation_split"),
-            )
-        callbacks.append(Patience(config.early_stopping_patience, config.early_stopping_threshold))
-    pace = model.pace(config, total)
-    kind = LengthOrdered if config.packing else SFTTrainer
-    trainer = kind(
-        model=tuned,
-        args=model.sft_config(config, job.folder, pace, job.where, evaluates=evaluation is not None),
-        train_dataset=job.prepared.train,
-        eval_dataset=evaluation,
-        processing_class=job.tokenizer,
-        callbacks=callbacks,
-    )
-    trainer.remove_callback(PrinterCallback)
-    if job.where.precision != "bf16":
-        _keep_adapter_in_fp32(tuned)
-    return trainer
-
-
-def _keep_adapter_in_fp32(tuned: PeftModel) -> None:
-    """trl casts the adapter on a quantized base to bf16, whatever the run computes in."""
-    for parameter in tuned.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-
-
 def _total_steps(job: Job) -> int:
     """Optimizer steps of the whole run: the Trainer's own arithmetic (set_initial_training_values)."""
     config = job.config
     if config.max_steps:
         return config.max_steps
-    batches = math.ceil(len(job.prepared.train) / config.batch_size)
+    batches = math.ceil(math.ceil(len(job.prepared.train) / config.batch_size) / config.num_gpus)
     return max(1, math.ceil(max(1, math.ceil(batches / config.gradient_accumulation_steps)) * config.num_epochs))
 
 
-def _started(job: Job, tuned: PeftModel, total: int, step: int) -> Started:
+def _started(job: Job, tuned: PeftModel, total: int, step: int, fast_path: str) -> Started:
     trainable, everything = tuned.get_nb_trainable_parameters()
     evaluation = job.prepared.evaluation
     name = torch.cuda.get_device_name() if job.where.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    several = f"{job.config.num_gpus} x " if job.config.num_gpus > 1 else ""
     return Started(
         total_steps=total,
         trainable_params=trainable,
         total_params=everything,
         train_rows=len(job.prepared.train),
         eval_rows=len(evaluation) if evaluation is not None else 0,
-        device=name,
+        device=several + name,
         step=step,
         details={
             "precision": job.where.precision,
             "effective_batch_size": job.config.effective_batch_size,
+            "fast_path": fast_path,
             "tokens_reused": job.prepared.reused,
             **first_look(job.prepared),
         },

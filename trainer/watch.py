@@ -104,11 +104,13 @@ class Batches(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         batches = getattr(train_dataloader, "batch_sampler", None)
+        batches = getattr(batches, "batch_sampler", batches)  # of several processes: accelerate's shard of the whole
         if batches is not None and hasattr(batches, "sampler"):
             batches.sampler = _Heard(batches.sampler, self._drawn, _skipped(args, state, len(train_dataloader)))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        count = min(len(self._drawn), args.per_device_train_batch_size * args.gradient_accumulation_steps)
+        size = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+        count = min(len(self._drawn), size)
         drawn = [self._drawn.popleft() for _ in range(count)]
         rows = [self._numbers[place] if place < len(self._numbers) else place + 1 for place in drawn]
         if rows:

@@ -71,3 +71,9 @@ def prepare(folder, config):
     Path(folder).mkdir(parents=True, exist_ok=True)
     (Path(folder) / "config.json").write_text(json.dumps(config.model_dump()))
     return Path(folder)
+
+
+def rows(folder):
+    """The rows each step trained on, by step."""
+    lines = (Path(folder) / "batches.jsonl").read_text().splitlines()
+    return {found["step"]: sorted(found["rows"]) for found in map(json.loads, lines)}

@@ -96,3 +96,29 @@ def test_after_a_nan_the_last_good_checkpoint_is_the_newest(train_here, monkeypa
     assert done.error.symptom == "nan_loss"
     assert "last good checkpoint, of step 4" in done.error.message
     assert checkpoints.newest(done.folder / "checkpoints")[0].step == 4
+
+
+@slow
+def test_an_exploding_loss_ends_the_run_and_the_last_good_checkpoint_stays(train_here, monkeypatch):
+    import torch
+    from trl import SFTTrainer
+
+    from trainer import checkpoints
+
+    step = SFTTrainer.training_step
+
+    def kicked(self, model, *args, **kwargs):
+        if self.state.global_step == 5:
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    if parameter.requires_grad:
+                        parameter.mul_(300.0)
+        return step(self, model, *args, **kwargs)
+
+    monkeypatch.setattr(SFTTrainer, "training_step", kicked)
+    done = train_here(**{**KEPT, "max_steps": 20, "learning_rate": 1e-3})
+    assert done.error.symptom == "loss_diverging", done.of("progress")
+    assert "last good checkpoint, of step 4" in done.error.message
+    assert "learning rate" in done.error.hint
+    assert checkpoints.newest(done.folder / "checkpoints")[0].step == 4
+    assert done.of("progress")[-1].step == 8, "three reports in a row"

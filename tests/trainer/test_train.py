@@ -279,7 +279,6 @@ def test_no_effect_is_a_failure():
         ({"target_modules": ["lm_head"]}, ModelError, "lm_head"),
         ({"algorithm": "dora", "quantization": "int8"}, ConfigError, "int8"),
         ({"precision": "fp16"}, ConfigError, "fp16"),
-        ({"num_gpus": 2}, ConfigError, "one GPU"),
         ({"dataset": "/no/such/file.jsonl"}, DatasetError, "no file"),
     ],
 )
@@ -320,19 +319,3 @@ def test_base_and_tuned_answers_can_be_compared(train_here):
     (done.folder / "run.json").unlink()
     with pytest.raises(RunFailed):
         compare(done.folder, "What?")
-
-
-def test_packing_that_cannot_run_is_said_and_like_lengths_share_a_batch(train_here, tmp_path):
-    rows = [{"question": "word " * (n % 40 + 1), "answer": "a b c"} for n in range(80)]
-    path = write_rows(tmp_path / "lengths.jsonl", rows)
-    values = {"dataset": str(path), "max_steps": 10, "validation_split": 0.0, "logging_steps": 1}
-    spreads = {}
-    for packing in (False, True):
-        done = train_here(name=str(packing), packing=packing, **values)
-        lines = (done.folder / "batches.jsonl").read_text().splitlines()
-        batches = [json.loads(line)["rows"] for line in lines]
-        assert sorted(row for batch in batches for row in batch) == list(range(1, 81)), "every row once in the epoch"
-        lengths = [[(row - 1) % 40 for row in batch] for batch in batches]
-        spreads[packing] = sum(max(batch) - min(batch) for batch in lengths) / len(lengths)
-    assert spreads[True] < spreads[False] * 0.6
-    assert ["Packing is off" in finding.evidence for finding in done.of("finding")] == [True]

@@ -62,7 +62,7 @@ def trace(
         work = Work()
         live = LiveBytes(work)
         _count_model(model, prepare_after, live)
-        differ = config.batch_size > 1 if padded is None else padded
+        differ = config.batch_size > 1 and not config.packing if padded is None else padded
         batch = Batch(config.batch_size, length or config.max_seq_length, differ)
         with nullcontext() if on_cpu else gpu_like(), real_rows(), dequantizing(), live:
             run(model, config, where, stack, batch, live, say)

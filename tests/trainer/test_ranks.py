@@ -1,0 +1,83 @@
+"""Several processes for one run, for real: `accelerate launch`, two processes on the CPU that talk over gloo."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from . import forked
+
+pytestmark = pytest.mark.slow
+STEPS = {
+    "learning_rate": 1e-3,
+    "max_steps": 24,
+    "save_steps": 8,
+    "eval_steps": 12,
+    "logging_steps": 1,
+    "gpu": "CPU",
+    "validation_split": 1 / 6,
+}  # 40 rows: whole batches in each epoch, since several processes fill up the last one
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    import trainer.train  # noqa: F401  once, before the forks
+
+
+def wait_for_step(folder, step):
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        seen = [event for event in forked.events(folder) if event.kind in ("progress", "failed")]
+        if seen and (seen[-1].kind == "failed" or seen[-1].step >= step):
+            return
+        time.sleep(0.02)
+    raise AssertionError((folder / "train.log").read_text()[-3000:])
+
+
+def test_two_processes_taken_away_and_resumed_learn_what_one_process_learns(tmp_path, config_for):
+    alone = forked.prepare(tmp_path / "alone", config_for(**STEPS, batch_size=4, gradient_accumulation_steps=2))
+    assert forked.train(alone) == 0
+    folder = forked.prepare(tmp_path / "two", config_for(**STEPS, batch_size=4, num_gpus=2))
+    lead = forked.start(folder)
+    wait_for_step(folder, 3)
+    os.kill(lead, signal.SIGUSR1)
+    assert forked.end(lead, 300) == 34, (folder / "train.log").read_text()[-3000:]
+    taken = forked.events(folder)[-1]
+    assert "taken away at step" in taken.message
+    assert not (folder / "ranks").exists()
+    assert forked.end(forked.start(folder, "--resume"), 300) == 0, (folder / "train.log").read_text()[-3000:]
+    events = forked.events(folder)
+    first, second = (event for event in events if event.kind == "started")
+    assert (first.total_steps, first.details["effective_batch_size"]) == (24, 8)
+    assert second.step > 3
+    assert [event.kind for event in events].count("finished") == 1, "only rank 0 speaks"
+    assert events[-1].kind == "finished"
+    for name in (0, 1, 2):  # loss, learning rate, gradient norm of each step
+        one, two = ([values[name] for values in forked.losses(run).values()] for run in (alone, folder))
+        assert two == pytest.approx(one, rel=1e-3), name
+    assert events[-1].eval_loss_after == pytest.approx(forked.events(alone)[-1].eval_loss_after, rel=2e-3)
+    assert sorted(forked.rows(folder).items()) == sorted(forked.rows(alone).items()), "the same rows in each step"
+
+
+def test_a_lost_process_ends_the_run_as_the_machines_fault(tmp_path, config_for):
+    folder = forked.prepare(tmp_path / "lost", config_for(**{**STEPS, "max_steps": 5000}, batch_size=4, num_gpus=2))
+    lead = forked.start(folder)
+    wait_for_step(folder, 2)
+    os.kill(int((folder / "ranks/1.pid").read_text()), signal.SIGKILL)
+    assert forked.end(lead, 300) == 33, (folder / "train.log").read_text()[-3000:]
+    last = forked.events(folder)[-1]
+    assert (last.kind, last.symptom) == ("failed", "multi_gpu")
+    assert not (folder / "ranks").exists()
+
+
+def test_more_cards_than_the_machine_has_are_refused(train_here):
+    import torch
+
+    from trainer.errors import ConfigError
+
+    have = torch.cuda.device_count()
+    done = train_here(num_gpus=have + 2)
+    assert isinstance(done.error, ConfigError)
+    assert f"wants {have + 2} GPUs" in done.error.message
