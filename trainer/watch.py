@@ -109,8 +109,7 @@ class Batches(TrainerCallback):  # type: ignore[misc]
             batches.sampler = _Heard(batches.sampler, self._drawn, _skipped(args, state, len(train_dataloader)))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        size = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-        count = min(len(self._drawn), size)
+        count = min(len(self._drawn), _rows_a_step(args))
         drawn = [self._drawn.popleft() for _ in range(count)]
         rows = [self._numbers[place] if place < len(self._numbers) else place + 1 for place in drawn]
         if rows:
@@ -130,6 +129,10 @@ def _skipped(args: TrainingArguments, state: TrainerState, batches: int) -> int:
     updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
     done = state.global_step % updates * args.gradient_accumulation_steps
     return int(done * args.per_device_train_batch_size)
+
+
+def _rows_a_step(args: TrainingArguments) -> int:
+    return int(args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size)
 
 
 class _Heard:

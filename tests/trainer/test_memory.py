@@ -110,9 +110,11 @@ def test_an_exploding_loss_ends_the_run_and_the_last_good_checkpoint_stays(train
     def kicked(self, model, *args, **kwargs):
         if self.state.global_step == 5:
             with torch.no_grad():
-                for parameter in model.parameters():
-                    if parameter.requires_grad:
+                for name, parameter in model.named_parameters():
+                    if "lora_" in name:
                         parameter.mul_(300.0)
+                    elif name.endswith("model.norm.weight"):
+                        parameter.mul_(20.0)  # so small a model is not sure enough of anything to be very wrong
         return step(self, model, *args, **kwargs)
 
     monkeypatch.setattr(SFTTrainer, "training_step", kicked)

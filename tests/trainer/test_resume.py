@@ -54,6 +54,7 @@ def resume(folder):
 
 def same_result(folder, whole):
     assert forked.losses(folder) == forked.losses(whole)
+    assert forked.rows(folder) == forked.rows(whole)
     adapter = "adapter/adapter_model.safetensors"
     assert (folder / adapter).read_bytes() == (whole / adapter).read_bytes()
     last, expected = forked.events(folder)[-1], forked.events(whole)[-1]
