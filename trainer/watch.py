@@ -127,7 +127,7 @@ class Batches(TrainerCallback):  # type: ignore[misc]
 def _skipped(args: TrainingArguments, state: TrainerState, batches: int) -> int:
     """Rows of the epoch a resumed run begins in that it has already seen, as transformers counts them (_inner_training_loop)."""
     updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
-    return state.global_step % updates * _rows_a_step(args)
+    return int(state.global_step % updates) * _rows_a_step(args)
 
 
 def _rows_a_step(args: TrainingArguments) -> int:
