@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from trainer.errors import DatasetError
 from trainer.json_text import kind_of
-from trainer.rows import Row
+from trainer.rows import Row, readable
 from trainer.turns import Message, in_words, to_message, tools_of, turns_of, wrong
 
 Name = Literal["text", "instruction", "prompt_completion", "question_answer", "messages", "sharegpt"]
@@ -81,9 +81,11 @@ def detect(rows: Iterable[Row]) -> Format:
 
     Raises `DatasetError` when none can be read or the shape is refused, `UnknownColumns` when it is not known.
     """
-    sample = [row.data for row in islice((row for row in rows if not row.error), SAMPLE) if row.data]
+    broken: list[Row] = []
+    sample = [row.data for row in islice(readable(rows, broken), SAMPLE) if row.data]
     if not sample:
-        raise DatasetError("No row of the file can be read.", "Check the file, or choose another.", ("dataset",))
+        why = f": row {broken[0].number} is {broken[0].error}" if broken else ""
+        raise DatasetError(f"No row of the file can be read{why}.", "Check the file, or choose another.", ("dataset",))
     columns = _common(sample)
     _refuse_preference(columns, sample)
     _refuse_media(columns, sample)

@@ -14,7 +14,7 @@ import csv
 import itertools
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -82,6 +82,15 @@ def delimiter_of(path: Path) -> str:
     with _text(path) as file:
         line = re.sub(r'"[^"]*"', "", file.readline(_CHUNK))
     return max(",;\t|", key=line.count)
+
+
+def readable(rows: Iterable[Row], broken: list[Row]) -> Iterator[Row]:
+    """Those without an error; the first one with it is noted in `broken`."""
+    for row in rows:
+        if row.error is None:
+            yield row
+        elif not broken:
+            broken.append(row)
 
 
 def paragraphs(path: Path) -> Iterator[dict[str, Any]]:

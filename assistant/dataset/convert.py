@@ -18,7 +18,7 @@ import orjson
 
 from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, detect
-from trainer.rows import paragraphs, read
+from trainer.rows import Row, paragraphs, read
 
 READ_AS_THEY_ARE = (".jsonl", ".ndjson", ".jl", ".json", ".csv", ".tsv", ".tab")
 PACKED = (".gz", ".zip")
@@ -105,7 +105,7 @@ def _copied(packed: BinaryIO, size: int, folder: Path, stem: str, ending: str) -
         return finish()
 
 
-def _written(path: Path, folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
+def _written(path: Path, folder: Path, rows: Iterable[dict[str, Any] | str]) -> Path:
     with _draft(folder, path.stem, ".jsonl") as (out, finish):
         for row in rows:
             out.write(
@@ -138,8 +138,12 @@ def _merged(paths: list[Path], folder: Path) -> Path:
     if len(shapes) > 1:
         names = ", ".join(path.name for path in paths[:5])
         raise _refused(f"The files have different columns: {names}.", "Use files of one shape, or one at a time.")
-    rows = (row.data for path in paths for row in read(path) if row.error is None)
-    return _written(paths[0], folder, rows)
+    return _written(paths[0], folder, (_kept(row, path) for path in paths for row in read(path)))
+
+
+def _kept(row: Row, path: Path) -> dict[str, Any] | str:
+    """A row that can't be read stays one, as a line that says where it was."""
+    return row.data if row.error is None else f"{path.name}, row {row.number}: {row.error}"
 
 
 @contextmanager

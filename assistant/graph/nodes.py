@@ -21,6 +21,7 @@ from assistant.tools import TOOLS
 from assistant.tools.base import Outcome
 from assistant.tools.data import look_again
 from assistant.tools.runs import Launch, active_run, launch
+from assistant.tools.sources import together
 from trainer.errors import StudioError
 
 log = logging.getLogger("assistant")
@@ -43,6 +44,7 @@ def interpret(state: TurnState, runtime: Runtime[Services], interpreter: Interpr
     configs, data = _sorted(state["files"], services)
     if configs and not data and not state["message"].strip():
         return {"calls": configs}
+    data = together(data, services)
     turn = Turn(
         message=state["message"],
         state=chat,

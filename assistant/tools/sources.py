@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,20 @@ def find_dataset(source: str, services: Services) -> Found:
         if Path(source).suffix and _FILE.search(source):
             raise DatasetUnreachable(error.message, error.hint) from error
         raise
+
+
+def together(names: list[str], services: Services) -> list[str]:
+    """Files dropped in one message as one dataset, under one name; as they were when they do not fit together."""
+    paths = [path for name in names if (path := services.store.upload(services.thread, name))]
+    if len(paths) < 2:
+        return names
+    try:
+        path = readable(paths, services.settings.home / "unpacked")
+    except DatasetError:
+        return names
+    name = f"{names[0]} + {len(names) - 1} more"
+    services.store.add_upload(services.thread, uuid.uuid4().hex, name, path)
+    return [name]
 
 
 def _fetched(source: str, services: Services) -> Found:

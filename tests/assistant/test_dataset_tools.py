@@ -123,6 +123,18 @@ def test_what_a_file_says_stays_inert(chat, tmp_path):
         assert "<script>" not in outside
 
 
+def test_files_dropped_together_are_one_dataset_and_nothing_is_lost(chat, tmp_path):
+    rows = _rows(60)
+    one, two = _file(tmp_path / "a.jsonl", rows[:20]), _file(tmp_path / "b.jsonl", rows[20:])
+    two.write_text(two.read_text() + "{broken\n")
+    text = chat("here", files=[one, two]).text
+    assert "**a.jsonl + 1 more**, 60 usable rows of 61" in text
+    assert "can't be read (row 61)" in text
+    assert _report(chat)["usable_rows"] == 60
+    other = _file(tmp_path / "c.jsonl", [{"text": f"Something else, number {n}."} for n in range(60)])
+    assert "**c.jsonl**, 60 usable rows" in chat("and these", files=[one, other]).text
+
+
 def test_the_tools_are_registered_with_a_description():
     for name in ("repair_dataset", "map_columns", "show_dataset"):
         assert TOOLS[name].schema()["function"]["description"]
