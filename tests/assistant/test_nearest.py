@@ -34,7 +34,7 @@ def test_every_subject_has_an_answer():
         ("can the model be used commercially?", "licence"),
         ("how can i tell whether the training was a success?", "did_it_work"),
         ("could i deploy this in ollama?", "use_elsewhere"),
-        ("does it still speak italian?", "languages"),
+        ("does it speak italian?", "languages"),
     ],
 )
 def test_other_words_for_it(assistant, said, topic):
