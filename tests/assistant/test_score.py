@@ -12,6 +12,7 @@ SETS = {
     "held out, second": ("utterances2.jsonl", "dialogues2.jsonl"),
     "held out, third": ("utterances3.jsonl", "dialogues3.jsonl"),
     "held out, fourth": ("utterances4.jsonl", "dialogues4.jsonl"),
+    "held out, fifth": ("utterances5.jsonl", "dialogues5.jsonl"),
 }
 
 

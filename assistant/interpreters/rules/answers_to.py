@@ -12,7 +12,7 @@ from assistant.interpreters import Turn
 from assistant.interpreters.rules import slots
 from assistant.interpreters.rules.decide import Wishes
 from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
-from assistant.interpreters.rules.numbers import Number, numbers
+from assistant.interpreters.rules.numbers import WORDS, Number, numbers
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.text import normalise
 from assistant.interpreters.rules.words import BF16_LESS
@@ -43,7 +43,8 @@ _BETTER = re.compile(
 )
 _REPLACES = re.compile(
     r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i meant?|sorry|use|try|take|just"
-    r"|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces)\W*$|改成|吧"
+    r"|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces|i meant?|is right|is fine|was meant"
+    r"|meine ich|quise decir)\W*$|改成|吧"
 )
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _WORDS = 7
@@ -104,7 +105,7 @@ def _asked(plain: str, reading: Reading, turn: Turn) -> str | None:
     """The numeric field the question was about; after a change word, or of several, the one spoken of last."""
     numeric = [field for field in turn.state.pending.fields if _numeric(field)]
     name = numeric[0] if numeric else None
-    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain))
+    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain)) or plain.strip(" .!") in WORDS
     if len(numeric) != 1 and len(plain.split()) <= 5 and (alone or _REPLACES.search(plain)):
         name = _nearest(turn, reading.loose) or name
     return name
@@ -134,7 +135,15 @@ def _nearest(turn: Turn, loose: list[Number]) -> str | None:
     recent = [name for name in turn.state.topics[-4:] if _numeric(name)]
     if not recent or not loose or loose[0].value <= 0:
         return recent[-1] if recent else None
-    return min(reversed(recent), key=lambda name: abs(math.log10(loose[0].share() / float(turn.values.get(name) or 1))))
+    last = recent[-1]
+    if last not in turn.state.choices and _far(turn, last, loose[0]) < 1.5:
+        return last  # refused or explained just now, and still open
+    return min(reversed(recent), key=lambda name: _far(turn, name, loose[0]))
+
+
+def _far(turn: Turn, name: str, number: Number) -> float:
+    """How many powers of ten `number` is from the plan's value of `name`."""
+    return abs(math.log10(number.share() / float(turn.values.get(name) or 1)))
 
 
 def subject(turn: Turn) -> str | None:

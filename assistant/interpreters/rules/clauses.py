@@ -66,6 +66,10 @@ _THEIRS = re.compile(
     r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show"
     r"|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme"
     r"|config|runs?)\b"
+    r"|\byou (?:guys |all |folks |people )?(?:put|used?|chose|picked|hard-?coded|went with|trained|fine-?tuned"
+    r"|mentioned?|said|reported?"
+    r"|listed?|ran|had|recommended?|suggested?|wrote|stated?)\b(?! me| (?:can|may|should))(?=.*\d|.*\b(?:lora"
+    r"|dora|adamw?|cosine|linear|nf4))"
     r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\b(?:people|everybody|everyone"
     r"|they all|most) (?:say|told|use[ds]?|using|sets?|setting|go with)\b"
     r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|team-?mate|co-?worker|boss|supervisor|professor|prof"
@@ -86,7 +90,10 @@ _UNUSABLE = re.compile(
     r"|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|推理"
 )
 
-_HAS = re.compile(r"\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had|owns?)\b")
+_HAS = re.compile(
+    r"\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had"
+    r"|owns?)\b"
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from assistant.interpreters.rules.gpus import Cards
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
-from assistant.interpreters.rules.slots import CHANGE, Found
+from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
 from trainer.config import TrainingConfig, show
 
 _MOVED_ON = re.compile(
@@ -20,21 +20,20 @@ _MOVED_ON = re.compile(
     r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
     r"|lieber|doch|mejor|luego|ahora)\b|后来|改成|改为|降为|降到|算了|换成|现在|->|→"
 )
-_FAILED = re.compile(
-    r"\b(?:oom|out of memory|crash\w*|fail\w*|nan|error|too (?:much|big|slow)|doesn'?t (?:work|run|fit)|explodes?"
-    r"|diverges?)\b|爆|报错|失败"
-)
-_WORKED = re.compile(r"\b(?:works?|worked|runs?|fine|ok|okay|fits?|stable)\b|可以|能跑|正常")
 _MINE = re.compile(
-    r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has)\b|手里|手上|我|tengo|mi\b|mein|ich habe|hab\b"
+    r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has|laptop|notebook|gaming (?:pc|rig)|desktop"
+    r"|workstation|homelab)\b|手里|手上|我|张卡|块卡|tengo|mi\b|mein|ich habe|hab\b"
 )
 _SWITCHED = re.compile(
-    r"\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→|\bvon\b"
+    r"\bmake (?:it|that)\b|\bso (?:i|we|let'?s) (?:use|take|go)\b|\b(?:just|rather|better) (?:use|take"
+    r"|go with)\b|\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→"
+    r"|\bvon\b"
     r"|\bde\b.*\ba\b|从|改|换"
 )
 _PLAIN_LORA = re.compile(
     r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora"
 )
+_OTHERS = re.compile(r"\b(?:other|rest|remaining|idle|unused|nvidia-smi)\b|其他|其余|空闲")
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
     r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
@@ -122,9 +121,9 @@ def _later(several: list[Found], text: str) -> Found | None:
         return changed[-1]
     first, last = several[0], several[-1]
     between = text[first.end : last.start]
-    if _FAILED.search(between) and _WORKED.search(text[first.end :]):
+    if FAILED.search(between) and WORKED.search(text[first.end :]):
         return last
-    if _FAILED.search(text[last.end : last.end + 30]) and _WORKED.search(between):
+    if FAILED.search(text[last.end : last.end + 30]) and WORKED.search(between):
         return first
     if _MOVED_ON.search(between) or CHANGE.search(text[max(0, last.start - 24) : last.start]):
         return last
@@ -183,11 +182,11 @@ def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tu
             wishes.ideas.setdefault("gpu", card.card)
             if card.count:
                 wishes.ideas.setdefault("num_gpus", card.count)
-    if reading.generic and not any(card.card for card in reading.cards):
+    if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
         count, memory = reading.generic[0]
-        if memory or not _is_state(reading, count):
+        if not all(part.kind == "state" for part in reading.parts):
             wishes.ideas.setdefault("num_gpus", count)
-        elif values.get("gpu") or gpus or _USE_COUNT.search(reading.text):
+        elif values.get("gpu") or gpus or _USE_COUNT.search(reading.text) or _MINE.search(reading.text) or memory:
             wishes.sets.setdefault("num_gpus", count)
 
 
@@ -197,10 +196,6 @@ def _current(reading: Reading) -> list[Cards]:
     if len(named) > 1 and _SWITCHED.search(reading.text[max(0, named[0].start - 30) : named[-1].start]):
         return [named[-1]]
     return reading.cards
-
-
-def _is_state(reading: Reading, count: int) -> bool:
-    return all(part.kind == "state" for part in reading.parts)
 
 
 def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...]) -> None:
@@ -221,7 +216,7 @@ def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wish
     if (
         "provider" not in wishes.sets
         and not values.get("provider")
-        and _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12])
+        and (card.local or _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12]))
     ):
         wishes.sets["provider"] = "local"
 

@@ -7,7 +7,7 @@ be used, is no choice.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.interpreters.rules.clauses import Clause, at
 from assistant.interpreters.rules.numbers import HAN, WORDS
@@ -52,8 +52,8 @@ _HAN_COUNT = re.compile(
 )
 _GENERIC = re.compile(
     rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)"
-    rf"|all (?:of )?(?:my|the|our)|[单双两四八])\s?(?:[x*×]\s?)?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia "
-    rf"|local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|张卡|块卡|卡)(?![a-z])"
+    rf"|all (?:of )?(?:my|the|our)|[单双一二两三四五六七八])\s?(?:[x*×]|张|块|个)?\s?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia "
+    rf"|local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|(?:的)?(?:张卡|块卡|卡|显卡))(?![a-z])"
 )
 _TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.^]|\s?\*\*|\s?\^)")
 _TOTAL = re.compile(r"\s*(?:in total|together|combined|total|zusammen|en total|insgesamt|一共|总共)")
@@ -70,8 +70,21 @@ _ONE_OF = re.compile(
 
 
 _OF_THEM = re.compile(
-    rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it)|in total|altogether|together|davon"
-    rf"|de ellas|en total)\b"
+    rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it|which)|in total|altogether|together|davon"
+    rf"|de ellas|en total)\b|其中(?:的)?(?P<han>\d+|[一二两三四])\s?(?:张|块|个|卡)"
+)
+# "but only two are free", "just one is mine to use": fewer than there are.
+_FEWER = re.compile(
+    rf"\b(?:only|just|nur|solo|sólo)\s(?:get |have |use |leave me |can use |the )*(?P<n>\d{{1,2}}"
+    rf"|{_NUMBERS})(?:\s(?:of (?:them"
+    rf"|those|these)|cards?|gpus?|davon|de ellas))?\s(?:is |are |ist |sind |está |están )?(?:free|available|mine"
+    rf"|usable|idle|left"
+    rf"|frei|verfügbar|libres?|disponibles?)\b|(?:只|仅)(?:想|能|有|可以|要)?(?:用|空|剩)(?:其中|了|的)?(?P<han>\d+"
+    rf"|[一二两三四])\s?(?:张|块|个|卡)"
+)
+_HALF_OF = re.compile(
+    r"\b(half|a third|a quarter|die hälfte|la mitad)(?: of)?(?: (?:an?|the|my|our|this|that|de|der|des|eine[rs]?"
+    r"|un|una|von))*\s+$"
 )
 
 
@@ -86,6 +99,7 @@ class Cards:
     memory: float | None = None
     one: bool = False
     fraction: str = ""
+    local: bool = False
     nodes: int | None = None
 
 
@@ -117,6 +131,8 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tupl
             generic.append((int(hit[1]), float(hit[2])))
             message.take(*hit.span())
     found = _counted(message, found)
+    if not found and generic and (part := _part(message)):
+        generic[0] = (part, generic[0][1])
     return _usable(found, message.text, parts), generic
 
 
@@ -152,9 +168,19 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
         count, fraction = 2, ""
     if memory and count and count > 1 and _TOTAL.match(message.text[hit.end() :]):
         memory = memory / count
+    if count and count > 1 and (part := _HALF_OF.search(message.text[max(0, begin - 30) : begin])):
+        count = max(1, count // {"a third": 3, "a quarter": 4}.get(part[1], 2))
+    local = bool(re.search(r"\blocal\b", message.text[max(0, begin - 7) : start]))
     plural = message.text[hit.end("whole") : hit.end("whole") + 1] == "s" and count is None
     return Cards(
-        begin, hit.end(), name(bare, memory), count, memory, one=count is None and not plural, fraction=fraction
+        begin,
+        hit.end(),
+        name(bare, memory),
+        count,
+        memory,
+        one=count is None and not plural,
+        fraction=fraction,
+        local=local,
     )
 
 
@@ -222,9 +248,12 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
             first = Cards(first.start, first.end, first.card, count_of(hit["n"]), first.memory)
         message.take(*hit.span())
     for hit in message.each(_OF_THEM):
-        if first.count is None:
-            first = Cards(first.start, first.end, first.card, count_of(hit[1]), first.memory)
+        part = count_of(hit[1] or hit["han"])
+        if first.count is None or (part and part < first.count and "total" not in hit[0]):
+            first = replace(first, count=part, one=False)
         message.take(*hit.span())
+    if part := _part(message):
+        first = replace(first, count=part, one=False)
     use = _OF_USE.search(message.text)
     if use and first.memory is None and first.card in _TWO_SIZES:
         first = Cards(first.start, first.end, f"{first.card} {use[2]}GB", first.count, float(use[2]), one=first.one)
@@ -245,6 +274,16 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
         message.take(*nodes.span()) if count else None
         first = Cards(first.start, first.end, first.card, first.count, first.memory, first.one, nodes=count)
     return [first, *found[1:]]
+
+
+def _part(message: Message) -> int | None:
+    """How many of the cards there are may be used: "only two are free", 只想用其中一张."""
+    for pattern in (_FEWER, _OF_THEM):
+        for hit in message.each(pattern):
+            if part := count_of(hit[1] or hit["han"] or ""):
+                message.take(*hit.span())
+                return part
+    return None
 
 
 def _usable(found: list[Cards], text: str, parts: list[Clause]) -> list[Cards]:

@@ -46,7 +46,7 @@ KEYS: dict[str, str] = {
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
-    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s)\s*(?:-?\d|alpha)"
+    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s|是|为|取|设为|设成|改成|改为|调到)\s*(?:-?\d|alpha)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",
@@ -81,7 +81,11 @@ UNITS = {
     "rank",
     "dropout",
 }
-_ASCII = r"(?:(?<![a-z0-9_äöüßéáíóúñ])|(?<=\d)(?=[\u4e00-\u9fff]))(?:{})(?![a-z0-9])"
+# "override_max_seq_length", "training.batch_size": what stands before belongs to the name.
+_ASCII = (
+    r"(?:(?<![a-z0-9_äöüßéáíóúñ])|(?<=\d)(?=[\u4e00-\u9fff])|(?<=override_)|(?<=default_)|(?<=peak_)|(?<=initial_)"
+    r"|(?<=train_)|(?<=my_)|(?<=the_)|(?<=base_)|(?<=target_))(?:{})(?![a-z0-9])"
+)
 
 
 def _compile() -> re.Pattern[str]:

@@ -27,6 +27,8 @@ _VARIANT = re.compile(
     r"^[\s_(-]*(?:v?\d[\w.]*[\s_-]*)?(?:model[\s_-]*)?(instruct|inst|chat|base|it|sft|指令|聊天|对话|基座|hf)(?![a-z])"
 )
 _VERSION_TAIL = re.compile(r"^[\s_-]*(v?\d\.\d|hf|gptq|awq|gguf|bnb-4bit|v\d)(?![\w.])")
+# "the llama one, 3.2 3b": the version said after the family.
+_APART = re.compile(r"(?: (?:one|model|family|series))?[\s,:;-]+(?:the |version |v)?(\d(?:\.\d)?)(?=\s+\d)")
 _ALONE = re.compile(rf"(?<![a-z0-9_.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a-z]))?")
 _CHAT = {"instruct", "inst", "chat", "it", "sft", "指令", "聊天", "对话"}
 _TINY = re.compile(r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b")
@@ -164,6 +166,9 @@ def _family(message: Message, hit: re.Match[str]) -> Mention | None:
     family = _families()[int((hit.lastgroup or "f0")[1:])]
     raw, ids = _tables()
     start, end = hit.span()
+    if apart := _APART.match(message.free, end):
+        versioned = next((one for one in (f"{family}-{apart[1]}", f"{family}{apart[1]}") if one in ids), None)
+        family, end = (versioned, apart.end()) if versioned else (family, end)
     after, before = message.free[end : end + 40], message.free[max(0, start - 24) : start]
     size, variant = "", ""
     if found := re.match(

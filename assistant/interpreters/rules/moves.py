@@ -5,183 +5,33 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from assistant.interpreters.rules import move_words as said
 from assistant.interpreters.rules import short
 from assistant.interpreters.rules.places import field_named
 from assistant.state import ChatState, ToolCall
 
-_TAIL = (
-    r"(?:[\s,.!]*(?:please|pls|plz|thanks|thx|thank you|bitte|danke|por favor|gracias|then|now|already|go|start"
-    r"|yes|do it|let'?s go|好的|吧|啊|呀|了|谢谢|请))*[\s.!\U0001F300-\U0001FAFF\u2600-\u27BF\ufe0f]*$"
-)
-# Plain enough to spend money on. "k", "fine" or "hm ok" are not.
-_PLAIN_YES = re.compile(
-    r"^\s*(?:(?:yes|yep|yeah|yup|sure|ok|okay|absolutely|definitely|of course|confirm(?:ed)?|agreed|ja|jawohl|jo"
-    r"|klar|sí|si|vale|claro|dale|oui|是|是的|好|好的|好吧|可以|行|对|确认|同意|没问题|开始|启动)"
-    r"|(?:yes,? )?(?:go(?: ahead)?|do it|start(?: it| training| the training| now)?|launch(?: it| training| now)?"
-    r"|run it|train it|let'?s go|ship it|los|los geht'?s|starte?n?|adelante|empieza|lánzalo|开始吧|开始训练|启动吧))"
-    + _TAIL
-)
-_STARTS = re.compile(r"\b(?:start\w*|launch|train|run|go|begin|empieza|adelante|los)\b|开始|启动")
-_SOFT_YES = re.compile(
-    r"^\s*(?:k|kk|y|fine|good|great|perfect|cool|nice|alright|all right|right|correct|exactly|sounds? good"
-    r"|looks? good|lgtm|works for me|that'?s (?:fine|right|good|it)|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
-    r"|stimmt|gerne?|bueno|perfecto|de acuerdo|嗯+|行吧|👍|👌|✅)" + _TAIL
-)
-_PLAIN_NO = re.compile(
-    r"^\s*(?:n|no|nope|nah|nay|not now|not yet|no thanks?(?: you)?|don'?t|stop|wait|hold on|never ?mind|nvm"
-    r"|forget (?:it|that|about it)|cancel(?: that| it)?|leave it(?: as it is| alone| like that)?"
-    r"|keep it(?: as it is| like that)?|skip that|drop it|no matter|nein|ne|nee|lieber nicht|vergiss es|egal"
-    r"|déjalo|olvídalo|cancela(?:r)?|不|不要|不用|不用了|算了|取消|先不|没事)"
-    r"(?:[\s,.]*(?:leave it|keep it|thanks|thx|danke|gracias|please|lol|never ?mind|as it is|leave it as is|man"
-    r"|bro|谢谢))*[\s.!]*$"
-)
-_UNDO = re.compile(
-    r"^\s*(?:ok(?:ay)?[\s,]+|no[\s,]+|oops[\s,]+|wait[\s,]+|please[\s,]+|sorry[\s,]+|hmm+[\s,]+)*(?:undo|revert"
-    r"|take (?:that|it) back|roll ?back|go back one|undo (?:that|it|the last .*)|(?:that was"
-    r"|it was) (?:a )?mistake|put (?:that|it) back|deshaz(?:lo)?|deshacer|rückgängig(?: machen)?"
-    r"|mach das rückgängig|撤销|撤回|回退)\b.{0,40}$|\bundo (?:that|this|it|the last|my last)\b|\brevert (?:that|this"
-    r"|the last)\b|撤销"
-)
-_BACK_BEFORE = re.compile(
-    r"\b(?:go back|return|revert|back|roll ?back|restore)\b.{0,20}\b(?:to )?(?:before|how it was before"
-    r"|the (?:plan|state|version) before)\b(.*)|\bvolver a antes de\b(.*)|\bzurück (?:zu )?(?:bevor|vor)\b(.*)"
-    r"|回到(.{0,12})之前"
-)
-_BACK_TO = re.compile(
-    r"^\s*(?:ok(?:ay)?[\s,]+|can we |could we |let'?s |please |i want to |actually[\s,]+)*(?:go |jump |return "
-    r"|switch |get )?back(?: to)?(?: the)?\s*(.*)$|^\s*(?:let'?s |can (?:i|we) |i want to )?(?:revisit|redo|change"
-    r"|edit) (?:the |my )?(\w+(?: \w+)?) ?(?:step|again|question|part)?[\s.?!]*$|^\s*(?:zurück|volver|vuelve"
-    r"|regresa)(?: (?:zu[mr]?|a|al))?\s*(.*)$|^\s*(?:回到|返回)(.*)$|^\s*previous(?: step)?(.*)$"
-)
-_SKIP = re.compile(
-    r"^\s*(?:ok(?:ay)?[\s,]+|please[\s,]+|just[\s,]+|let'?s\s+)*(?:skip(?: (?:it|this|that|this one|for now))?"
-    r"|next(?: question| step)?|later|pass|not sure|no idea|(?:i )?(?:don'?t|dont) (?:know|care)|idk|dunno|i dunno"
-    r"|no preference|überspringen|weiter|saltar|siguiente|paso|omitir|no sé|跳过|下一步|不知道|随便)[\s.!?]*$|\bskip (?:this"
-    r"|that|the)?\s*(?:step|question|one)?\b"
-)
-_SKIP_FIELD = re.compile(r"^\s*(?:please )?skip (?:the )?([\w ]+?)(?: step| question| part)?[\s.!]*$")
-_CHOOSE = re.compile(
-    r"\b(?:you (?:choose|decide|pick|tell me|know best)|up to you|your (?:choice|call|pick)"
-    r"|whatever(?: you (?:think|want|say|like|prefer|recommend))?|surprise me|what(?:ever)?(?:'s| is) (?:best"
-    r"|normal|usual|recommended)|(?:use|take|keep|go with|with|all|the|just|leave)\s+(?:the |all |it at |it on "
-    r"|everything (?:at|on|else) )?(?:defaults?|recommended|usual|standard)(?: (?:values?|settings?|ones?|is fine"
-    r"|are fine|for (?:the rest|everything)))?|defaults? (?:is|are|please|for (?:the rest|everything|all))"
-    r"|\bdefaults?\s*[.!]*$|recommended(?: one| values?)?[\s.!]*$|choose for me|pick (?:one|something)(?: for me)?"
-    r"|the best one|i trust you|du entscheidest|such du aus|entscheide du|egal was"
-    r"|standard(?:werte)?(?: bitte)?\s*$|elige tú|tú (?:eliges|decides)|lo que (?:tú )?(?:quieras|recomiendes)"
-    r"|por defecto|你(?:来)?(?:定|决定|选|看着办)|默认(?:就好|即可|值|就行)?|随你)\b|whatever you think|你定|默认"
-)
-_RESTART = re.compile(
-    r"\b(?:start (?:over|again from scratch|from scratch|all over|fresh|a ?new)|restart(?: the (?:plan|wizard"
-    r"|conversation))?$|restart everything|reset (?:everything|the plan|all|it all)|^reset$|new plan|begin again"
-    r"|from the beginning|clear (?:everything|all|the plan)|wipe (?:it|everything)|scrap (?:it all|everything"
-    r"|that plan)|neu anfangen|von vorne|von vorn|nochmal von vorn|empezar de (?:nuevo|cero)|reiniciar)\b|重新开始"
-    r"|从头(?:再来|开始)|重来|全部清空"
-)
-_SHOW = re.compile(
-    r"\bwhat (?:did|have|had) (?:i|we) (?:choose|chosen|set|picked?|got|have|said|decided?|so far)\b|\bso far\?|"
-    r"\b(?:show|see|display|print|list|give|view|review|recap|summar\w+|overview|what(?:'s| is| do (?:we|i) have)"
-    r"|where (?:are|were) we|read back|tell me)\b.{0,24}\b(?:plan|config(?:uration)?|settings?|summary|so far"
-    r"|everything|values|parameters|recap|overview|current|now)\b|^\s*(?:plan|summary|recap|review"
-    r"|status of the plan|show(?: me)?(?: the plan| it| everything)?|where are we|what do we have)\s*[.?!]*$"
-    r"|\bsummar(?:y|ize|ise)\b"
-    r"|\bzeig\w*\b.{0,20}\b(?:zusammenfassung|plan|einstellungen|konfiguration|alles)|\bzusammenfassung\b"
-    r"|\b(?:muestra|muéstrame|enséñame|ver)\b.{0,16}\b(?:plan|resumen|config\w*|todo)|\bresumen\b|(?:看(?:一下|看)?|显示"
-    r"|展示|总结|汇总).{0,6}(?:配置|计划|方案|参数|设置)|^总结"
-)
-_LAUNCH = re.compile(
-    r"\b(?:launch|ship it|kick (?:it )?off|fire (?:it )?up|start (?:the )?(?:training|train|run|it|now"
-    r"|fine-?tun\w+|job)|begin (?:the )?(?:training|run)|train (?:it |now|the model now)|run (?:it"
-    r"|the training)(?: now)?\s*$|let'?s (?:go|train|start|do it|launch|run it)|go ahead(?: and (?:train|start"
-    r"|launch))?|hit it|send it|do the training|starte? (?:das )?training|training starten|los geht'?s"
-    r"|empieza(?:r)? (?:el |a )?entren\w+|lanza(?:r)?(?: el entrenamiento| ya)?|inicia(?:r)? el entrenamiento)\b"
-    r"|开始训练|启动训练|开训|开跑"
-)
-_STATUS = re.compile(
-    r"\bhow(?:'s| is| are)? (?:it|the (?:training|run|job)|things|we|my (?:run|training)) ?(?:going|doing|looking"
-    r"|coming along|progress\w*)?[\s?!.]*$|\b(?:status|progress)(?: of the (?:run|training))?\s*\??$|\b(?:is it"
-    r"|are we|are you) (?:done|finished|ready|still (?:running|training))|\bhow (?:far|much longer|long until"
-    r"|many steps)\b.{0,30}\b(?:is it|left|along|now|to go|done|remaining)|\bwhat(?:'s| is) (?:happening"
-    r"|the (?:loss|status|progress)(?: now| at)?)\b|\bany (?:news|progress)\b|\bwie (?:läuft|weit)\b|\bcómo va\b"
-    r"|\bstand\??$|训练.{0,4}(?:怎么样|进度|到哪|状态)|进度"
-)
-_STOP_KEEP = re.compile(
-    r"\b(?:stop|end|finish|halt)\b.{0,24}\b(?:keep|save|use what|with what)|\b(?:stop|end) (?:it |the (?:run"
-    r"|training) )?(?:now )?and (?:keep|save)\b|\bsave (?:and|then) stop|\bstop early (?:now|here)|\b(?:good"
-    r"|far) enough[\s,]*stop|停(?:下|止|掉)?.{0,10}(?:保留|保存|留着)|stopp\w*.{0,20}(?:behalt|speicher)|(?:para"
-    r"|detén).{0,20}(?:guarda|conserva)"
-)
-_STOP = re.compile(
-    r"\b(?:cancel|abort|kill|stop|halt|terminate|interrupt)\b(?: (?:the|this|my))?(?: (?:run|training|job|it"
-    r"|everything|now|that))*[\s.!]*(?:please|now)?[\s.!]*$|\b(?:abbrechen|stoppen?|halte? an)\b[\s.!]*$|\b(?:para"
-    r"|detén|cancela)(?: (?:el|todo|entrenamiento))*[\s.!]*$|^(?:停|停止|取消|停下)(?:训练)?[。.!]*$"
-)
-_COMPARE = re.compile(
-    r"^\s*(?:please |can you |now )*(?:compare|try(?: it)?(?: out)?"
-    r"|test(?: it)?)\s*(?:the )?(?:base and (?:the )?(?:tuned|fine-?tuned)(?: model)?|both(?: models)?|answers"
-    r"|outputs|models|before and after|it)?\s*(?:on|with|for"
-    r"|:)\s*(?:the prompt\s*)?:?\s*['\"]?(.{2,2000}?)['\"]?\s*$|^\s*(?:vergleiche?|compara|比较"
-    r"|对比)(?:一下)?\s*[:：on ]*\s*(.{2,2000})$",
-    re.S | re.I,
-)
-_GREETING = re.compile(
-    r"^\s*(?:hi+|hey+(?: there)?|hello+|hiya|howdy|yo+|good (?:morning|afternoon|evening|day)|greetings|sup"
-    r"|what'?s up|hallo|guten (?:tag|morgen|abend)|moin|servus|hola|buenas(?: (?:tardes|noches))?|buenos días|你好"
-    r"|您好|嗨|哈喽|早上好)(?:\s+(?:there|all|everyone|bot|assistant|friend))?[\s,!.👋🤙]*$"
-)
-_THANKS = re.compile(
-    r"^\s*(?:ok(?:ay)?[\s,]+|great[\s,]+|cool[\s,]+|perfect[\s,]+)*(?:thanks?(?: you)?(?: (?:a lot|so much"
-    r"|very much|a bunch))?|thx|ty|tysm|cheers|much appreciated|danke(?: schön| sehr)?|vielen dank|gracias"
-    r"|muchas gracias|谢谢|多谢|感谢)(?:[\s,!.]*(?:that (?:helps|helped).*|man|mate|bro|a lot|for .{0,40}|你|您|了"
-    r"|啦))?[\s!.🙏]*$"
-)
-_BYE = re.compile(
-    r"^\s*(?:bye+(?: bye)?|good ?bye|see (?:you|ya)(?: later)?|later|cya|ciao|tschüss|auf wiedersehen|adiós"
-    r"|hasta (?:luego|mañana)|再见|拜拜)[\s!.]*$"
-)
-_CAN_DO = re.compile(
-    r"\bwhat (?:can|could|do) you (?:do|help|offer)|\bwho are you|\bwhat are you\b|\bhow (?:does this|do you) work"
-    r"|\bwhat is this(?: app| tool| thing)?\s*\?*$|^\s*help(?: me)?[\s!.?]*$|\bhow can you help"
-    r"|\bwhat'?s? possible here|\bqué puedes hacer|\bwas kannst du|\bwie funktioniert (?:das|dies)|你(?:能|会|可以)(?:做"
-    r"|干)(?:什么|啥|些什么)|^帮助$"
-)
-_REPEAT = re.compile(
-    r"^\s*(?:what|huh|sorry|pardon|come again|say (?:that )?again|repeat(?: that)?|i don'?t (?:get"
-    r"|understand)(?: (?:it|that|you))?|what do you mean|wie bitte|hä|cómo|qué|什么意思|没懂|再说一遍)[\s?!.]*$"
-)
-_OFF = re.compile(
-    r"\b(?:weather|joke|poem|song|recipe|cook|football|soccer|movie|film|music|capital of|president|horoscope"
-    r"|stock price|bitcoin|translate (?:this|the following)|write (?:me )?(?:an?|my) (?:poem|essay|story|email"
-    r"|letter|song|code|script|joke|haiku)|tell me (?:a|about your)|who won|what time is it|what day is"
-    r"|your (?:favou?rite|name|age)|are you (?:human|real|alive|a bot|an ai|chatgpt|married)|meaning of life"
-    r"|do you (?:love|like|dream|feel|sleep)|how old are you|wetter|witz|gedicht|tiempo (?:hace|en)|chiste"
-    r"|poema)\b|天气|笑话|写(?:一)?首诗|讲个|你是谁做的"
-)
-_CHAT = re.compile(
-    r"\b(?:you'?re|you are|ur) (?:\w+ )?(?:nice|nicer|great|awesome|funny|cute|smart|stupid|dumb|useless|annoying"
-    r"|the best|amazing|helpful|slow|rude|sweet|wonderful)\b|\bi (?:love|hate|like) you\b|\b(?:lol|haha+|lmao|rofl"
-    r"|hehe|wow|omg|damn|ugh|meh|nice one|well done|good (?:bot|job))\b[\s!.]*$|^\s*(?:cool|nice|great|awesome"
-    r"|amazing|interesting|wow|ok+|okay|hmm+|ah+|oh+|i see|got it|makes sense|understood|alles klar|verstanden"
-    r"|entendido|明白|懂了|知道了|哈哈+)[\s!.]*$|^[\s\U0001F300-\U0001FAFF\u2600-\u27BF\ufe0f!.?]+$"
-)
-
 
 def is_yes(text: str) -> bool:
     """A plain yes and nothing beside it: enough to start a training."""
-    return bool(_PLAIN_YES.match(text)) and len(text) < 60
+    return bool(said.PLAIN_YES.match(text)) and len(text) < 60
 
 
 def alone(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | None:
     """The move that is the whole message, or None when it is no bare move."""
-    if is_yes(text) or _SOFT_YES.match(text):
+    if is_yes(text) or said.SOFT_YES.match(text):
         return _yes(text, state)
-    if _STOP_KEEP.search(text) and run_active:
+    if said.STOP_KEEP.search(text) and run_active:
         return [_call("stop_run", keep=True)]
-    if run_active and _STOP.search(text) and len(text) < 60:
+    if run_active and said.STOP.search(text) and len(text) < 60:
         return [_call("stop_run", keep=False)]
-    if _PLAIN_NO.match(text):
+    if said.PLAIN_NO.match(text):
         return _no(state)
-    for pattern, kind in ((_GREETING, "greeting"), (_THANKS, "thanks"), (_BYE, "bye"), (_REPEAT, "repeat")):
+    for pattern, kind in (
+        (said.GREETING, "greeting"),
+        (said.THANKS, "thanks"),
+        (said.BYE, "bye"),
+        (said.REPEAT, "repeat"),
+    ):
         if pattern.match(text):
             return [_call("small_talk", kind=kind)]
     if short.status(text):
@@ -190,7 +40,7 @@ def alone(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | Non
         return [_call("launch")]
     if short.rechecks(text, state.model is not None):
         return [_call("recheck")]
-    if _SKIP.match(text):
+    if said.SKIP.match(text):
         return [_call("skip", fields=list(state.pending.fields))]
     return None
 
@@ -199,7 +49,7 @@ def _yes(text: str, state: ChatState) -> list[ToolCall]:
     pending = state.pending
     if pending.kind == "launch":
         return [_call("confirm")] if is_yes(text) else [_call("launch")]
-    if state.shown_plan and is_yes(text) and (_STARTS.search(text) or pending.kind == "none"):
+    if state.shown_plan and is_yes(text) and (said.STARTS.search(text) or pending.kind == "none"):
         return [_call("launch")]
     if pending.kind in ("offer", "choice") and pending.options:
         labels = list(pending.options)
@@ -207,8 +57,10 @@ def _yes(text: str, state: ChatState) -> list[ToolCall]:
         if pending.kind == "offer" or len(labels) == 1:
             return list(pending.options[yes])
         return [_call("small_talk", kind="repeat")]
-    if _LAUNCH.search(text):
+    if said.LAUNCH.search(text):
         return [_call("launch")]
+    if pending.kind == "field" and pending.fields in (("algorithm",), ("hyperparameters",)) and pending.options:
+        return list(next(iter(pending.options.values())))  # the suggestion, which stands first
     if (
         pending.kind == "field"
         and len(pending.fields) == 1
@@ -233,39 +85,39 @@ def _no(state: ChatState) -> list[ToolCall]:
 
 def anywhere(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
     """Moves that may stand beside other things: show, undo, restart, launch, status, small talk."""
-    if run_active and _STATUS.search(text):
+    if run_active and said.STATUS.search(text):
         return [_call("run_status")]
-    if _RESTART.search(text):
+    if said.RESTART.search(text):
         return [_call("restart")]
-    if hit := _BACK_BEFORE.search(text):
+    if hit := said.BACK_BEFORE.search(text):
         place = field_named(next((group for group in hit.groups() if group), ""))
         return [_call("go_back", to=place, before=True)] if place else [_call("undo")]
-    if _UNDO.search(text):
+    if said.UNDO.search(text):
         return [_call("undo")]
-    if hit := _BACK_TO.match(text):
+    if hit := said.BACK_TO.match(text):
         words = next((group for group in hit.groups() if group), "")
         if field_named(words) or not words.strip(" .!?"):
             return [_call("go_back", to=field_named(words))]
-    if hit := _SKIP_FIELD.match(text):
+    if hit := said.SKIP_FIELD.match(text):
         field = field_named(hit[1])
         return [_call("skip", fields=[field] if field else list(state.pending.fields))]
-    if _SHOW.search(text):
+    if said.SHOW.search(text):
         return [_call("show_plan")]
-    if _STATUS.search(text) and (state.run_id or re.search(r"train|run\b|job|训练", text)):
+    if said.STATUS.search(text) and (state.run_id or re.search(r"train|run\b|job|训练", text)):
         return [_call("run_status")]
     return []
 
 
 def compares(message: str, state: ChatState, run_active: bool) -> list[ToolCall] | None:
     """`compare on: PROMPT`, the prompt as the user wrote it."""
-    hit = _COMPARE.match(message)
+    hit = said.COMPARE.match(message)
     if not hit or not (state.run_id or run_active or ":" in message):
         return None
     return [_call("compare_outputs", prompt=(hit[1] or hit[2] or "").strip())]
 
 
 def launches(text: str) -> bool:
-    return bool(_LAUNCH.search(text)) and not re.search(
+    return bool(said.LAUNCH.search(text)) and not re.search(
         r"\b(?:don'?t|do not|not|before|after|when|how|if|why|can'?t)\b.{0,16}(?:launch|start|train|run)"
         r"|\bship it to\b|(?:launch|start|run) (?:on|with|at)\b",
         text,
@@ -273,7 +125,7 @@ def launches(text: str) -> bool:
 
 
 def shows(text: str) -> bool:
-    return bool(_SHOW.search(text))
+    return bool(said.SHOW.search(text))
 
 
 def declines(text: str) -> bool:
@@ -284,16 +136,16 @@ def declines(text: str) -> bool:
 
 
 def chooses(text: str) -> bool:
-    return bool(_CHOOSE.search(text))
+    return bool(said.CHOOSE.search(text))
 
 
 def small(text: str) -> str | None:
     """The kind of small talk, when the message is nothing else."""
-    if _CAN_DO.search(text):
+    if said.CAN_DO.search(text):
         return "capabilities"
-    if _OFF.search(text):
+    if said.OFF.search(text):
         return "off_topic"
-    return "chitchat" if _CHAT.search(text) else None
+    return "chitchat" if said.CHAT.search(text) else None
 
 
 def _call(tool: str, **args: Any) -> ToolCall:

@@ -164,6 +164,16 @@ def _split(text: str) -> list[str]:
     return [word for word in words if word.lower() not in _STOP_WORDS]
 
 
+# "lora on q and v", "target q,k,v,o", "qkvo": the letters of the attention projections.
+_LETTERS = re.compile(
+    r"(?:\b(?:lora|adapters?|target(?:s|ing|ed)?|modules?|projections?|on|only|just|auf|en|the)\b|目标模块"
+    r"|只加)[\s:=]*(?:(?:are|is|to|on|for|at|only|just|the|both"
+    r"|modules?)\s+)*(?<![a-z0-9_])(?P<l>[qkvo](?:(?:\s*(?:,|/|&|\+|and|und|y|和)\s*"
+    r"|\s*)[qkvo])+)(?![a-z0-9_.'])(?:\s+(?:proj(?:ection)?s?|layers?"
+    r"|matrices|heads|only))?"
+)
+
+
 def modules(message: Message, current: object = None) -> list[Found]:
     """Target modules named in the message, `all-linear`, or the attention projections."""
     for hit in message.each(_ALL_LINEAR):
@@ -171,6 +181,10 @@ def modules(message: Message, current: object = None) -> list[Found]:
         return [Found("target_modules", "all-linear", *hit.span())]
     hits = list(message.each(_MODULE))
     if not hits:
+        for hit in message.each(_LETTERS):
+            letters = re.findall(r"[qkvo]", re.sub(r"and|und", "", hit["l"]))
+            message.take(*hit.span("l"))
+            return [Found("target_modules", [f"{letter}_proj" for letter in dict.fromkeys(letters)], *hit.span("l"))]
         for hit in message.each(_ATTENTION):
             message.take(*hit.span())
             return [Found("target_modules", ["q_proj", "k_proj", "v_proj", "o_proj"], *hit.span())]

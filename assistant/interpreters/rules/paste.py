@@ -1,6 +1,6 @@
-"""Pasted configurations: JSON, YAML, command-line flags, TrainingArguments(...), a list of name = value.
+"""Pasted configurations: JSON, YAML, Python calls and dictionaries, command lines, a list of name = value.
 
-Other trainers' names are translated to ours; what is not ours is reported by name.
+Other trainers' names are translated to ours (paste_names.py); what is not ours is reported by name.
 """
 
 from __future__ import annotations
@@ -8,94 +8,26 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-from rapidfuzz.distance import OSA
+from assistant.interpreters.rules.commands import command
+from assistant.interpreters.rules.paste_names import Paste, name_of, paste
+from assistant.interpreters.rules.scalars import scalar
 
-from trainer.config import TrainingConfig
-
-OURS = set(TrainingConfig.model_fields)
-NAMES = {
-    "base_model_name_or_path": "base_model", "model_name_or_path": "base_model", "model_name": "base_model", "model":
-    "base_model", "model_id": "base_model", "pretrained_model_name_or_path": "base_model", "model_type_or_path":
-    "base_model", "base_model_config": "",
-    "adapter": "algorithm", "finetuning_type": "algorithm", "peft_method": "algorithm", "peft_type": "algorithm",
-    "tuner_type": "algorithm", "train_type": "algorithm", "method": "algorithm",
-    "r": "rank", "lora_r": "rank", "lora_rank": "rank", "lora_dim": "rank", "lora_dimension": "rank", "lora_alpha":
-    "alpha", "lora_dropout": "dropout", "lora_target_modules": "target_modules", "lora_target": "target_modules",
-    "target": "target_modules",
-    "lora_target_linear": "_all_linear", "use_dora": "_dora", "peft_use_dora": "_dora", "use_rslora": "_rslora",
-    "peft_use_rslora": "_rslora", "init_lora_weights": "_init",
-    "load_in_4bit": "_4bit", "load_in_8bit": "_8bit", "use_4bit": "_4bit", "quantization_bit": "_bits", "quant_bits":
-    "_bits", "bits": "_bits", "bnb_4bit_quant_type": "_quant_type", "quant_type": "_quant_type",
-    "bnb_4bit_use_double_quant": "double_quantization",
-    "double_quant": "double_quantization", "use_nested_quant": "double_quantization", "lr": "learning_rate",
-    "lr_scheduler": "lr_scheduler_type", "scheduler": "lr_scheduler_type", "lr_schedule": "lr_scheduler_type",
-    "warmup": "_warmup", "warmup_proportion": "warmup_ratio",
-    "micro_batch_size": "batch_size", "per_device_train_batch_size": "batch_size", "per_device_batch_size":
-    "batch_size", "train_batch_size": "batch_size", "batchsize": "batch_size", "bs": "batch_size",
-    "train_micro_batch_size_per_gpu": "batch_size",
-    "gradient_accumulation": "gradient_accumulation_steps", "grad_accum": "gradient_accumulation_steps",
-    "gradient_accumulation_step": "gradient_accumulation_steps", "gradient_accumulate_every":
-    "gradient_accumulation_steps", "grad_accum_steps": "gradient_accumulation_steps", "accumulation_steps":
-    "gradient_accumulation_steps", "accumulate_grad_batches": "gradient_accumulation_steps",
-    "num_train_epochs": "num_epochs", "epochs": "num_epochs", "n_epochs": "num_epochs", "max_epochs": "num_epochs",
-    "train_epochs": "num_epochs", "max_train_steps": "max_steps", "iters": "max_steps", "max_iters": "max_steps",
-    "num_steps": "max_steps", "total_steps": "max_steps",
-    "sequence_len": "max_seq_length", "seq_len": "max_seq_length", "seq_length": "max_seq_length", "cutoff_len":
-    "max_seq_length", "max_length": "max_seq_length", "model_max_length": "max_seq_length", "max_len":
-    "max_seq_length", "block_size": "max_seq_length", "context_length": "max_seq_length", "max_seq_len":
-    "max_seq_length",
-    "gradient_checkpoint": "gradient_checkpointing", "use_gradient_checkpointing": "gradient_checkpointing", "bf16":
-    "_bf16", "fp16": "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype": "precision", "dtype": "precision",
-    "mixed_precision": "precision", "compute_dtype": "precision",
-    "gradient_clipping": "max_grad_norm", "grad_clip": "max_grad_norm", "optimizer": "optim", "sample_packing":
-    "packing", "val_set_size": "validation_split", "val_size": "validation_split", "test_size": "validation_split",
-    "validation_size": "validation_split", "validation_ratio": "validation_split", "val_split": "validation_split",
-    "data_path": "dataset", "dataset_name": "dataset", "dataset_path": "dataset", "train_file": "dataset",
-    "train_data": "dataset", "data": "dataset", "datasets": "dataset", "dataset_dir": "", "data_files": "dataset",
-    "report_to": "experiment_tracker", "tracker": "experiment_tracker", "use_wandb": "_wandb",
-    "wandb_project": "project_name", "project": "project_name", "comet_project_name": "project_name", "wandb_run_name":
-    "run_name", "wandb_name": "run_name", "run": "run_name", "wandb_tags": "tags", "adapter_output_dir": "output_dir",
-    "output_path": "output_dir", "save_dir": "output_dir",
-    "nproc_per_node": "num_gpus", "num_processes": "num_gpus", "n_gpu": "num_gpus", "gpus": "num_gpus", "n_gpus":
-    "num_gpus", "patience": "early_stopping_patience", "gpu_type": "gpu", "random_seed": "seed",
-}  # fmt: skip
-_VALUES: dict[str, dict[str, str | None]] = {
-    "experiment_tracker": {"none": "none", "all": None, "[]": "none", "": "none", "arize-phoenix": "phoenix",
-    "comet_ml": "comet", "w&b": "wandb"},
-    "precision": {"bfloat16": "bf16", "torch.bfloat16": "bf16", "float16": "fp16", "half": "fp16", "torch.float16":
-    "fp16", "float32": "fp32", "no": "fp32", "torch.float32": "fp32", "auto": None},
-    "target_modules": {"all": "all-linear", "all_linear": "all-linear"}, "provider": {"lambda labs": "lambda",
-    "lambdalabs": "lambda", "vast.ai": "vast", "vastai": "vast", "local gpu": "local", "huggingface": "hf-jobs"},
-    "quantization": {"4bit": "nf4", "int4": "int4", "8bit": "int8", "none": "none", "null": "none"}, "optim": {"adamw":
-    "adamw_torch", "adamw_bnb_8bit": "adamw_8bit"},
-}  # fmt: skip
-_JSON = re.compile(r"\{(?:[^{}]|\{[^{}]*\})*\}", re.S)
 _CALL = re.compile(
-    r"\b(?:TrainingArguments|Seq2SeqTrainingArguments|SFTConfig|LoraConfig|BitsAndBytesConfig|TrainerConfig"
-    r"|SFTTrainer|PeftConfig|FastLanguageModel\.\w+|\w*Arguments|\w*Config)\s*\(",
+    r"\b(?:TrainingArguments|SFTTrainer|FastLanguageModel\.\w+|FastModel\.\w+|Auto\w+\.from_pretrained"
+    r"|get_peft_model|\w*Arguments|\w*Config)\s*\(",
     re.I,
 )
 _YAML = re.compile(r"^[ \t]*-?[ \t]*[\"']?([A-Za-z_][\w.-]*)[\"']?[ \t]*:[ \t]*(.*?)[ \t]*(?:#.*)?$")
-_FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)(?:[ =]+(\"[^\"]*\"|'[^']*'|(?!--)[^\s`]+))?")
 _ASSIGN = re.compile(r"(?<![\w.-])([A-Za-z_]\w{2,})\s*=\s*(\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^\s,;)`]+)")
-
-
-@dataclass(frozen=True)
-class Paste:
-    """`values` by our names, `unknown` names of theirs, `rest`: the message without the block."""
-
-    values: dict[str, Any]
-    unknown: list[str]
-    source: str
-    rest: str
+_VARIABLE = re.compile(r"^\s*([A-Za-z_]\w*)\s*=\s*([^\s#(\[]+)\s*(?:#.*)?$", re.M)
 
 
 def pasted(text: str) -> Paste | None:
     """The configuration in `text`, or None when it holds none."""
-    for read in (_json, _yaml, _call, _flags, _assignments):
+    for read in (_json, _call, _yaml, command, _assignments):
         made = read(text)
         if made and (made.values or len(made.unknown) > 3):
             return made
@@ -103,17 +35,43 @@ def pasted(text: str) -> Paste | None:
 
 
 def _json(text: str) -> Paste | None:
-    for hit in _JSON.finditer(text):
-        try:
-            raw = json.loads(hit[0])
-        except (ValueError, RecursionError):
+    for start, end in _blocks(text):
+        raw = _object(text[start:end])
+        if raw is None:
             continue
-        if isinstance(raw, dict) and sum(_name(str(key)) is not None for key in _flat(raw)) >= min(2, len(raw)):
-            return _paste(_flat(raw), "JSON", text[: hit.start()] + "\n" + text[hit.end() :])
+        flat = _flat(raw)
+        if flat and sum(name_of(key) is not None for key in flat) >= min(2, len(raw)):
+            return paste(flat, "JSON", text[:start] + "\n" + text[end:])
     return None
 
 
-def _flat(raw: dict[str, Any]) -> dict[str, Any]:
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Where `{...}` stands, outermost first."""
+    position = text.find("{")
+    while position >= 0:
+        end = _closing(text, position + 1, "{", "}") + 1
+        if end <= len(text):
+            yield position, end
+        position = text.find("{", max(end, position + 1) if end <= len(text) else position + 1)
+
+
+def _object(block: str) -> dict[Any, Any] | None:
+    """JSON, JSON with comments or a comma too many, or a Python dictionary."""
+    plain = re.sub(r"(?m)(?<![:\w\"'])//.*$|(?<=[\s,])#.*$", "", block)
+    for read in (
+        lambda: json.loads(block),
+        lambda: json.loads(re.sub(r",(\s*[}\]])", r"\1", plain)),
+        lambda: ast.literal_eval(plain),
+    ):
+        try:
+            raw: Any = read()  # type: ignore[no-untyped-call]
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        return raw if isinstance(raw, dict) else None
+    return None
+
+
+def _flat(raw: dict[Any, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in raw.items():
         if isinstance(value, dict):
@@ -134,55 +92,59 @@ def _yaml(text: str) -> Paste | None:
                 if hit[1] not in ("path", "type") or key != "datasets"
                 else ("datasets" if hit[1] == "path" else "_")
             )
-            raw[key] = _scalar(hit[2])
+            raw[key] = scalar(hit[2])
         elif item and key:
             raw[key] = [*(raw[key] if isinstance(raw.get(key), list) else []), item[1]]
         else:
             rest.append(line)
-    known = [name for name in raw if _name(name) is not None]
+    known = [name for name in raw if name_of(name) is not None]
     if len(known) < 2 or len(raw) < 2:
         return None
-    return _paste({k: v for k, v in raw.items() if v is not None or _name(k)}, "YAML", "\n".join(rest))
+    return paste({k: v for k, v in raw.items() if v is not None or name_of(k)}, "YAML", "\n".join(rest))
 
 
 def _call(text: str) -> Paste | None:
+    """`LoraConfig(...)`, `FastLanguageModel.from_pretrained("id", ...)`, with the variables set above them."""
     raw: dict[str, Any] = {}
     rest = text
+    variables = _variables(text)
     for hit in _CALL.finditer(text):
-        end = _closing(text, hit.end())
-        raw |= {name: _scalar(value) for name, value in _ASSIGN.findall(text[hit.end() : end])}
-        for short in re.findall(r"(?<![\w.])r\s*=\s*(\d+)", text[hit.end() : end]):
-            raw["r"] = int(short)
+        end = _closing(text, hit.end(), "(", ")")
+        inside = text[hit.end() : end]
+        for name, value in [*_ASSIGN.findall(inside), *re.findall(r"(?<![\w.])(r|lr)\s*=\s*([\w.+-]+)", inside)]:
+            said = variables.get(value, value)
+            if not _unset(said):
+                raw[name] = scalar(said)
+        if first := re.match(r"\s*[\"']([\w.-]+/[\w.-]+)[\"']", inside):
+            raw["model_name"] = first[1]
         rest = rest.replace(text[hit.start() : end + 1], "\n")
-    return _paste(raw, "Python call", rest) if raw else None
+    if not raw:
+        return None
+    rest = re.sub(r"(?m)^\s*(?:[\w, ]+\s*=\s*)?$|^\s*(?:from|import)\s.*$", "", _VARIABLE.sub("", rest))
+    return paste(raw, "Python call", rest)
 
 
-def _closing(text: str, start: int) -> int:
+def _variables(text: str) -> dict[str, str]:
+    """Names set on lines of their own, by their first value: `max_seq_length = 2048`."""
+    found: dict[str, str] = {}
+    for name, value in _VARIABLE.findall(text):
+        if value.rstrip(",") != name:
+            found.setdefault(name, value.rstrip(","))
+    return found
+
+
+def _unset(value: str) -> bool:
+    """Another variable, or the head of a call that is read by itself (`args = TrainingArguments(`)."""
+    return "(" in value or (value.isidentifier() and value.lower() not in ("true", "false", "none"))
+
+
+def _closing(text: str, start: int, opens: str, closes: str) -> int:
     depth = 1
     for i, char in enumerate(text[start:], start):
-        depth += (char in "([") - (char in ")]")
+        depth += (char == opens) - (char == closes)
         if depth == 0:
             return i
     return len(text)
-
-
-def _flags(text: str) -> Paste | None:
-    """Two flags or more are a command line; a single one is read by the number grammar."""
-    hits = list(_FLAG.finditer(text))
-    if len(hits) < 3 or re.search(r"改成|->|→|instead of|from --", text):
-        return None
-    raw = {hit[1].replace("-", "_"): _scalar(hit[2]) if hit[2] else True for hit in hits}
-    rest = re.sub(r"\\\s*\n", " ", _FLAG.sub(" ", text))
-    return _paste(
-        raw,
-        "command line",
-        re.sub(
-            r"\b(?:python3?|accelerate launch|torchrun|deepspeed|llamafactory-cli train|swift sft|bash"
-            r"|CUDA_VISIBLE_DEVICES=\S+)\b\s*\S*",
-            " ",
-            rest,
-        ),
-    )
 
 
 def _assignments(text: str) -> Paste | None:
@@ -191,106 +153,8 @@ def _assignments(text: str) -> Paste | None:
     hits = [_ASSIGN.match(line.strip()) for line in lines]
     if len(lines) < 3 or sum(hit is not None for hit in hits) < len(lines) - 1:
         return None
-    return _paste(
-        {hit[1]: _scalar(hit[2]) for hit in hits if hit},
+    return paste(
+        {hit[1]: scalar(hit[2]) for hit in hits if hit},
         "list of settings",
         "\n".join(line for line, hit in zip(lines, hits, strict=True) if not hit),
     )
-
-
-def _scalar(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    text = text.strip().rstrip(",").strip()
-    if text.lower() in ("true", "yes", "on"):
-        return True
-    if text.lower() in ("false", "no", "off"):
-        return False
-    if text.lower() in ("null", "none", "~", ""):
-        return None
-    try:
-        return float(text) if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)e[-+]?\d+", text, re.I) else ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text.strip("'\"`")
-
-
-def _name(theirs: str) -> str | None:
-    """Our name for theirs; "" for a known one that has no counterpart and matters not; None when unknown."""
-    key = theirs.lower().replace("-", "_").strip("_")
-    if key in OURS:
-        return key
-    if key in NAMES or len(key) < 6:
-        return NAMES.get(key)
-    near = next((name for name in (*OURS, *NAMES) if OSA.distance(key, name, score_cutoff=1) <= 1), None)
-    return near if near in OURS else NAMES.get(near or "")
-
-
-def _paste(raw: dict[str, Any], source: str, rest: str) -> Paste:
-    values: dict[str, Any] = {}
-    unknown: list[str] = []
-    for theirs, value in raw.items():
-        ours = _name(theirs)
-        if ours is None:
-            unknown.append(theirs)
-        elif ours.startswith("_"):
-            _special(ours, value, values)
-        elif ours:
-            _put(ours, value, values)
-    if values.get("learning_rate") is None:
-        values.pop("learning_rate", None)
-    return Paste(values, unknown, source, rest.strip())
-
-
-def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
-    if isinstance(value, str) and (mapped := _VALUES.get(ours, {}).get(value.lower(), value)) != value:
-        if mapped is None:
-            return
-        value = None if mapped == "none" and ours == "quantization" else mapped
-    if ours == "algorithm" and isinstance(value, str):
-        value = value.lower()
-    if ours == "target_modules" and isinstance(value, str) and "," in value:
-        value = [part.strip() for part in value.split(",")]
-    if ours == "experiment_tracker" and isinstance(value, list):
-        value = value[0] if value else "none"
-    if ours == "experiment_tracker" and value is None:
-        value = "none"
-    if ours == "dataset" and isinstance(value, list):
-        value = next((v for v in value if isinstance(v, str)), None)
-    if ours in ("num_epochs", "warmup_steps", "max_seq_length") and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if ours in ("dataset", "base_model", "gpu", "run_name", "project_name", "output_dir") and not isinstance(
-        value, str
-    ):
-        return
-    if ours == "warmup_steps" and isinstance(value, float) and 0 < value < 1:
-        ours = "warmup_ratio"
-    if ours == "validation_split" and isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
-        return
-    if value is not None or ours == "quantization":
-        values[ours] = value
-
-
-def _special(kind: str, value: Any, values: dict[str, Any]) -> None:
-    on = value is True or (isinstance(value, str) and value.lower() in ("true", "yes"))
-    if kind in ("_bf16", "_fp16", "_fp32") and on:
-        values["precision"] = kind[1:]
-    elif kind == "_4bit" and on:
-        values.setdefault("quantization", "nf4")
-    elif kind == "_8bit" and on:
-        values["quantization"] = "int8"
-    elif kind == "_bits" and value in (4, 8):
-        values["quantization"] = "nf4" if value == 4 else "int8"
-    elif kind == "_quant_type" and value in ("nf4", "fp4"):
-        values["quantization"] = value
-    elif kind == "_dora" and on:
-        values["algorithm"] = "dora"
-    elif kind == "_rslora" and on:
-        values["algorithm"] = "rslora"
-    elif kind == "_init" and str(value).lower().startswith("pissa"):
-        values["algorithm"] = "pissa"
-    elif kind == "_all_linear" and on:
-        values["target_modules"] = "all-linear"
-    elif kind == "_wandb":
-        values["experiment_tracker"] = "wandb" if on else "none"
-    elif kind == "_warmup" and isinstance(value, int | float):
-        values["warmup_ratio" if 0 < value < 1 else "warmup_steps"] = value

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.interpreters.rules import alike, gpus, masks, models, names, relations, slots, words
+from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, words
 from assistant.interpreters.rules.clauses import Clause, at, clauses
-from assistant.interpreters.rules.lexicon import KEY, WARMUP, field_of
+from assistant.interpreters.rules.lexicon import INTEGERS, WARMUP
 from assistant.interpreters.rules.limits import limits
 from assistant.interpreters.rules.numbers import Number
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import Message, normalise
-from trainer.config import TrainingConfig
 
 _ERROR_STRING = re.compile(
     r"\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bsize mismatch for [^\n]{0,160}|\bcannot merge [^\n.]{0,80}"
@@ -30,35 +29,6 @@ _QUOTED_ERROR = re.compile(
     r"|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
 )
-_PATIENCE = re.compile(
-    r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?"
-    r"|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)"
-)
-_THRESHOLD = re.compile(
-    r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b"
-)
-_PER_CARD = re.compile(
-    r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
-    r"|each(?=\s*(?:$|[,;.)]))|apiece\b)"
-)
-_NORMALLY = re.compile(
-    r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
-    r"|typically|by default)|(?:the |your )?(?:normal|usual|default))"
-)
-_STEPS = re.compile(
-    r"\b(?:for|run|runs|training|train|total(?: of)?|whole run is|run is|run has|stop (?:after|at)|only|just|do"
-    r"|use|with|of|is|about|around|durante|für|insgesamt|nur)\s+(?:about |around |only |just |roughly "
-    r"|a total of )*(\d[\d.,]*)\s?(k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte"
-    r"|pasos)\b(?!\s*(?:of )?(?:warm|accum))(?!\s*(?:later|ago|in\b))"
-    r"|(?:训练|跑|共|总共|训)[了满够]?\s?(\d+)\s?(?:步|个?steps?)"
-)
-# "…, 800 steps": an item of a list; "max 500 steps"
-_STEPS_ITEM = re.compile(
-    r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
-    r"|\bhöchstens|\bmáximo)\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
-    r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
-    r"|(?:max|in total|total|please|and|is|are|should|with|at \d)))"
-)
 _AT = re.compile(r"(?:\b(?:at|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
 # "packing? no": who asks and answers himself states.
 _ANSWERED = re.compile(
@@ -67,61 +37,7 @@ _ANSWERED = re.compile(
     r"(?=\s*(?:no|nope|nah|yes|yep|none|off|on|sure|nein|ja|sí)\b)",
     re.I,
 )
-_RUNNING = re.compile(
-    r"\b(?:oom|nan|inf|crash\w*|error|stuck|hang\w*|hung|fail\w*|died?|loss|slow\w*|hours?|minutes?|killed"
-    r"|diverge\w*|resum\w*|checkpoint-)\b"
-    r"|\d\s*(?:it/s|s/it)"
-)
-_PLACE_BEFORE = re.compile(
-    r"(?:\b(?:at|after|every|each|in|on|by|until|till|first|last|than|past|since|within|did|done|took|takes|these"
-    r"|those|another|per|warm-?up"
-    r"|warming up(?: for| over)?|accumulat\w*|for|over|eval\w*|save|log\w*|more|only|nach|alle|tras"
-    r"|cada)\s+(?:about |the |only )?)$"
-)
-_UNNUMBERED = re.compile(
-    r"\s*(?:=|:|to|is|of|at|should be|\s)*\s*(lots|many|tons|loads|infinite|infinity|plenty|a lot|a bunch|huge"
-    r"|gigantic|enormous|unlimited|everything|banana|viele|muchos|很多|无限)(?=\s*(?:$|[,.!;?]|please|of it|of them))"
-)
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
-_TRACKER_NO = re.compile(
-    r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t"
-    r"|not needed|not necessary|no thanks|unnecessary|anyway)\b"
-)
-
-
-_NONE_OF_IT = re.compile(
-    r"(?:\b(?:no|without(?: any)?|skip|drop|disable|turn off|switch off|zero|remove|forget|don'?t (?:want|need|use"
-    r"|do|hold out)|do not (?:want|need|use)"
-    r"|ohne|keine?n?|sin|nada de)|不要|不用|不需要|关闭|去掉)\s*(?:the |a |an |any |use |need |want )*$"
-)
-_NOUGHT = {
-    "validation_split": 0,
-    "dropout": 0,
-    "weight_decay": 0,
-    "max_grad_norm": 0,
-    WARMUP: 0,
-    "gradient_accumulation_steps": 1,
-}
-_ASKED_FOR = (
-    r"(?:^|[,;.!?\n]|\b(?:and|but|then|please|just|let'?s|i'?ll|i want to|i'?d like to|we|i|ok|okay|y|und|und dann"
-    r"|can you|to))\s*"
-    r"(?:use|take|choose|pick|go with|stay on|switch to|make it|train|run|do|put it|nimm|benutz\w*|trainier\w*|usa"
-    r"|entrena\w*)\s+"
-)
-_PROCESSOR = re.compile(
-    rf"{_ASKED_FOR}(?:it |this |everything |that |me )?(?:just |only )?(?:on |with |en |auf |con )?(?:the |my |a "
-    rf"|this |der |die |la |el |only |just )*"
-    r"(cpus?|processor|prozessor|procesador)\b(?!\s?-?(?:offload|ram|memory|only mode|core))|^\W*(?:the |just "
-    r"|only )*(cpu)(?: only)?"
-    r"(?: please| then| is fine)*\W*$|\b(cpu[- ]only)\b|(?:用|使用)\s?(cpu)"
-)
-_THIS_MACHINE = re.compile(
-    rf"{_ASKED_FOR}(?:it |this |that )?(?:just |only |right )?(?:on |with |en |auf |con )?((?:this|my|our|the local"
-    rf"|my own|diesen|meinen|esta|mi|este)"
-    r" (?:machine|computer|pc|laptop|box|server|rig|workstation|desktop|hardware|rechner|máquina|ordenador|equipo)"
-    r"|here|locally)\b"
-    r"(?!\s+(?:is|are|the data|as))"
-)
 
 
 @dataclass
@@ -164,7 +80,7 @@ def read(
     if dataset := names.dataset(message, data, repos, "dataset" in pending):
         reading.found.append(dataset)
     reading.found += names.modules(message, chosen.get("target_modules"))
-    reading.found += _phrases(message, values, subject)
+    reading.found += phrases.phrases(message, values, subject)
     reading.facts = masks.facts_first(message)
     reading.limits = limits(message.text, reading.facts.pop("usd", None))
     reading.cards, reading.generic = gpus.cards(message, reading.parts)
@@ -174,35 +90,36 @@ def read(
     if not any(one.field == "algorithm" for one in reading.found):
         reading.found += scripts[:1]
     reading.keeps_effective = relations.keeps_effective(message)
-    last = _last_key(message.free) or subject
+    last = phrases.last_key(message.free) or subject
     reading.found += alike.related(message, values)
     reading.found += relations.related(message, values, last)
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
     reading.loose = _it(reading, message, last)
-    if len(message.text.split()) > 3 and not any(one.field == "learning_rate" for one in reading.found):
+    spoken = len(message.text.split()) > 3 or subject is None
+    if spoken and not any(one.field == "learning_rate" for one in reading.found):
         reading.loose = _rate(reading, message)
     reading.found.sort(key=lambda one: one.start)
     return reading
-
-
-def _last_key(text: str) -> str | None:
-    keys = [field_of(hit) for hit in KEY.finditer(text)]
-    return keys[-1] if keys else None
 
 
 def _rate(reading: Reading, message: Message) -> list[Number]:
     """ "1200 steps at 3e-4": a small power of ten without a name is the learning rate."""
     left = []
     for number in reading.loose:
-        said = message.text[number.start : number.end]
-        small = "e-" in said.replace(" ", "") and 1e-7 <= number.value <= 5e-3
-        placed = _AT.search(message.text[max(0, number.start - 8) : number.start])
-        if small and placed and reading.kind(number.start) == "state":
+        short = len(message.text.split()) <= 6
+        placed = short or _AT.search(message.text[max(0, number.start - 8) : number.start])
+        if _small(number, message) and placed and reading.kind(number.start) == "state":
             reading.found.append(Found("learning_rate", number.value, number.start, number.end))
         else:
             left.append(number)
     return left
+
+
+def _small(number: Number, message: Message) -> bool:
+    """Is this written like a learning rate: a small power of ten?"""
+    said = message.text[number.start : number.end].replace(" ", "")
+    return "e-" in said and 1e-7 <= number.value <= 5e-3
 
 
 def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
@@ -211,88 +128,8 @@ def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
     for number in reading.loose:
         if last and slots.CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
             name = slots.warmup(number) if last in (WARMUP, "warmup_steps", "warmup_ratio") else last
+            name = "learning_rate" if _small(number, message) and last in INTEGERS else name
             reading.found.append(Found(name, slots.convert(name, number), number.start, number.end, change=True))
         else:
             left.append(number)
     return left
-
-
-def _steps_item(message: Message) -> list[Found]:
-    found: list[Found] = []
-    for hit in message.each(_STEPS_ITEM) if not _RUNNING.search(message.text) else ():
-        around = message.text[max(0, hit.start("n") - 24) : hit.start("n")]
-        owned = re.search(r"warm|accum|eval|sav|log|checkpoint|预热|累|aufwärm|calent", around) and not (
-            hit["max"] or ""
-        ).startswith("max")
-        if not owned and (hit["max"] or not _PLACE_BEFORE.search(around)):
-            steps = float(hit["n"].rstrip(".,").replace(",", "")) * (1000 if hit["k"] else 1)
-            found.append(Found("max_steps", int(steps), hit.start("n"), hit.end()))
-            message.take(hit.start("n"), hit.end())
-    return found[:1]
-
-
-def _nought(message: Message) -> list[Found]:
-    """ "no validation split", "without warm-up": a name after a refusal, and no number beside it, is 0."""
-    found = []
-    for key in list(KEY.finditer(message.free)):
-        name = field_of(key)
-        if name not in _NOUGHT or not _NONE_OF_IT.search(message.free[max(0, key.start() - 32) : key.start()]):
-            continue
-        if re.match(r"[\s=:]*(?:(?:of|at|is|to|de|von)\s)?\s*[\d.]", message.free[key.end() :]):
-            continue
-        found.append(Found("warmup_ratio" if name == WARMUP else name, _NOUGHT[name], *key.span()))
-        message.take(*key.span())
-    return found
-
-
-def _here(message: Message) -> list[Found]:
-    """ "use the CPU", "train on this machine": where it is to run, asked for and not merely told."""
-    found = []
-    for hit in message.each(_PROCESSOR):
-        place = next(group for group in range(1, 5) if hit[group])
-        found.append(Found("gpu", "CPU", *hit.span(place)))
-    for hit in message.each(_THIS_MACHINE):
-        found.append(Found("provider", "local", *hit.span(1)))
-    return found
-
-
-def _phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
-    """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
-    found = []
-    if re.search(r"stop|improve|提升|下降|改善|patience", message.text):
-        for hit in message.each(_PATIENCE):
-            if (count := gpus.count_of(hit[1] or hit[2])) is not None:
-                found.append(Found("early_stopping_patience", count, *hit.span()))
-                message.take(*hit.span())
-        for hit in message.each(_THRESHOLD):
-            found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
-            message.take(*hit.span())
-    if re.search(r"batch|accum|per device|\bbs\b", message.text):
-        for hit in message.each(_PER_CARD):
-            found.append(Found("batch_size", int(hit[1]), *hit.span()))
-            message.take(*hit.span())
-    found += _nought(message) + _here(message)
-    for hit in message.each(_NORMALLY):
-        name = _last_key(message.text[: hit.start()]) or subject
-        usual = values.get(name) if name else None
-        if name and isinstance(usual, int | float):
-            factor = {"half": 0.5, "triple": 3}.get(hit[1], 2)
-            found.append(Found(name, type(usual)(usual * factor), *hit.span()))
-        message.take(*hit.span())
-    for key in list(KEY.finditer(message.free)):
-        if (word := _UNNUMBERED.match(message.free, key.end())) and field_of(key) in TrainingConfig.model_fields:
-            found.append(Found(field_of(key), word[1], key.start(), word.end()))
-            message.take(key.start(), word.end())
-    for hit in message.each(_STEPS):
-        if not re.search(
-            r"warm|accum|eval|every|save|log|after|since|预热|累",
-            message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0],
-        ):
-            steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
-            found.append(Found("max_steps", int(steps), *hit.span()))
-            message.take(*hit.span())
-    found += [] if any(one.field == "max_steps" for one in found) else _steps_item(message)
-    for hit in message.each(_TRACKER_NO):
-        found.append(Found("experiment_tracker", "none", *hit.span()))
-        message.take(*hit.span())
-    return found

@@ -42,6 +42,11 @@ _MORE = re.compile(
     r"|mehr|más))?"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
 )
+# Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
+_CLAUSE = re.compile(
+    rf"(?:(?!\s(?:and|but|then|y|und)\s+(?:then\s+)?(?:{'|'.join(sorted(_FACTORS, key=len, reverse=True))})\b)"
+    r"(?:[^,;.!?\n]|\.(?=\d)))+"
+)
 _JOINS = re.compile(r"\s*(?:and|&|und|y|as well as|plus|和|与|、)\s*(?:the |die |den |la |el )?")
 _FORMULA = re.compile(
     r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
@@ -124,7 +129,7 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
 
 def _gap_factor(gap: str, tail: str) -> float | None:
     """`alpha` GAP `rank`: 2 for "twice the", "= 2 *", "2x"; 1 for "= the"; None when nothing relates the two."""
-    if len(gap) > 34 or re.search(r"[;\n]", gap):
+    if len(gap) > 34 or re.search(r"[;\n]|^\s*(?:and|then|und|y|but)\s", gap):
         return None
     if hit := re.search(
         r"(?:^|\s|=|:)(twice|double|half|triple|doppelt so (?:hoch|groß) wie|das doppelte|el doble|la mitad)(?:\s"
@@ -158,7 +163,7 @@ def stated(message: Message, key: re.Match[str]) -> float | None:
 
 def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
     found = []
-    for clause in re.finditer(r"[^,;.!?\n]+(?:\.\d[^,;.!?\n]*)*", message.free):
+    for clause in _CLAUSE.finditer(message.free):
         text = clause[0]
         factor, span = _factor(text)
         if factor is None or re.search(r"\bhalf[- ](?:precision|of|my|the gpus)\b|normal|usual", text):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from rapidfuzz.distance import OSA
 
+from assistant.interpreters.rules.numerals import digits
+
 _DATA = json.loads((Path(__file__).parents[2] / "knowledge" / "spelling.json").read_text(encoding="utf-8"))
 
 
@@ -27,15 +29,18 @@ ENGLISH = frozenset(_words("english"))
 SHORT_NAMES = frozenset(_words("short_names"))
 # Long words with no ordinary neighbour: mended even when letters are missing, doubled or wrong.
 RARE = frozenset(_words("rare"))
-_WORD = re.compile(r"(?<![\w/.@\\'\"`-])[a-zäöüßáéíóúñ]{4,16}(?![\w/@\\'\"`]|\.\w|-[a-z]|_)", re.I)
+_WORD = re.compile(
+    r"(?<![\w/.@\\'\"`-])[a-zäöüßáéíóúñ]{4,16}(?![\w/@\\'\"`]|\.\w|-(?!(?:one|two|three|four|five|six|seven|eight|nine)\b)[a-z]|_)",
+    re.I,
+)
 _BY_LENGTH: dict[int, list[str]] = {}
 for _known in dict.fromkeys(KNOWN):
     _BY_LENGTH.setdefault(len(_known), []).append(_known)
 
 
 def mend(text: str) -> str:
-    """`text` with misspelled domain words corrected; everything else as it was."""
-    return _WORD.sub(lambda found: _mended(found[0]), text)
+    """`text` with misspelled domain words corrected and numerals as digits; everything else as it was."""
+    return digits(_WORD.sub(lambda found: _mended(found[0]), text))
 
 
 def _mended(word: str) -> str:
@@ -72,8 +77,8 @@ def _swapped(word: str) -> str | None:
 
 
 _SPELLED_OUT = (
-    "clauses", "gpus", "lexicon", "limits", "masks", "moves", "names", "numbers", "relations", "rest", "short", "slots",
-    "topics", "trouble", "vague", "words",
+    "clauses", "gpus", "lexicon", "limits", "masks", "move_words", "names", "numbers", "numerals", "phrases", "relations",
+    "rest", "row", "short", "slots", "topics", "trouble", "vague", "words",
 )  # fmt: skip
 
 

@@ -14,6 +14,9 @@ ALGORITHMS = {
     "rslora": r"(?<![a-z])rs-?lora(?![a-z])|rank[- ]stabilized(?: lora)?",
     "dora": r"(?<![a-z])dora(?![a-z])|weight[- ]decomposed(?: lora)?",
     "pissa": r"(?<![a-z])pissa(?![a-z])",
+    "other": r"(?<![a-z])(?:ada-?lora|lora-fa|longlora|loha|lokr|ia\^?3|galore|bitfit|prefix[- ]tuning"
+    "|prompt[- ]tuning"
+    r"|p-?tuning(?: v2)?|lora-?ga|loftq|s-?lora|randlora|boft|lora\+|loraplus|x-?lora|mora)(?![a-z])",
     "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?"
     r"|parameters?) (?:training|tuning)|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
     "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_])|low[- ]rank adapt(?:ation|er)s?",
@@ -31,7 +34,7 @@ _NO = re.compile(
     r"(?:\bforget(?: about)?|\bditch|\bscrap|\benough of|\bno more|\binstead of using|\bvergiss|\bolvida|\bno|\bnot"
     r"|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop|\bstop using"
-    r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin"
+    r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
     r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using)\s*(?:the |any "
     r"|use |your |a |using |to |log to )*['\"]?$"
@@ -47,9 +50,11 @@ QUANTIZATION = {
     "nf4": r"\bnf-?4\b|\b(?:load_in_)?4\s?-?\s?bits?\b(?:\s?(?:quanti[sz](?:ation|ed))?)|\bint-?4\b|\bq4\b"
     r"|\bfour[- ]bit\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
     "fp4": r"\bfp-?4\b",
-    "int8": r"\bint-?8\b|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?|\beight[- ]bit\b"
+    "int8": r"\bint-?8\b|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?"
+    "|\beight[- ]bit\b"
     r"|8\s?比特|8\s?位(?:量化)?",
-    "none": r"\b(?:no|without(?: any)?|skip|drop|remove|disable|turn off|ohne|keine?|sin) (?:the )?(?:quanti[sz](?:ation"
+    "none": r"\b(?:no|without(?: any)?|skip|drop|remove|disable|turn off|ohne|keine?"
+    "|sin) (?:the )?(?:quanti[sz](?:ation"
     r"|ierung|ing)|cuantizaci[oó]n|quant)\b|\bunquanti[sz]ed\b|\bquanti[sz]ation\s*[:=]?\s*(?:off|none|null|no\b"
     r"|false|aus)|不要?量化|不用量化|关闭量化",
 }
@@ -64,7 +69,8 @@ SCHEDULER = {
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
     "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b",
     "linear": r"\blinear\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
-    "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to |is )?constant\b"
+    "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
+    "|is )?constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
 }
 PROVIDER = {
@@ -73,10 +79,12 @@ PROVIDER = {
     "vast": r"\bvast(?:\.?ai)?\b(?! (?:majority|amount|number|array|range|difference|improvement))",
     "hf-jobs": r"\b(?:hf|hugging ?face)[- ]?jobs\b",
     "local": r"\blocal it is\b|\b(?:train(?:ing)?|run(?:ning)?|do it|go|stay|use|it's|all) local(?:ly)?\b|\blocally\b"
-    r"|(?<!data )(?<!stay )\blocal\b(?= (?:gpu|card|machine|box|hardware|pc|provider)|\s*$|[,.;!])|\b(?:on"
+    r"|(?<!data )(?<!stay )\blocal\b(?= (?:gpu|card|machine|box|hardware|pc|provider|then|please|instead|again"
+    r"|is fine|only)\b|\s*$|[,.;!])|\b(?:on"
     r"|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig"
     r"|hardware)\b"
-    r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|本地|我(?:的"
+    r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|\bzu ?hause\b"
+    r"|\bdaheim\b|\ben (?:mi )?casa\b|家里|本机|本地|我(?:的"
     r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\b(?:auf|in) (?:meinem|unserem|einem eigenen) (?:\w+ )?(?:rechner|pc|server"
     r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
     r"|portátil)\b|\ben local\b|\blocalmente\b",
@@ -89,9 +97,12 @@ TRACKER = {
     "tensorboard": r"\btensor-?board\b",
     "mlflow": r"\bml-?flow\b",
     "neptune": r"\bneptune(?:\.?ai)?\b",
-    "none": r"\b(?:no|without(?: any)?|skip|disable|turn off|ohne|kein(?:en)?|sin) (?:the |experiment |any "
-    r"|metrics? )?(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)"
-    r"|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不(?:要|用|需要)?(?:跟踪|追踪|记录)",
+    "none": r"\b(?:no|without(?: any)?|skip|disable|turn off|ohne|kein(?:en)?|sin|scrap|drop|forget(?: about)?"
+    "|ditch|remove"
+    r"|kill|stop|avoid|nada de|nichts? mit|don'?t (?:need|want|do)(?: any)?|weg mit(?: dem)?) (?:the "
+    r"|experiment |any |all |external |our |my |den |dem "
+    r"|metrics? )*(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)"
+    r"|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不(?:要|用|需要)?(?:任何)?(?:的)?(?:实验|训练)?(?:跟踪|追踪|记录|监控)(?:工具)?",
 }
 OPTIM = {
     "paged_adamw_8bit": r"\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit":
@@ -101,13 +112,16 @@ OPTIM = {
     "adamw_torch": r"\badamw_torch\b|\b(?:use |with )adamw\b",
 }  # fmt: skip
 SWITCHES = {
-    "gradient_checkpointing": r"\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
+    "gradient_checkpointing": r"\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b"
+    "|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
     r"|\bgc\b(?= (?:on|off|yes|no))",
-    "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b|早停|提前停止"
+    "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b"
+    "|早停|提前停止"
     r"|\bparada temprana\b|\bfrühes stoppen\b|\bstop (?:it |training )?when (?:the )?(?:eval|validation|val|it"
     r"|loss)[\w ]{0,20}(?:flat|stops|doesn'?t|no longer)",
     "packing": r"\b(?:sequence |sample )?packing\b|\bpack (?:the )?(?:short )?(?:examples|sequences|rows)\b|样本打包",
-    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化|\bdoble cuantizaci[oó]n\b"
+    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化"
+    "|\bdoble cuantizaci[oó]n\b"
     r"|\bdoppelte quantisierung\b",
 }
 BF16_LESS = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0)\b", re.I)
@@ -153,6 +167,8 @@ def _read(
         ):
             yield Found(field, _OFF[field], *hit.span())
         return
+    if value == "other":
+        value = hit[0]  # not on the menu: refused by name, with the reason
     if field == "algorithm" and value == "lora" and _only_a_word(before, after, chosen):
         return
     if field == "quantization" and value == "none":
