@@ -3,6 +3,7 @@
 from assistant.replies.choices import (
     cannot_choose,
     config_note,
+    dataset_near,
     dataset_note,
     dataset_unchecked,
     eyebrow,
@@ -43,8 +44,8 @@ from assistant.replies.talk import (
 )
 
 __all__ = [
-    "WHAT_IS_MISSING", "already_running", "bug", "cannot_choose", "cannot_launch", "comparing", "config_note", "counted", "dataset_note",
-    "dataset_unchecked", "declined", "eyebrow", "launched", "model_note", "model_unchecked", "no_run",
+    "WHAT_IS_MISSING", "already_running", "bug", "cannot_choose", "cannot_launch", "comparing", "config_note", "counted",
+    "dataset_near", "dataset_note", "dataset_unchecked", "declined", "eyebrow", "launched", "model_note", "model_unchecked", "no_run",
     "not_understood", "nothing_to_compare", "nothing_to_undo", "nothing_to_unset", "origins", "refusal", "remembered",
     "restarted", "set_note", "skipped", "small_talk", "status", "still_blocked", "stopping", "template_note", "undone",
     "unknown_place", "unset_note", "warning",

@@ -132,6 +132,12 @@ def _problem(problem: Any) -> str:
     return f"{MARKS[problem.severity]} {problem.message.rstrip('.')}{rows}. {problem.hint}".strip()
 
 
+def dataset_near(source: str, near: str) -> str:
+    return (
+        f"There is no `{source}`; I take `{near}`, the only file with nearly that name. Name another if that is wrong."
+    )
+
+
 def dataset_unchecked(source: str, error: StudioError) -> str:
     return f"Dataset: **{source}**, unchecked. {error.message} {error.hint} It stays your choice; it must be read before training starts."
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rapidfuzz.distance import OSA
+
 from assistant.dataset import DatasetReport, allowed_path, counting, inspect
 from assistant.dataset.convert import readable
 from assistant.dataset.report import FarAway, scaled
@@ -81,6 +83,15 @@ def report_on_found(found: Found, name: str, state: ChatState, services: Service
         return report
     whole = FarAway(name=found.far, rows=found.rows, bytes=found.bytes, seen=report.rows)
     return scaled(report, whole)
+
+
+def near_file(source: str, services: Services) -> str | None:
+    """The one file of the data folders whose name is at most two slips of the keyboard away from the bare name `source`."""
+    if Path(source).name != source or len(Path(source).stem) < 5:
+        return None
+    there = {path.name for folder in services.settings.data_folders if folder.is_dir() for path in folder.iterdir()}
+    near = [name for name in there if Path(name).suffix == Path(source).suffix and OSA.distance(source, name) <= 2]
+    return near[0] if len(near) == 1 else None
 
 
 def report_on(path: Path, name: str, state: ChatState, services: Services) -> DatasetReport:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -12,7 +13,7 @@ from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
 from assistant.tools.data import ask_for_columns, ask_for_part
-from assistant.tools.sources import find_dataset, report_on_found
+from assistant.tools.sources import find_dataset, near_file, report_on_found
 from trainer.errors import DatasetUnreachable
 from trainer.formats import UnknownColumns
 from trainer.hub_name import SeveralParts
@@ -33,6 +34,9 @@ def validate_dataset(args: ValidateDataset, state: ChatState, services: Services
     except UnknownColumns as error:
         return ask_for_columns(source, error, state)
     except DatasetUnreachable as error:
+        if near := near_file(source, services):
+            found = validate_dataset(ValidateDataset(source=near), state, services)
+            return replace(found, note=f"{replies.dataset_near(source, near)}\n{found.note}")
         choices = {**state.choices, "dataset": source}
         return Outcome(plan_update(state, choices=choices, dataset=None), replies.dataset_unchecked(source, error))
     choices = {**state.choices, "dataset": source}

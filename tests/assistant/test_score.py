@@ -13,6 +13,7 @@ SETS = {
     "held out, third": ("utterances3.jsonl", "dialogues3.jsonl"),
     "held out, fourth": ("utterances4.jsonl", "dialogues4.jsonl"),
     "held out, fifth": ("utterances5.jsonl", "dialogues5.jsonl"),
+    "held out, sixth": ("utterances6.jsonl", "dialogues6.jsonl"),
 }
 
 

@@ -46,6 +46,10 @@ _REPLACES = re.compile(
     r"|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces|i meant?|is right|is fine|was meant"
     r"|meine ich|quise decir)\W*$|改成|吧"
 )
+_SIZED = re.compile(
+    r"\b(?:the )?(?:(?P<less>small(?:er|est)|low(?:er|est)|least|min(?:imum)?|kleiner\w*|kleinste\w*|menor|más pequeñ\w+)"
+    r"|(?P<more>bigg(?:er|est)|larg(?:er|est)|high(?:er|est)|most|max(?:imum)?|größer\w*|größte\w*|mayor|más grande))\b"
+)
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _WORDS = 7
 
@@ -71,10 +75,28 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
         labels = {label.lower(): label for label in options}
         if words in labels:
             return list(options[labels[words]])
+        if extreme := _extreme(words, options):
+            return extreme
         best = process.extractOne(words, list(labels), scorer=fuzz.ratio, score_cutoff=88)
         if best and len(words) > 4:
             return list(options[labels[str(best[0])]])
     return None
+
+
+def _extreme(words: str, options: dict[str, list[ToolCall]]) -> list[ToolCall] | None:
+    """ "The smaller one" of options that set one number."""
+    hit = _SIZED.search(words)
+    values = {
+        label: value
+        for label, calls in options.items()
+        for call in calls
+        for value in call.args.values()
+        if call.tool == "set_parameters" and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    if not hit or len(values) < 2 or len(words.split()) > 6:
+        return None
+    pick = min if hit["less"] else max
+    return list(options[pick(values, key=lambda label: values[label])])
 
 
 def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None:
@@ -106,7 +128,7 @@ def _asked(plain: str, reading: Reading, turn: Turn) -> str | None:
     numeric = [field for field in turn.state.pending.fields if _numeric(field)]
     name = numeric[0] if numeric else None
     alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain)) or plain.strip(" .!") in WORDS
-    if len(numeric) != 1 and len(plain.split()) <= 5 and (alone or _REPLACES.search(plain)):
+    if len(numeric) != 1 and len(plain.split()) <= _WORDS and (alone or _REPLACES.search(plain)):
         name = _nearest(turn, reading.loose) or name
     return name
 
@@ -133,6 +155,8 @@ def _completed(wishes: Wishes, turn: Turn) -> bool:
 def _nearest(turn: Turn, loose: list[Number]) -> str | None:
     """Of the fields set or refused last, the one whose value is nearest in size: "i meant 0.00003" is the learning rate."""
     recent = [name for name in turn.state.topics[-4:] if _numeric(name)]
+    if loose and loose[0].percent:
+        recent = [name for name in recent if name in SHARES or name.startswith("warmup")][-1:]
     if not recent or not loose or loose[0].value <= 0:
         return recent[-1] if recent else None
     last = recent[-1]

@@ -11,7 +11,7 @@ Kind = Literal["state", "ask", "what_if", "fits", "theirs"]
 _VERBS = (
     r"set|use|make|put|change|switch|go|train|do|start|turn|enable|disable|add|drop|remove|double|halve|lower"
     r"|raise|increase|decrease|reduce|give"
-    r"|show|launch|run|take|keep|pick|choose|call|name|bump|cut|stop|skip|undo|reset|save|log|track"
+    r"|show|launch|run|take|keep|pick|choose|call|name|bump|cut|stop|skip|undo|reset|save|log|track|try|tune|move|leave|hold"
 )
 _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
@@ -39,6 +39,9 @@ _WHAT_IF = re.compile(
     r"|\bwhat (?:would|happens?)\b|如果|假如|假设|要是|万一|\by si\b|\bqué tal\b|\bqué pasa(?:ría)? si\b|\bwas wäre\b"
     r"|\bwas passiert\b|\bwie wäre\b"
     r"|\band (?:on|with) \d|\bwas, wenn\b"
+)
+_CONDITION = re.compile(
+    r"\s*(?:and |but |so )?(?:if|falls|wenn) (?!(?:it|the loss|eval|val|possible|needed|there|nothing)\b)(?=.*\d)"
 )
 _FITS = re.compile(
     r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does"
@@ -141,6 +144,8 @@ def _pieces(text: str) -> list[tuple[int, int, str]]:
 def _kind(piece: str, stop: str) -> Kind:
     if _POLITE_VERB.search(piece):
         return "state"
+    if _CONDITION.match(piece):
+        return "what_if"
     if _WHAT_IF.search(piece):
         return "what_if"
     if _THEIRS.search(piece) or _HAS.search(piece) or _UNUSABLE.search(piece):

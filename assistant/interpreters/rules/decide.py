@@ -16,7 +16,8 @@ from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
 from trainer.config import TrainingConfig, show
 
 _MOVED_ON = re.compile(
-    r"\b(?:drop(?:ped)? to|went (?:back )?to|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually"
+    r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
+    r"|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually"
     r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
     r"|lieber|doch|mejor|luego|ahora)\b|后来|改成|改为|降为|降到|算了|换成|现在|->|→"
 )
@@ -99,6 +100,10 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     if any(one.candidates for one in several):
         wishes.asks[name] = (list(next(one.candidates for one in several if one.candidates)), "several")
         return
+    named = [one for one in several if one.value not in ("none", None)]
+    refused = " ".join(reading.text[one.start : one.end] for one in several if one not in named)
+    if name == "experiment_tracker" and named and not any(str(one.value) in refused for one in named):
+        several = named  # "not wandb, i prefer comet"
     values = list(dict.fromkeys(_key(one.value) for one in several))
     if len(values) == 1:
         wishes.sets[name] = several[-1].value

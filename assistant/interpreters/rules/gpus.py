@@ -77,7 +77,8 @@ _OF_THEM = re.compile(
 _FEWER = re.compile(
     rf"\b(?:only|just|nur|solo|sólo)\s(?:get |have |use |leave me |can use |the )*(?P<n>\d{{1,2}}"
     rf"|{_NUMBERS})(?:\s(?:of (?:them"
-    rf"|those|these)|cards?|gpus?|davon|de ellas))?\s(?:is |are |ist |sind |está |están )?(?:free|available|mine"
+    rf"|(?:those|these|the|my|our)(?: \w+)?(?: cards| gpus)?)|cards?|gpus?|davon|de ellas))?\s(?:is |are |ist "
+    rf"|sind |está |están )?(?:free|available|mine"
     rf"|usable|idle|left"
     rf"|frei|verfügbar|libres?|disponibles?)\b|(?:只|仅)(?:想|能|有|可以|要)?(?:用|空|剩)(?:其中|了|的)?(?P<han>\d+"
     rf"|[一二两三四])\s?(?:张|块|个|卡)"
@@ -106,6 +107,7 @@ class Cards:
 def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tuple[int, float]]]:
     """(the cards a message names, [(count, GB)] named without a card). Takes both."""
     found = [made for hit in message.each(_PATTERN) if (made := _read(hit, message))]
+    part = _part(message, _FEWER)
     generic: list[tuple[int, float]] = []
     for one in found:
         if message.free[one.start : one.end].strip(TAKEN):
@@ -131,8 +133,11 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tupl
             generic.append((int(hit[1]), float(hit[2])))
             message.take(*hit.span())
     found = _counted(message, found)
-    if not found and generic and (part := _part(message)):
-        generic[0] = (part, generic[0][1])
+    part = part or (_part(message, _OF_THEM) if not found else None)
+    if part and found:
+        found[0] = replace(found[0], count=part, one=False)
+    elif part:
+        generic = [(part, generic[0][1] if generic else 0.0), *generic[1:]]
     return _usable(found, message.text, parts), generic
 
 
@@ -252,8 +257,6 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
         if first.count is None or (part and part < first.count and "total" not in hit[0]):
             first = replace(first, count=part, one=False)
         message.take(*hit.span())
-    if part := _part(message):
-        first = replace(first, count=part, one=False)
     use = _OF_USE.search(message.text)
     if use and first.memory is None and first.card in _TWO_SIZES:
         first = Cards(first.start, first.end, f"{first.card} {use[2]}GB", first.count, float(use[2]), one=first.one)
@@ -276,13 +279,12 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
     return [first, *found[1:]]
 
 
-def _part(message: Message) -> int | None:
+def _part(message: Message, pattern: re.Pattern[str]) -> int | None:
     """How many of the cards there are may be used: "only two are free", 只想用其中一张."""
-    for pattern in (_FEWER, _OF_THEM):
-        for hit in message.each(pattern):
-            if part := count_of(hit[1] or hit["han"] or ""):
-                message.take(*hit.span())
-                return part
+    for hit in message.each(pattern):
+        if part := count_of(hit[1] or hit["han"] or ""):
+            message.take(*hit.span())
+            return part
     return None
 
 

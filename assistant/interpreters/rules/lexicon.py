@@ -14,13 +14,13 @@ KEYS: dict[str, str] = {
     r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|有效 ?batch ?(?:size)?",
     IGNORED: r"(?:per_device_)?eval(?:uation)?[ _]batch[ _]?size|eval[ _]accumulation[ _]steps|num[ _]workers?|workers"
     r"|warmup[ _]init|min[ _]lr|lr[ _]?(?:min|end)|temperature|top[ _]?[pk]|beam|beta ?[12]?|adam[ _]\w+"
-    r"|max[ _]new[ _]tokens|zero|stage"
+    r"|max[ _]new[ _]tokens|zero(?=[ _-]?(?:stage|[0-3]\b|offload))|stage"
     r"|vocab(?:ulary)?(?:[ _]size)?|hidden[ _]size|layers?|heads?",
     "gradient_accumulation_steps": r"gradient[ _-]?accumulat(?:ion|e|ing)?(?:[ _-]?steps?|[ _-]?every)?"
     r"|grad(?:ient)?[ _-]?acc(?:um(?:ulation)?)?"
     r"(?:[ _-]?steps?)?|accum(?:ulat(?:ion|e|ing))?(?:[ _-]?(?:steps?|size|factor))?|ga|gas"
-    r"|acumulaci[oó]n(?: de gradientes?)?|acumula(?:r)?"
-    r"|(?:gradienten)?akkumulation(?:sschritte)?|akkumulieren|梯度累[积计](?:步数)?|累[积计](?:步数)?",
+    r"|acumulaci[oó]n(?: de gradientes?)?|acumul\w*"
+    r"|(?:gradienten)?akkumulation(?:sschritte)?|akkumulier\w*|梯度累[积计](?:步数)?|累[积计](?:步数)?",
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
     r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
@@ -31,7 +31,7 @@ KEYS: dict[str, str] = {
     r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数"
     r"|总步数|训练步数|迭代(?:次数)?",
     WARMUP: r"(?:lr[ _-]?)?warm[ _-]?up(?:[ _-]?(?:steps?|ratio|fraction|phase))?|calentamiento|pasos de calentamiento"
-    r"|aufwärm(?:en|schritte|phase|anteil)"
+    r"|aufwärm(?:en|schritten?|phase|anteil)|warmup-?(?:quote|anteil|schritten?)"
     r"|预热(?:步数|比例)?|热身(?:步数|比例)?",
     "max_seq_length": r"(?:model[ _-]?)?max(?:imum)?[ _-]?(?:input[ _-]?)?(?:seq(?:uence)?[ _-]?)?(?:len(?:gth)?)"
     r"|max[ _-]?seq(?:uence)?"
@@ -39,7 +39,8 @@ KEYS: dict[str, str] = {
     r"|len))?|ctx|block[ _-]?size|seq"
     r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:row |max )?length|länge",
-    "learning_rate": r"(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
+    "learning_rate": r"(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
+    "|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
     "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at"
     r"|val(?:ue)?|threshold))?"
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
@@ -54,7 +55,8 @@ KEYS: dict[str, str] = {
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
     "save_steps": r"(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
-    "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction|set[ _-]?size)|validation|val"
+    "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction"
+    "|set[ _-]?size)|validation|val|validat(?:e|ing)(?= (?:on|with|using) (?:the last |about )?\d)"
     r"|hold[ -]?out|held[ -]?out"
     r"|validación|validierung(?:s(?:anteil|daten|menge))?|验证集?(?:比例|划分)?",
     "num_cycles": r"(?:num[ _-]?|cosine )?cycles|restarts|zyklen|ciclos|周期(?:数)?",
@@ -84,7 +86,7 @@ UNITS = {
 # "override_max_seq_length", "training.batch_size": what stands before belongs to the name.
 _ASCII = (
     r"(?:(?<![a-z0-9_äöüßéáíóúñ])|(?<=\d)(?=[\u4e00-\u9fff])|(?<=override_)|(?<=default_)|(?<=peak_)|(?<=initial_)"
-    r"|(?<=train_)|(?<=my_)|(?<=the_)|(?<=base_)|(?<=target_))(?:{})(?![a-z0-9])"
+    r"|(?<=train_)|(?<=source_)|(?<=my_)|(?<=the_)|(?<=base_)|(?<=target_))(?:{})(?![a-z0-9])"
 )
 
 

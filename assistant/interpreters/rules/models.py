@@ -159,7 +159,12 @@ def is_model(repo: str, before: str) -> bool:
     name = repo.split("/")[1].lower()
     if re.search(r"q?lora|alpaca-(?:cleaned|gpt)|ultrachat|dolly-15k|dataset|guanaco|-sft$|orca", name):
         return False
-    return bool(re.search(r"\d(?:\.\d+)?[bm](?![a-z])", name)) or bool(_pattern().match(name))
+    return bool(re.search(r"\d(?:\.\d+)?[bm](?![a-z])", name)) or bool(_pattern().match(name)) or _begins(name)
+
+
+def _begins(name: str) -> bool:
+    """`starcoderbase`: a longer word that begins like a family."""
+    return any(name.startswith(family) for family in _families() if len(family) > 5 and family.isalpha())
 
 
 def _family(message: Message, hit: re.Match[str]) -> Mention | None:

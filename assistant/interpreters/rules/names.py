@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from rapidfuzz import fuzz, process
-
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
@@ -64,26 +62,10 @@ _TAG_DROP = re.compile(
     r"|etiquetas? )*['\"`]?([\w][\w.-]*)['\"`]?(?:\s+tag)?"
 )
 _OUTPUT = re.compile(
-    r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to)\s)|(?:save|put"
+    r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to|under|in|at)\s)|(?:save|put"
     r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it"
     r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?"
-    r"|保存到)\s*(?:is|to|in|into|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
-)
-MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense",
-    "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj",
-    "gate_up_proj",
-           "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
-_MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
-    r"(?<![a-z0-9_])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
-    r"|(?<=and )dense|(?<=, )dense"
-    r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_])"
-)
-_ALL_LINEAR = re.compile(
-    r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"
-    r"|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten"
-)
-_ATTENTION = re.compile(
-    r"\b(?:only )?(?:the )?attention (?:layers?|modules?|projections?)(?: only)?\b|只.{0,3}注意力层?"
+    r"|保存到)\s*(?:is|to|in|into|under|at|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
 )
 _STOP_WORDS = {
     "and",
@@ -162,57 +144,6 @@ def _split(text: str) -> list[str]:
     parts = re.split(r"\s*(?:,|、|&|\sand\s|\sund\s|\sy\s|\s{2,})\s*", text.strip())
     words = [part.strip("'\"` .") for part in parts if part.strip("'\"` .")]
     return [word for word in words if word.lower() not in _STOP_WORDS]
-
-
-# "lora on q and v", "target q,k,v,o", "qkvo": the letters of the attention projections.
-_LETTERS = re.compile(
-    r"(?:\b(?:lora|adapters?|target(?:s|ing|ed)?|modules?|projections?|on|only|just|auf|en|the)\b|目标模块"
-    r"|只加)[\s:=]*(?:(?:are|is|to|on|for|at|only|just|the|both"
-    r"|modules?)\s+)*(?<![a-z0-9_])(?P<l>[qkvo](?:(?:\s*(?:,|/|&|\+|and|und|y|和)\s*"
-    r"|\s*)[qkvo])+)(?![a-z0-9_.'])(?:\s+(?:proj(?:ection)?s?|layers?"
-    r"|matrices|heads|only))?"
-)
-
-
-def modules(message: Message, current: object = None) -> list[Found]:
-    """Target modules named in the message, `all-linear`, or the attention projections."""
-    for hit in message.each(_ALL_LINEAR):
-        message.take(*hit.span())
-        return [Found("target_modules", "all-linear", *hit.span())]
-    hits = list(message.each(_MODULE))
-    if not hits:
-        for hit in message.each(_LETTERS):
-            letters = re.findall(r"[qkvo]", re.sub(r"and|und", "", hit["l"]))
-            message.take(*hit.span("l"))
-            return [Found("target_modules", [f"{letter}_proj" for letter in dict.fromkeys(letters)], *hit.span("l"))]
-        for hit in message.each(_ATTENTION):
-            message.take(*hit.span())
-            return [Found("target_modules", ["q_proj", "k_proj", "v_proj", "o_proj"], *hit.span())]
-        return []
-    for hit in hits:
-        message.take(*hit.span())
-    if re.search(
-        r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]
-    ):
-        return []
-    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
-    before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
-    if isinstance(current, list) and re.search(
-        r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
-    ):
-        named = list(dict.fromkeys([*current, *named]))
-    elif isinstance(current, list) and re.search(
-        r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before
-    ):
-        named = [name for name in current if name not in named]
-    return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
-
-
-def _module(name: str) -> str:
-    if name in MODULES:
-        return name
-    best = process.extractOne(name, MODULES, scorer=fuzz.ratio, score_cutoff=85)
-    return str(best[0]) if best else name
 
 
 def dataset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rapidfuzz.distance import OSA
@@ -38,22 +39,22 @@ NAMES = {
     "num_epochs", "max_epochs": "num_epochs", "train_epochs": "num_epochs", "max_train_steps": "max_steps", "iters":
     "max_steps", "max_iters": "max_steps", "num_steps": "max_steps", "total_steps": "max_steps", "sequence_len":
     "max_seq_length", "seq_len": "max_seq_length", "seq_length": "max_seq_length", "cutoff_len": "max_seq_length",
-    "max_length": "max_seq_length", "model_max_length": "max_seq_length", "max_len": "max_seq_length", "block_size":
-    "max_seq_length", "context_length": "max_seq_length", "max_seq_len": "max_seq_length", "gradient_checkpoint":
-    "gradient_checkpointing", "use_gradient_checkpointing": "gradient_checkpointing", "bf16": "_bf16", "fp16":
-    "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype": "precision", "dtype": "precision",
-    "mixed_precision": "precision", "compute_dtype": "precision", "gradient_clipping": "max_grad_norm", "grad_clip":
-    "max_grad_norm", "optimizer": "optim", "sample_packing": "packing", "val_set_size": "validation_split",
-    "val_size": "validation_split", "test_size": "validation_split", "validation_size": "validation_split",
-    "validation_ratio": "validation_split", "val_split": "validation_split", "data_path": "dataset", "dataset_name":
-    "dataset", "dataset_path": "dataset", "train_file": "dataset", "train_data": "dataset", "data": "dataset",
-    "datasets": "dataset", "dataset_dir": "", "data_files": "dataset", "report_to": "experiment_tracker", "tracker":
-    "experiment_tracker", "use_wandb": "_wandb", "wandb_project": "project_name", "project": "project_name",
-    "comet_project_name": "project_name", "wandb_run_name": "run_name", "wandb_name": "run_name", "run": "run_name",
-    "wandb_tags": "tags", "adapter_output_dir": "output_dir", "output_path": "output_dir", "save_dir": "output_dir",
-    "nproc_per_node": "num_gpus", "num_processes": "num_gpus", "n_gpu": "num_gpus", "gpus": "num_gpus", "devices":
-    "num_gpus", "n_gpus": "num_gpus", "patience": "early_stopping_patience", "gpu_type": "gpu", "random_seed":
-    "seed",
+    "max_length": "max_seq_length", "model_max_length": "max_seq_length", "source_max_len": "max_seq_length",
+    "max_len": "max_seq_length", "block_size": "max_seq_length", "context_length": "max_seq_length", "max_seq_len":
+    "max_seq_length", "gradient_checkpoint": "gradient_checkpointing", "use_gradient_checkpointing":
+    "gradient_checkpointing", "bf16": "_bf16", "fp16": "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype":
+    "precision", "dtype": "precision", "mixed_precision": "precision", "compute_dtype": "precision",
+    "gradient_clipping": "max_grad_norm", "grad_clip": "max_grad_norm", "optimizer": "optim", "sample_packing":
+    "packing", "val_set_size": "validation_split", "val_size": "validation_split", "test_size": "validation_split",
+    "validation_size": "validation_split", "validation_ratio": "validation_split", "val_split": "validation_split",
+    "data_path": "dataset", "dataset_name": "dataset", "dataset_path": "dataset", "train_file": "dataset",
+    "train_path": "dataset", "train_data": "dataset", "data": "dataset", "datasets": "dataset", "dataset_dir": "",
+    "data_files": "dataset", "report_to": "experiment_tracker", "tracker": "experiment_tracker", "use_wandb":
+    "_wandb", "wandb_project": "project_name", "project": "project_name", "comet_project_name": "project_name",
+    "wandb_run_name": "run_name", "wandb_name": "run_name", "run": "run_name", "wandb_tags": "tags",
+    "adapter_output_dir": "output_dir", "output_path": "output_dir", "save_dir": "output_dir", "nproc_per_node":
+    "num_gpus", "num_processes": "num_gpus", "n_gpu": "num_gpus", "gpus": "num_gpus", "devices": "num_gpus",
+    "n_gpus": "num_gpus", "patience": "early_stopping_patience", "gpu_type": "gpu", "random_seed": "seed",
 }  # fmt: skip
 _VALUES: dict[str, dict[str, str | None]] = {
     "experiment_tracker": {"none": "none", "all": None, "[]": "none", "": "none", "arize-phoenix": "phoenix",
@@ -109,8 +110,33 @@ def name_of(theirs: str) -> str | None:
         return name_of(key.rsplit(".", 1)[1])  # training.batch_size, optimizer.lr
     if key in NAMES or len(key) < 6:
         return NAMES.get(key)
+    if known := _by_words().get(_words(key)):
+        return known
     near = next((name for name in (*OURS, *NAMES) if OSA.distance(key, name, score_cutoff=1) <= 1), None)
     return near if near in OURS else NAMES.get(near or "")
+
+
+_SAME = {
+    "grad": "gradient", "accum": "accumulation", "acc": "accumulation", "accumulate": "accumulation", "len": "length",
+    "seq": "sequence", "checkpoint": "checkpointing", "sched": "scheduler", "devices": "gpus", "quant": "quantization",
+    "iterations": "steps", "iters": "steps", "path": "data", "file": "data", "source": "", "val": "validation",
+}  # fmt: skip
+_FILLERS = {"train", "training", "per", "device", "gpu", "num", "n", "the", "lora", "use", "of", "enable", "max", ""}
+
+
+def _words(key: str) -> frozenset[str]:
+    """`train_batch_size_per_device` and `batch_size` have the same words that matter."""
+    return frozenset(_SAME.get(word, word) for word in re.split(r"[_.\s]+", key)) - _FILLERS
+
+
+@lru_cache(maxsize=1)
+def _by_words() -> dict[frozenset[str], str]:
+    """Our name by its words, where they mean one name only."""
+    found: dict[frozenset[str], set[str]] = {}
+    for theirs, ours in [*((name, name) for name in OURS), *NAMES.items()]:
+        if words := _words(theirs):
+            found.setdefault(words, set()).add(ours)
+    return {words: next(iter(names)) for words, names in found.items() if len(names) == 1}
 
 
 def _put(ours: str, value: Any, values: dict[str, Any]) -> None:

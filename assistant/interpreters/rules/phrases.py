@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.interpreters.rules import gpus
+from assistant.interpreters.rules import gpus, slots
 from assistant.interpreters.rules.lexicon import KEY, WARMUP, field_of
-from assistant.interpreters.rules.numbers import WORDS
+from assistant.interpreters.rules.numbers import WORDS, numbers
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 from trainer.config import TrainingConfig
 
 _PATIENCE = re.compile(
     r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?"
-    r"|validations?|rounds)\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)"
+    r"|validations?|rounds)\b|\b(\w+)\s(?:auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang"
+    r"| seguidas)?\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)"
 )
 _THRESHOLD = re.compile(
     r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b"
@@ -119,8 +120,19 @@ _HELD_OUT = re.compile(
     rf"|{_SHARE.format('c')}(?:的)?(?:数据)?(?:用来|用于|做|作为|当|留作)(?:验证|评估|测试)"
     rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
 )
+_SINGLE = re.compile(
+    r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bonce (?:over|through) (?:the|my) data\b"
+)
+# "train with 2048 tokens", "fine-tune it at 4096"
+_TOKENS = re.compile(
+    r"\b(?:train|tun|fine-?tun|run|go|truncat|cut|limit|cap|stay|trainier|kürz|entren"
+    r"|recort)\w*\b[^.,;?!\d]{0,40}?\b(?:with|at|to|on|of|up to|using"
+    r"|mit|auf|con|a)\s+(?:only |just |about )?(?:(?P<n>\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?\b(?!\s?(?:per|/|a second))|context|ctx)"
+    r"|(?P<bare>1024|2048|4096|8192|16384|32768)(?=\s*(?:$|[,.;)]|and\b|und\b|y\b|it\b)))"
+)
 _STOPS_WHEN = re.compile(
-    r"\bstops?(?: it| training| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
+    r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"
+    r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
     r"|validation|improv\w*)\b"
 )
 # "that one", "the 7b one": a pronoun, no number.
@@ -134,9 +146,9 @@ _PRONOUN_ONE = re.compile(
 def phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
     """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
     found = []
-    if re.search(r"stop|improve|提升|下降|改善|patience", message.text):
+    if re.search(r"stop|parar|improve|bessert|mejora|提升|下降|改善|patience", message.text):
         for hit in message.each(_PATIENCE):
-            if (count := gpus.count_of(hit[1] or hit[2])) is not None:
+            if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
                 found.append(Found("early_stopping_patience", count, *hit.span()))
                 message.take(*hit.span())
         for hit in message.each(_THRESHOLD):
@@ -160,7 +172,7 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
             message.take(key.start(), word.end())
     for hit in message.each(_STEPS):
         if not re.search(
-            r"warm|accum|eval|every|save|log|after|since|预热|累",
+            r"warm|accum|acumul|akkumul|eval|every|save|log|after|since|预热|累",
             message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0],
         ):
             steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
@@ -186,6 +198,16 @@ def _by_action(message: Message) -> list[Found]:
         message.take(*hit.span())
     if stops := _STOPS_WHEN.search(message.text):
         found.append(Found("early_stopping", True, *stops.span()))
+    for hit in message.each(_SINGLE):
+        found.append(Found("num_epochs", 1, *hit.span()))
+        message.take(*hit.span())
+    if not re.search(r"len|ctx|context|cut|longitud|länge|长度", message.free):
+        for hit in message.each(_TOKENS):
+            group = "n" if hit["n"] else "bare"
+            number = numbers(hit[group])[0]
+            value = slots.convert("max_seq_length", number)
+            found.append(Found("max_seq_length", value, *hit.span(group)))
+            message.take(*hit.span(group))
     for hit in message.each(_PRONOUN_ONE):
         message.take(*hit.span(1))
     return found
@@ -202,7 +224,7 @@ def _steps_item(message: Message) -> list[Found]:
     for hit in message.each(_STEPS_ITEM) if not _RUNNING.search(message.text) else ():
         around = message.text[max(0, hit.start("n") - 24) : hit.start("n")]
         around = re.split(r"[,;.]\s", around)[-1]
-        owned = re.search(r"warm|accum|eval|sav|log|checkpoint|预热|累|aufwärm|calent", around) and not (
+        owned = re.search(r"warm|accum|acumul|akkumul|eval|sav|log|checkpoint|预热|累|aufwärm|calent", around) and not (
             hit["max"] or ""
         ).startswith("max")
         if not owned and (hit["max"] or not _PLACE_BEFORE.search(around)):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, words
+from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, targets, words
 from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import INTEGERS, WARMUP
 from assistant.interpreters.rules.limits import limits
@@ -79,7 +79,7 @@ def read(
     reading.models, repos = models.mentions(message)
     if dataset := names.dataset(message, data, repos, "dataset" in pending):
         reading.found.append(dataset)
-    reading.found += names.modules(message, chosen.get("target_modules"))
+    reading.found += targets.modules(message, chosen.get("target_modules"))
     reading.found += phrases.phrases(message, values, subject)
     reading.facts = masks.facts_first(message)
     reading.limits = limits(message.text, reading.facts.pop("usd", None))

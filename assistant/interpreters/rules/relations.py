@@ -52,7 +52,8 @@ _FORMULA = re.compile(
     r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
 )
 _EQUAL = re.compile(
-    r"^\s*(?:the )?(?:same as|equal to|equals|=|==|match(?:ing|es)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
+    r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same as|equal(?:s| to)?|=|==|match(?:ing|es)?"
+    r"|as (?:high|big|large) as|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
     r"|el )?"
 )
 _KEEP_EFFECTIVE = re.compile(
@@ -86,9 +87,19 @@ _PARTS = {
 }
 
 
+# "the 64 should have been 16", "change the 2e-4 to 1e-4": a value of the plan, named by itself.
+_INSTEAD_OF_VALUE = re.compile(
+    r"(?:\b(?P<verb>change|make|turn|set|replace|swap|cambia|ändere?|mach)\s+)?\b(?:the|that|this|el|la|das|die"
+    r"|der)\s+(?P<old>\d[\d.]*(?:e-\d+)?k?)"
+    r"\s+(?:(?:should|must|needs to|was (?:meant|supposed) to|has to|ought to) (?:have been|be|become)"
+    r"|should read|is wrong,? (?:it should be|make it)"
+    r"|to|into|with|a|por|auf|zu|sollte|hätte|debería ser)\s+(?:a |an |the )?(?P<new>\d[\d.]*(?:e-\d+)?k?)(?![\w.])"
+)
+
+
 def related(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
     """Values computed from the plan. `values`: the plan as it stands; `last`: what "it" refers to. Takes what it reads."""
-    found = _of_another(message, values)
+    found = _of_value(message, values) + _of_another(message, values)
     found += _scaled(message, values, last)
     found += _one_more(message, values)
     return found
@@ -99,6 +110,18 @@ def keeps_effective(message: Message) -> bool:
     if hit:
         message.take(*hit.span())
     return hit is not None
+
+
+def _of_value(message: Message, values: Mapping[str, Any]) -> list[Found]:
+    found: list[Found] = []
+    for hit in message.each(_INSTEAD_OF_VALUE):
+        weak = hit["verb"] is None and " to " in hit[0]
+        old, new = (numbers(hit[group])[0].value for group in ("old", "new"))
+        fields = [name for name, value in values.items() if not isinstance(value, bool) and value == old]
+        if fields and not weak:
+            found.append(Found(fields[0], whole(fields[0], new), *hit.span(), change=True))
+            message.take(*hit.span())
+    return found
 
 
 def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:

@@ -21,6 +21,7 @@ _ARROW = re.compile(
 # "to 2 from 16": the value stands first.
 _FROM = re.compile(
     r"^[\s,]*(?:(?:down|up|back|now|,)\s+)*(?:from|coming from|von|de|desde|it was|was|vorher|antes|previously"
+    r"|before(?: it was)?|earlier(?: it was)?|used to be"
     r"|before that)\s*$"
 )
 _TO = re.compile(r"(?:\b(?:to|at|down|up|auf|zu|a|now|=|use|using|is)|[=:]|到|为|成)\s*$")

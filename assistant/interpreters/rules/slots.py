@@ -28,14 +28,16 @@ from assistant.interpreters.rules.text import Message
 
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 CHANGE = re.compile(
-    r"(?:改成|改为|变成|换成|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|change (?:it|that) to|set (?:it|that) to|put (?:it"
+    r"(?:改成|改为|改回|换回|调回|变成|换成|还是用?|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
+    r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
     r"|that) (?:at|to)"
     r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
     r"|bumped) (?:it )?(?:back )?(?:up |down )?to"
     r"|\b(?:stay(?:ed|ing|s)?|stick(?:ing)?|stuck|settled?|remain(?:ed)?|end(?:ed|ing)? up|land(?:ed)?|finish(?:ed)?"
     r"|went|wound up|now|kept"
     r"|keep(?:ing)?|bleibe?|blieb|quedé|me quedo) (?:now )?(?:with|on|at|using|by|back to|to|bei|con)"
-    r"|\bactually|\bno,?|\bnope,?|\bi meant?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
+    r"|\bactually|\bno,?|\bnope,?|\bi meant?|\b(?:want|have|like|prefer|leave|need) (?:it|that|this)(?: at"
+    r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
     r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
     r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es))(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
@@ -52,7 +54,7 @@ FAILED = re.compile(
 )
 WORKED = re.compile(
     r"\b(?:works?|worked|runs?|ran|trains?|fine|ok|okay|fits?|stable|goes (?:through|well)|went (?:through|well)|passes"
-    r"|survives?|trained)\b|可以|能跑|正常|没问题|就行"
+    r"|survives?|trained|does(?:n'?t| not)?(?! (?:work|fit|run|train)))\b|可以|能跑|正常|没问题|就行"
 )
 # What may stand between a value and the word that it works.
 _BEFORE_WORKED = re.compile(
@@ -79,13 +81,17 @@ def bind(message: Message, parts: list[Clause]) -> tuple[list[Found], list[Numbe
     row = items(message.free)
     pairs: list[tuple[Item, Item]] = []
     for group in _groups(row, parts):
+        spread = _spread(group, message.free)
+        pairs += spread
+        taken = {item.start for pair in spread for item in pair}
+        group = [item for item in group if item.start not in taken and not _inside(item, spread)]
         pairs += _match(group, message.free)
         pairs += _shared(group, pairs, message.free)
     replaced = [(key, number) for key, number in pairs if _replaced(key, number, message.free)]
     good = [pair for pair in pairs if pair not in replaced and not _negated(*pair, message.free)]
     found = [_found(key, number) for key, number in good]
     used = {number.start for _, number in pairs}
-    loose = [item for item in row if item.number and item.start not in used]
+    loose = [item for item in row if item.number and not any(item.start <= start < item.end for start in used)]
     found, loose = _instead(replaced, found, loose)
     found, loose = _rebind(found, loose, message.text)
     more, loose = _apposed(row, {key.start for key, _ in pairs}, loose, parts)
@@ -155,6 +161,24 @@ def _shared(row: list[Item], pairs: list[tuple[Item, Item]], text: str) -> list[
         if number and (_BOTH.search(around) or number.options):
             extra.append((item, number))
     return extra
+
+
+def _spread(group: list[Item], text: str) -> list[tuple[Item, Item]]:
+    """ "alpha and rank are 16 and 8": as many numbers as names, each its own."""
+    for left, right, number in zip(group, group[1:], group[2:], strict=False):
+        gap = text[right.end : number.start]
+        joined = left.key and right.key and left.key != right.key and _JOINED.match(text[left.end : right.start])
+        if joined and len(number.options) == 2 and distance(gap) <= 2 and " or " not in text[number.start : number.end]:
+            first, second = number.options
+            return [
+                (left, Item(first.start, first.end, number=first)),
+                (right, Item(second.start, second.end, number=second)),
+            ]
+    return []
+
+
+def _inside(item: Item, spread: list[tuple[Item, Item]]) -> bool:
+    return any(item.number is not None and item.start <= number.start < item.end for _, number in spread)
 
 
 def _negated(key: Item, number: Item, text: str) -> bool:

@@ -23,10 +23,18 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(" ".join(_DATA[name]).split())
 
 
-KNOWN = _words("known")
+# Model families of one word: "pyhtia" is Pythia.
+_FAMILIES = tuple(
+    family
+    for family in json.loads((Path(__file__).parents[2] / "knowledge" / "families.json").read_text(encoding="utf-8"))[
+        "names"
+    ]
+    if family.isalpha() and len(family) > 5
+)
+KNOWN = (*_words("known"), *_FAMILIES)
 # Ordinary words an edit away from one of ours.
 ENGLISH = frozenset(_words("english"))
-SHORT_NAMES = frozenset(_words("short_names"))
+SHORT_NAMES = frozenset((*_words("short_names"), *_FAMILIES))
 # Long words with no ordinary neighbour: mended even when letters are missing, doubled or wrong.
 RARE = frozenset(_words("rare"))
 _WORD = re.compile(
@@ -78,7 +86,7 @@ def _swapped(word: str) -> str | None:
 
 _SPELLED_OUT = (
     "clauses", "gpus", "lexicon", "limits", "masks", "move_words", "names", "numbers", "numerals", "phrases", "relations",
-    "rest", "row", "short", "slots", "topics", "trouble", "vague", "words",
+    "rest", "row", "short", "slots", "targets", "topics", "trouble", "vague", "words",
 )  # fmt: skip
 
 

@@ -39,6 +39,8 @@ _GLUED = re.compile(
     r"(?![a-z]))",
     re.I,
 )
+_WITHOUT = re.compile(r"\bw/o\b", re.I)
+_WITH = re.compile(r"(?<![\w/])w/\s?(?!o\b)", re.I)
 _PAIR = re.compile(r"(?<![\w/.-])r\s?=?\s?(\d{1,4})[\s,/]*a\s?=?\s?(\d{1,4})(?![\w.])", re.I)
 _SHORT = re.compile(r"(?<![\w/.-])(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+[a-z_])", re.I)
 _GLUED_AFTER_CARD = re.compile(r"(?i)((?:rtx|gtx)?\s?[2345]0[5-9]0\s?x\s?\d)(?=q?lora|dora)")
@@ -48,7 +50,7 @@ def normalise(raw: str) -> str:
     """`raw` with one spelling for quotes, dashes, digits and wide punctuation, and without control characters."""
     text = (raw if len(raw) <= LONGEST else f"{raw[:2500]}\n{raw[-1400:]}").translate(_FOLD)
     text = re.sub(r"(?<=10)[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: "^" + m[0].translate(_SUPERSCRIPT), text)
-    text = "".join(_plain(char) for char in text)
+    text = _WITHOUT.sub("without", _WITH.sub("with ", "".join(_plain(char) for char in text)))
     text = _GLUED_AFTER_CARD.sub(r"\1 ", text)
     text = _PAIR.sub(r"r \1 alpha \2", text)
     return _GLUED.sub(r"\1 ", _SHORT.sub(r"\1 ", text))

@@ -67,8 +67,8 @@ PRECISION = {
 SCHEDULER = {
     "cosine_with_restarts": r"\bcosine[- _]?(?:annealing )?(?:with|w/)?[- _]?(?:hard )?(?:warm )?restarts\b",
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
-    "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b",
-    "linear": r"\blinear\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
+    "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b|\bcosine-?plan\b",
+    "linear": r"\blinear(?:e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
     "|is )?constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
@@ -87,7 +87,7 @@ PROVIDER = {
     r"|\bdaheim\b|\ben (?:mi )?casa\b|家里|本机|本地|我(?:的"
     r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\b(?:auf|in) (?:meinem|unserem|einem eigenen) (?:\w+ )?(?:rechner|pc|server"
     r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
-    r"|portátil)\b|\ben local\b|\blocalmente\b",
+    r"|portátil)\b|\ben local\b|\bon[- ]?prem(?:ise)?s?\b(?! only)|\blocalmente\b",
 }
 TRACKER = {
     "wandb": r"\bw(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b|\bwandd?b?\b(?:-core)?|\bwanddb\b",

@@ -1,0 +1,94 @@
+"""Target modules: by their names, by letters, the attention or the MLP ones, all linear layers; added to or taken away."""
+
+from __future__ import annotations
+
+import re
+
+from rapidfuzz import fuzz, process
+
+from assistant.interpreters.rules.slots import Found
+from assistant.interpreters.rules.text import Message
+
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "query_key_value", "dense",
+    "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj",
+    "gate_up_proj",
+           "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
+_MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
+    r"(?<![a-z0-9_])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
+    r"|(?<=and )dense|(?<=, )dense"
+    r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_])"
+)
+_ALL_LINEAR = re.compile(
+    r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"
+    r"|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten"
+)
+_ATTENTION = re.compile(
+    r"\b(?:only |just )?(?:the )?attention (?:layers?|modules?|projections?|parameters?|params|weights?|matrices|blocks?)(?: only)?\b"
+    r"|只.{0,3}注意力层?|\bcapas de atención\b|\battention-?schichten\b"
+)
+# "lora on q and v", "target q,k,v,o", "(gate, up, down)": projections by their letters and short names.
+_SHORT = r"(?:[qkvo]|gate|up|down)"
+_LETTERS = re.compile(
+    rf"(?<![a-z0-9_./-])(?P<l>(?:(?:qkvo?|qk|qv|qvo|kv|qko)(?![a-z0-9_])|{_SHORT}(?:(?:\s*(?:,|/|&|\+|、|\band\b|\bund\b|\by\b|和)\s*)+"
+    rf"(?:and |und |y )?{_SHORT}(?![a-z0-9_]))+))(?![a-z0-9_']|\.\w)"
+)
+_NEAR_LETTERS = re.compile(
+    r"\b(?:lora|adapters?|target\w*|modules?|proj\w*|on|only|just|training|train|auf|en|layers?|mlp|attention|matrices|q|weights"
+    r"|heads)\b|目标模块|只加|层"
+)
+_MLP = re.compile(
+    r"\b(?:only |just )?(?:the )?(?:mlp|ffn|feed[- ]?forward)(?:[ -](?:layers?|modules?|blocks?|projections?|schichten))?\b(?: only)?"
+    r"(?!\s*(?:and|as well|too|\+|&))|\bcapas mlp\b|只.{0,3}mlp层?"
+)
+
+
+def modules(message: Message, current: object = None) -> list[Found]:
+    """Target modules named in the message, `all-linear`, or the attention projections."""
+    for hit in message.each(_ALL_LINEAR):
+        message.take(*hit.span())
+        return [Found("target_modules", "all-linear", *hit.span())]
+    hits = list(message.each(_MODULE))
+    if not hits:
+        if short := _by_letters(message):
+            return [short]
+        for hit in message.each(_ATTENTION):
+            message.take(*hit.span())
+            return [Found("target_modules", ["q_proj", "k_proj", "v_proj", "o_proj"], *hit.span())]
+        for hit in message.each(_MLP):
+            message.take(*hit.span())
+            return [Found("target_modules", ["gate_proj", "up_proj", "down_proj"], *hit.span())]
+        return []
+    for hit in hits:
+        message.take(*hit.span())
+    if re.search(
+        r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]
+    ):
+        return []
+    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
+    before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
+    if isinstance(current, list) and re.search(
+        r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
+    ):
+        named = list(dict.fromkeys([*current, *named]))
+    elif isinstance(current, list) and re.search(
+        r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before
+    ):
+        named = [name for name in current if name not in named]
+    return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
+
+
+def _by_letters(message: Message) -> Found | None:
+    for hit in message.each(_LETTERS):
+        around = message.text[max(0, hit.start() - 40) : hit.start()] + " " + message.text[hit.end() : hit.end() + 16]
+        said = re.findall(r"gate|up|down|[qkvo]", re.sub(r"\b(?:and|und)\b", " ", hit["l"]))
+        if _NEAR_LETTERS.search(around) and not ({"up", "down"} >= set(said)):
+            message.take(*hit.span("l"))
+            return Found("target_modules", [f"{name}_proj" for name in dict.fromkeys(said)], *hit.span("l"))
+    return None
+
+
+def _module(name: str) -> str:
+    if name in MODULES:
+        return name
+    best = process.extractOne(name, MODULES, scorer=fuzz.ratio, score_cutoff=85)
+    return str(best[0]) if best else name
