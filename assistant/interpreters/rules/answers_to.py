@@ -50,6 +50,12 @@ _SIZED = re.compile(
     r"\b(?:the )?(?:(?P<less>small(?:er|est)|low(?:er|est)|least|min(?:imum)?|kleiner\w*|kleinste\w*|menor|más pequeñ\w+)"
     r"|(?P<more>bigg(?:er|est)|larg(?:er|est)|high(?:er|est)|most|max(?:imum)?|größer\w*|größte\w*|mayor|más grande))\b"
 )
+# What people put around a bare number: "haha ok 4", "let's say 3", "那就3吧".
+_FILLER = re.compile(
+    r"(?<![a-z])(?:ha(?:ha)*|lol|hm+|ok(?:ay)?|oh|ah|yes|yeah|no|sure|fine|well|let'?s|say|i'?d|i'?ll|i|we|go|for|with|take|try|make|it|is"
+    r"|just|maybe|then|please|pls|thanks|so|that|should|do|sounds|good|to|use|set|the|mean|meant|at|dann|also|nimm|lieber|pues|digamos"
+    r"|entonces|mejor|sea|vale|um|uh|er|be|would|guess|think)(?![a-z'])|那就|就|吧|那|改成|用|好的?|嗯"
+)
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _WORDS = 7
 
@@ -127,7 +133,8 @@ def _asked(plain: str, reading: Reading, turn: Turn) -> str | None:
     """The numeric field the question was about; after a change word, or of several, the one spoken of last."""
     numeric = [field for field in turn.state.pending.fields if _numeric(field)]
     name = numeric[0] if numeric else None
-    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", plain)) or plain.strip(" .!") in WORDS
+    bare = _FILLER.sub(" ", plain).strip(" .,!?;:-")
+    alone = bool(re.fullmatch(r"\W*[\d.,e+-]+\s?[k%]?\W*", bare)) or bare in WORDS
     if len(numeric) != 1 and len(plain.split()) <= _WORDS and (alone or _REPLACES.search(plain)):
         name = _nearest(turn, reading.loose) or name
     return name

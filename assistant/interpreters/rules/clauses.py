@@ -52,7 +52,7 @@ _FITS = re.compile(
 )
 _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who"
-    r"|when|where|should|shall|would|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
+    r"|when|where|should|shall|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
     r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
@@ -112,6 +112,7 @@ def clauses(text: str) -> list[Clause]:
     """The clauses of `text` (lower case). A question covers what follows it up to the end of its sentence."""
     made: list[Clause] = []
     asking: Kind | None = None
+    polite = False
     for start, end, stop in _pieces(text):
         piece = text[start:end]
         if asking and _FRESH.search(piece) and not _ASK.search(piece):
@@ -119,6 +120,9 @@ def clauses(text: str) -> list[Clause]:
         kind = _kind(piece, stop)
         if kind == "state" and asking:
             kind = asking
+        if kind == "ask" and polite and stop == "?" and not _ASK.search(piece.strip()):
+            kind = "state"  # "can you set the rank to 8, alpha to 16?"
+        polite = stop not in (".", "\n", ";", "?", "!") and (polite or bool(_POLITE_VERB.search(piece)))
         made.append(Clause(start, end, piece, kind, stop))
         asking = (
             kind

@@ -104,6 +104,10 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     refused = " ".join(reading.text[one.start : one.end] for one in several if one not in named)
     if name == "experiment_tracker" and named and not any(str(one.value) in refused for one in named):
         several = named  # "not wandb, i prefer comet"
+    if name == "algorithm" and re.search(
+        r"\blora \((?:i\.?e\.? |so |aka )?q-?lora\)|\bq-?lora \((?:4.?bit )?lora\)", reading.text
+    ):
+        several = [one for one in several if one.value == "qlora"] or several
     values = list(dict.fromkeys(_key(one.value) for one in several))
     if len(values) == 1:
         wishes.sets[name] = several[-1].value

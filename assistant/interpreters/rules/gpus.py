@@ -40,7 +40,7 @@ _NODES = re.compile(
 )
 _PATTERN = re.compile(
     rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"
-    rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|der"
+    rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|lonely|single|spare|sole|lone|measly|humble|good old|second-hand|der"
     rf"|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
     rf"(?P<whole>{CARD})(?:s|'s|er|en)?(?![a-z0-9])"
     rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存"

@@ -38,16 +38,18 @@ KEYS: dict[str, str] = {
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off(?:[ _-]?len(?:gth)?)?|context(?:[ _-]?(?:length|window|size"
     r"|len))?|ctx|block[ _-]?size|seq"
     r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
-    r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:row |max )?length|länge",
+    r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
+    r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",
     "learning_rate": r"(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
-    "|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
+    r"|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
     "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at"
     r"|val(?:ue)?|threshold))?"
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
-    "rank": r"lora[ _-]?(?:rank|dim(?:ension)?|r)|rank|rang|rango|r(?=\s*(?:=|:|\s|是|为|取|设为|设成|改成|改为|调到)\s*(?:-?\d|alpha)"
+    "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
+    r"|rango|r(?=\s*(?:=|:|\s|equals|of|是|为|取|设为|设成|改成|改为|调到)\s*(?:-?\d|alpha)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",
@@ -56,7 +58,7 @@ KEYS: dict[str, str] = {
     "save_steps": r"(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
     "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction"
-    "|set[ _-]?size)|validation|val|validat(?:e|ing)(?= (?:on|with|using) (?:the last |about )?\d)"
+    r"|set[ _-]?size)|validation|val|validat(?:e|ing)(?= (?:on|with|using) (?:the last |about )?\d)"
     r"|hold[ -]?out|held[ -]?out"
     r"|validación|validierung(?:s(?:anteil|daten|menge))?|验证集?(?:比例|划分)?",
     "num_cycles": r"(?:num[ _-]?|cosine )?cycles|restarts|zyklen|ciclos|周期(?:数)?",

@@ -39,7 +39,7 @@ UNDO = re.compile(
     r"|it was) (?:a )?mistake|put (?:that|it) back|deshaz(?:lo)?|deshacer|rückgängig(?: machen)?"
     r"|mach das rückgängig|mach (?:den|die|das|es) .{0,30}rückgängig|rückgängig bitte|撤销|撤回|回退)\b.{0,40}$"
     r"|\bundo (?:that|this|it|the last|my last)\b|\brevert (?:that|this"
-    r"|the last)\b|撤销"
+    r"|the last)\b|撤销|撤回|回退|退回上一步"
 )
 BACK_BEFORE = re.compile(
     r"\b(?:go back|return|revert|back|roll ?back|restore)\b.{0,20}\b(?:to )?(?:before|how it was before"

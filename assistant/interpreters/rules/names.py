@@ -40,6 +40,7 @@ _NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
 _RUN_NAME = re.compile(
     rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to"
     rf"| should be)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called"
+    rf"|(?:the |this )?(?:job|run|training|experiment) (?:should be|is|will be|shall be|gets?) (?:called|named)"
     rf"|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a "
     rf"|als )?{_NAME}"
 )
@@ -63,7 +64,8 @@ _TAG_DROP = re.compile(
 )
 _OUTPUT = re.compile(
     r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to|under|in|at)\s)|(?:save|put"
-    r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|write (?:it"
+    r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|(?:the )?(?:adapter"
+    r"|results?|weights|checkpoints?) (?:in|under|to|into|at)(?= (?:[~.]?/|\w+/))|write (?:it"
     r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?"
     r"|保存到)\s*(?:is|to|in|into|under|at|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
 )

@@ -115,13 +115,14 @@ _HELD_OUT = re.compile(
     rf"|des datos|de los datos|der daten"
     rf"|davon|as(?: an?)?|held))*\s(?:for|as|to|para(?: la| el)?|zum|zur|für die|als)\s(?:the |an? )?"
     rf"(?:eval\w*|valid\w*|test\w*|check\w*|prüf\w*|held-?out|hold-?out|dev\b)"
-    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s(?:back |out |aside |apart )?{_SHARE.format('b')}\s(?:back"
-    rf"|out|aside|apart)"
+    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s(?:it |them )?(?:back |out |aside |apart ){_SHARE.format('b')}"
+    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s{_SHARE.format('e')}\s(?:of \w+ )?(?:back|out|aside|apart)"
     rf"|{_SHARE.format('c')}(?:的)?(?:数据)?(?:用来|用于|做|作为|当|留作)(?:验证|评估|测试)"
     rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
 )
 _SINGLE = re.compile(
     r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bonce (?:over|through) (?:the|my) data\b"
+    r"|\b(?:eine (?:einzige )?epoche|una (?:sola |única )?época)\b"
 )
 # "train with 2048 tokens", "fine-tune it at 4096"
 _TOKENS = re.compile(
@@ -130,6 +131,8 @@ _TOKENS = re.compile(
     r"|mit|auf|con|a)\s+(?:only |just |about )?(?:(?P<n>\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?\b(?!\s?(?:per|/|a second))|context|ctx)"
     r"|(?P<bare>1024|2048|4096|8192|16384|32768)(?=\s*(?:$|[,.;)]|and\b|und\b|y\b|it\b)))"
 )
+# "batch 2, 2048 tokens": an item of a list
+_TOKENS_ITEM = re.compile(r"(?:^|[,;]\s*(?:and )?)(\d{3,6}|\d{1,3}\s?k)\s?tokens?(?=\s*(?:$|[,;.]))")
 _STOPS_WHEN = re.compile(
     r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"
     r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
@@ -193,7 +196,7 @@ def _by_action(message: Message) -> list[Found]:
         found.append(Found("gradient_accumulation_steps", count, *hit.span()))
         message.take(*hit.span())
     for hit in message.each(_HELD_OUT):
-        share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"]) if group)
+        share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
         found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
         message.take(*hit.span())
     if stops := _STOPS_WHEN.search(message.text):
@@ -202,6 +205,9 @@ def _by_action(message: Message) -> list[Found]:
         found.append(Found("num_epochs", 1, *hit.span()))
         message.take(*hit.span())
     if not re.search(r"len|ctx|context|cut|longitud|länge|长度", message.free):
+        for hit in message.each(_TOKENS_ITEM):
+            found.append(Found("max_seq_length", slots.convert("max_seq_length", numbers(hit[1])[0]), *hit.span(1)))
+            message.take(*hit.span(1))
         for hit in message.each(_TOKENS):
             group = "n" if hit["n"] else "bare"
             number = numbers(hit[group])[0]
@@ -248,12 +254,18 @@ def _nought(message: Message) -> list[Found]:
     return found
 
 
+_ON_CPU = re.compile(r"(?:^|[\s,])on (?:the |my |a )?(cpu)\b(?=\s*(?:[,.;]|$))")
+_COMPLAINT = re.compile(r"\b(?:slow\w*|instead|not|why|stuck|idle|error|hang\w*|still)\b")
+
+
 def _here(message: Message) -> list[Found]:
     """ "use the CPU", "train on this machine": where it is to run, asked for and not merely told."""
     found = []
     for hit in message.each(_PROCESSOR):
         place = next(group for group in range(1, 5) if hit[group])
         found.append(Found("gpu", "CPU", *hit.span(place)))
+    for hit in message.each(_ON_CPU) if not found and not _COMPLAINT.search(message.text) else ():
+        found.append(Found("gpu", "CPU", *hit.span(1)))
     for hit in message.each(_THIS_MACHINE):
         found.append(Found("provider", "local", *hit.span(1)))
     return found

@@ -13,7 +13,7 @@ from typing import Any
 
 from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, targets, words
 from assistant.interpreters.rules.clauses import Clause, at, clauses
-from assistant.interpreters.rules.lexicon import INTEGERS, WARMUP
+from assistant.interpreters.rules.lexicon import INTEGERS, KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
 from assistant.interpreters.rules.numbers import Number
 from assistant.interpreters.rules.slots import Found
@@ -33,8 +33,9 @@ _AT = re.compile(r"(?:\b(?:at|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
 # "packing? no": who asks and answers himself states.
 _ANSWERED = re.compile(
     r"((?:^|[.,;!]\s*)(?:(?:and|the|experiment|gradient|early|double) )*[\w-]+(?: stopping| checkpointing"
-    r"| quantization)?)\?"
-    r"(?=\s*(?:no|nope|nah|yes|yep|none|off|on|sure|nein|ja|sí)\b)",
+    r"| quantization)?)\?(?=\s*(?:no|nope|nah|yes|yep|none|off|on|sure|nein|ja|sí)\b)"
+    r"|((?:^|[.,;!]\s*)(?!(?:what|how|why|is|are|should|which|can|could|do|does|und|y|and what)\b)(?:[\w-]+ ){0,2}[\w-]+)\?"
+    r"(?=\s*\d[\d.]*(?:e-?\d+)?k?%?\s*(?:[.,;!]|$))",
     re.I,
 )
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
@@ -65,7 +66,7 @@ def read(
 ) -> Reading:
     """The reading of message `raw`. `values`: the plan; `chosen`: the user's choices; `pending`: fields asked about;
     `subject`: the numeric field spoken of last, which "make it 8" means."""
-    message = Message(_ANSWERED.sub(lambda hit: f"{hit[1]}:", mend(normalise(raw))))
+    message = Message(_ANSWERED.sub(lambda hit: f"{hit[1] or hit[2]}:", mend(normalise(raw))))
     reading = Reading(message.text, clauses(message.text))
     message.take_all(_ERROR_STRING)
     message.take_all(_QUOTED_ERROR)
@@ -81,26 +82,37 @@ def read(
         reading.found.append(dataset)
     reading.found += targets.modules(message, chosen.get("target_modules"))
     reading.found += phrases.phrases(message, values, subject)
-    reading.facts = masks.facts_first(message)
-    reading.limits = limits(message.text, reading.facts.pop("usd", None))
-    reading.cards, reading.generic = gpus.cards(message, reading.parts)
-    reading.memory = masks.sizes(message)
+    _hardware(reading, message)
     card = reading.cards[0].card if reading.cards else str(chosen.get("gpu") or "")
     reading.found += words.named(message, dict(chosen), card)
     if not any(one.field == "algorithm" for one in reading.found):
         reading.found += scripts[:1]
+    _numbers(reading, message, values, subject)
+    reading.found.sort(key=lambda one: one.start)
+    return reading
+
+
+def _hardware(reading: Reading, message: Message) -> None:
+    """Facts, limits, cards and memory: most digits are theirs."""
+    reading.facts = masks.facts_first(message)
+    reading.limits = limits(message.text, reading.facts.pop("usd", None))
+    reading.cards, reading.generic = gpus.cards(message, reading.parts)
+    reading.memory = masks.sizes(message)
+
+
+def _numbers(reading: Reading, message: Message, values: Mapping[str, Any], subject: str | None) -> None:
+    """What is left: relations to the plan, then every number to its owner."""
     reading.keeps_effective = relations.keeps_effective(message)
     last = phrases.last_key(message.free) or subject
+    places = [(hit.start(), field_of(hit)) for hit in KEY.finditer(message.free)]
     reading.found += alike.related(message, values)
     reading.found += relations.related(message, values, last)
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
-    reading.loose = _it(reading, message, last)
+    reading.loose = _it(reading, message, places, subject)
     spoken = len(message.text.split()) > 3 or subject is None
     if spoken and not any(one.field == "learning_rate" for one in reading.found):
         reading.loose = _rate(reading, message)
-    reading.found.sort(key=lambda one: one.start)
-    return reading
 
 
 def _rate(reading: Reading, message: Message) -> list[Number]:
@@ -122,10 +134,11 @@ def _small(number: Number, message: Message) -> bool:
     return "e-" in said and 1e-7 <= number.value <= 5e-3
 
 
-def _it(reading: Reading, message: Message, last: str | None) -> list[Number]:
+def _it(reading: Reading, message: Message, places: list[tuple[int, str]], subject: str | None) -> list[Number]:
     """ "warm-up longer than the run. make it 5%": a number after a change word belongs to the subject before it."""
     left = []
     for number in reading.loose:
+        last = next((name for start, name in reversed(places) if start < number.start), subject)
         if last and slots.CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
             name = slots.warmup(number) if last in (WARMUP, "warmup_steps", "warmup_ratio") else last
             name = "learning_rate" if _small(number, message) and last in INTEGERS else name

@@ -37,7 +37,7 @@ _UP = re.compile(
     r"\b(?:raise|increase|higher|larger|bigger|more|up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b|[升增大高加]"
 )
 _MORE = re.compile(
-    r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra "
+    r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|(?<!nur )noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra "
     r"|additional |mehr |más )?|\b)(?P<key>epochs?|epochen?|épocas?|steps|gpus?|cards?)(?P<tail> (?:more|extra"
     r"|mehr|más))?"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
@@ -138,7 +138,13 @@ def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
         gap = message.free[left.end() : right.start()]
         tail = message.free[right.end() : right.end() + 14]
         factor = _gap_factor(gap, tail)
-        if re.match(r"\s*[=:]\s*\d", message.free[right.end() :]) and not _EQUAL.fullmatch(gap):
+        own = numbers(message.free[right.end() : right.end() + 10])
+        if (
+            own
+            and own[0].start <= 3
+            and not re.search(r"twice|double|half|triple|doppel|doble", gap)
+            and not _EQUAL.fullmatch(gap)
+        ):
             continue  # "batch=4 x accum=8" are two values
         if factor is None or {target, source} & {EFFECTIVE, WARMUP} or target == source:
             continue
@@ -189,6 +195,10 @@ def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> li
     for clause in _CLAUSE.finditer(message.free):
         text = clause[0]
         factor, span = _factor(text)
+        if factor is not None and re.match(
+            r"\s*(?:(?:in|by) half)?\s*(?:down |up )?(?:to|auf|a|=)\s*\d", text[span[1] :]
+        ):
+            continue  # "cut in half to 1024" says the value itself
         if factor is None or re.search(r"\bhalf[- ](?:precision|of|my|the gpus)\b|normal|usual", text):
             continue
         keys = [hit for hit in KEY.finditer(text) if field_of(hit) not in (EFFECTIVE,)]

@@ -53,11 +53,21 @@ class Item:
     change: bool = False
 
 
+_BOUND = re.compile(
+    r"\s*(?:is |of |at )?(?:above|below|over|under|greater than|larger than|more than|less than|higher than|lower than|>|<)=?\s*$"
+)
+
+
 def items(text: str) -> list[Item]:
     """Names and numbers of `text` (lower case, what was taken blanked out), in order."""
     keys = [Item(*found.span(), key=field_of(found)) for found in KEY.finditer(text)]
     covered = [(key.start, key.end) for key in keys]
-    loose = [n for n in numbers(text) if not any(a <= n.start < b for a, b in covered)]
+    loose = [
+        n
+        for n in numbers(text)
+        if not any(a <= n.start < b for a, b in covered)
+        and not any(_BOUND.fullmatch(text[key.end : n.start]) for key in keys if key.end <= n.start <= key.end + 16)
+    ]
     merged = _merge([Item(n.start, n.end, number=n) for n in loose], keys, text)
     return sorted([*keys, *merged], key=lambda item: item.start)
 
@@ -91,7 +101,8 @@ def _join(left: Item, right: Item, keys: list[Item], text: str) -> Item | None:
         r"(?:instead of|rather than|statt|anstatt|en vez de)\s+(?:the )?[\w ]{1,24}$",
         text[max(0, left.start - 44) : left.start],
     )
-    if _OR.match(gap) and not old and not owned and TAKEN not in gap:
+    alike = not (left.number and right.number) or (left.number.value < 1) == (right.number.value < 1)
+    if _OR.match(gap) and not left.change and alike and not old and not owned and TAKEN not in gap:
         before = left.options or ((left.number,) if left.number else ())
         return replace(wide, options=(*before, right.number)) if right.number else None
     return None

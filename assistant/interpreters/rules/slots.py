@@ -237,7 +237,13 @@ def _apposed(
         place = row.index(item)
         before = row[place - 1] if place else None
         alone = re.fullmatch(r"\W*(?:at |with |to )?\W*", at(parts, item.start).text.replace(_said(item, parts), "", 1))
-        if before and before.key and before.start not in bound and alone and at(parts, before.start).kind == "state":
+        if (
+            before
+            and before.key
+            and before.start not in bound
+            and (alone or item.change)
+            and at(parts, before.start).kind == "state"
+        ):
             found.append(_found(before, item))
         else:
             left.append(item)

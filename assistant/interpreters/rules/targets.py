@@ -24,7 +24,7 @@ _ALL_LINEAR = re.compile(
 )
 _ATTENTION = re.compile(
     r"\b(?:only |just )?(?:the )?attention (?:layers?|modules?|projections?|parameters?|params|weights?|matrices|blocks?)(?: only)?\b"
-    r"|只.{0,3}注意力层?|\bcapas de atención\b|\battention-?schichten\b"
+    r"|\battention only\b|\b(?:only|just) attention\b|只.{0,3}注意力层?|\bcapas de atención\b|\battention-?schichten\b"
 )
 # "lora on q and v", "target q,k,v,o", "(gate, up, down)": projections by their letters and short names.
 _SHORT = r"(?:[qkvo]|gate|up|down)"

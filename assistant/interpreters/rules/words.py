@@ -51,7 +51,7 @@ QUANTIZATION = {
     r"|\bfour[- ]bit\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
     "fp4": r"\bfp-?4\b",
     "int8": r"\bint-?8\b|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?"
-    "|\beight[- ]bit\b"
+    r"|\beight[- ]bit\b"
     r"|8\s?比特|8\s?位(?:量化)?",
     "none": r"\b(?:no|without(?: any)?|skip|drop|remove|disable|turn off|ohne|keine?"
     "|sin) (?:the )?(?:quanti[sz](?:ation"
@@ -68,9 +68,9 @@ SCHEDULER = {
     "cosine_with_restarts": r"\bcosine[- _]?(?:annealing )?(?:with|w/)?[- _]?(?:hard )?(?:warm )?restarts\b",
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
     "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b|\bcosine-?plan\b",
-    "linear": r"\blinear(?:e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
+    "linear": r"\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
-    "|is )?constant\b"
+    r"|is )?constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
 }
 PROVIDER = {
@@ -113,7 +113,7 @@ OPTIM = {
 }  # fmt: skip
 SWITCHES = {
     "gradient_checkpointing": r"\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b"
-    "|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
+    r"|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
     r"|\bgc\b(?= (?:on|off|yes|no))",
     "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b"
     "|早停|提前停止"
@@ -121,7 +121,7 @@ SWITCHES = {
     r"|loss)[\w ]{0,20}(?:flat|stops|doesn'?t|no longer)",
     "packing": r"\b(?:sequence |sample )?packing\b|\bpack (?:the )?(?:short )?(?:examples|sequences|rows)\b|样本打包",
     "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化"
-    "|\bdoble cuantizaci[oó]n\b"
+    r"|\bdoble cuantizaci[oó]n\b"
     r"|\bdoppelte quantisierung\b",
 }
 BF16_LESS = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0)\b", re.I)
