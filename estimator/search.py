@@ -181,7 +181,7 @@ def _candidates(config: TrainingConfig, spec: ModelSpec, gpu: str | Gpu, known: 
         tries.append(_smaller_batch(config, largest_batch(config, spec, gpu, **known) or 1))
     if config.dropout:
         tries.append(({"dropout": 0.0}, "no dropout: a little more risk of overfitting on small data"))
-    if not config.quantization and config.algorithm != "pissa":
+    if not config.quantization:
         tries.append(_four_bit(config))
     sequence = largest_sequence(config, spec, gpu, **known) or 512
     if sequence < config.max_seq_length:

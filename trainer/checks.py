@@ -39,8 +39,8 @@ class Contradiction(NamedTuple):
 def contradictions(values: Mapping[str, Any], *, on_cpu: bool = False) -> list[Contradiction]:
     """Every pair of `values` (by field name; absent = not chosen) that cannot train together.
 
-    `on_cpu`: the run has no GPU. Sources: peft 0.21 and bitsandbytes 0.50 behaviour, measured (PiSSA raises on a
-    quantized base; int8 with DoRA fails at the first forward on a CPU).
+    `on_cpu`: the run has no GPU. Sources: peft 0.21 and bitsandbytes 0.50 behaviour, measured (PiSSA raises on an
+    int8 base; int8 with DoRA fails at the first forward on a CPU).
     """
     return [problem for rule in _RULES if (problem := rule(values, on_cpu))]
 
@@ -55,13 +55,13 @@ def _qlora_needs_bits(values: Mapping[str, Any], on_cpu: bool) -> Contradiction 
     )
 
 
-def _pissa_needs_full_precision(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
-    if values.get("algorithm") != "pissa" or not values.get("quantization"):
+def _pissa_takes_no_int8(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
+    if values.get("algorithm") != "pissa" or values.get("quantization") != "int8":
         return None
     return Contradiction(
         ("algorithm", "quantization"),
-        f"PiSSA starts from an SVD of the base's weights, which peft refuses on a {values['quantization']} base.",
-        "Use PiSSA without quantization, or QLoRA (nf4) if memory is short.",
+        "PiSSA starts from an SVD of the base's weights, which peft refuses on an int8 base.",
+        "Use PiSSA with nf4 (only what is left beside its components is quantized), or without quantization.",
     )
 
 
@@ -108,7 +108,7 @@ def _restarts_are_whole(values: Mapping[str, Any], on_cpu: bool) -> Contradictio
 
 _RULES = (
     _qlora_needs_bits,
-    _pissa_needs_full_precision,
+    _pissa_takes_no_int8,
     _int8_dora_needs_a_gpu,
     _early_stopping_needs_validation,
     _one_warmup,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,6 +167,13 @@ def load_base(name: str, config: TrainingConfig, where: Hardware) -> PreTrainedM
         ) from error
 
 
+def ready_to_train(name: str, config: TrainingConfig, where: Hardware, start: Path) -> PeftModel:
+    """The base with a fresh adapter on it. PiSSA on a 4-bit base takes the residual-base recipe (see `_pissa_on_bits`)."""
+    if config.algorithm == "pissa" and config.quantization:
+        return _pissa_on_bits(name, config, where, start)
+    return attach(load_base(name, config, where), config, start)
+
+
 def attach(base: PreTrainedModel, config: TrainingConfig, start: Path) -> PeftModel:
     """`base` with a fresh adapter. PiSSA's starting point is saved under `start`: the conversion at the end needs it."""
     _check_targets(base, config.target_modules)
@@ -184,6 +192,28 @@ def save_adapter(model: PeftModel, config: TrainingConfig, folder: Path, start: 
 
 def _asks_for_cpu(config: TrainingConfig) -> bool:
     return (config.gpu or "").upper() == "CPU"
+
+
+def _pissa_on_bits(name: str, config: TrainingConfig, where: Hardware, start: Path) -> PeftModel:
+    """Split the base in full precision, in memory, and quantize only what is left beside its principal components.
+
+    The residual lies on the disk for a moment: quantized weights are made while they are loaded. The converted adapter
+    belongs on the untouched base like any other.
+    """
+    whole = load_base(name, config.model_copy(update={"quantization": None}), Hardware("cpu", where.precision))
+    revision = getattr(whole.config, "_commit_hash", None)
+    residual = start.with_name("residual")
+    with together.first_one_first() as first:
+        if first:
+            attach(whole, config, start).unload().save_pretrained(str(residual))
+    base = load_base(str(residual), config, where)
+    together.wait()
+    if first:
+        shutil.rmtree(residual)
+    tuned = PeftModel.from_pretrained(base, str(start), is_trainable=True)
+    tuned.peft_config["default"].base_model_name_or_path = name
+    tuned.config._commit_hash = revision
+    return tuned
 
 
 def _optimisation(config: TrainingConfig) -> dict[str, Any]:

@@ -75,10 +75,9 @@ def _attempt(
     job: Job, start: Checkpoint | None, emit: Emit, stop: StopRequest, trackers: list[TrainerCallback]
 ) -> Trained | None:
     emit(Stage(name="loading the model"))
-    base = model.load_base(job.base, job.config, job.where)
-    tuned = model.attach(base, job.config, job.start)
+    tuned = model.ready_to_train(job.base, job.config, job.where, job.start)
     outcome = _run(job, tuned, start, emit, stop, trackers)
-    return outcome and Trained(tuned, getattr(base.config, "_commit_hash", None), outcome)
+    return outcome and Trained(tuned, getattr(tuned.config, "_commit_hash", None), outcome)
 
 
 def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequest) -> None:

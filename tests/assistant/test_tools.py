@@ -86,7 +86,7 @@ def test_full_fine_tuning_is_refused_with_the_menu(spoken):
 @pytest.mark.parametrize(
     ("first", "second", "kept"),
     [
-        ({"quantization": "nf4"}, {"algorithm": "pissa"}, {"quantization": "nf4"}),
+        ({"quantization": "int8"}, {"algorithm": "pissa"}, {"quantization": "int8"}),
         ({"algorithm": "dora"}, {"quantization": "int8"}, {"algorithm": "dora"}),
         ({"algorithm": "qlora"}, {"quantization": None}, {"algorithm": "qlora"}),
         ({"validation_split": 0}, {"early_stopping": True}, {"validation_split": 0.0}),

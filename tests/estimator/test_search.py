@@ -90,4 +90,4 @@ def test_what_fits_needs_no_change_and_what_never_fits_has_none(qlora: TrainingC
 
 def test_a_change_that_contradicts_the_plan_is_an_error() -> None:
     with pytest.raises(ConfigError, match="does not go"):
-        changed(TrainingConfig(algorithm="pissa"), {"quantization": "nf4"})
+        changed(TrainingConfig(algorithm="pissa"), {"quantization": "int8"})

@@ -19,12 +19,15 @@ ALGORITHMS = [
     {"algorithm": "rslora"},
     {"algorithm": "dora"},
     {"algorithm": "pissa"},
+    {"algorithm": "pissa", "quantization": "nf4"},
     {"algorithm": "qlora"},
     {"algorithm": "qlora", "quantization": "fp4", "double_quantization": False},
     {"algorithm": "lora", "quantization": "int8"},
     {"algorithm": "dora", "quantization": "nf4"},
     {"algorithm": "rslora", "quantization": "int4"},
+    {"algorithm": "rslora", "quantization": "int8"},
     {"algorithm": "lora", "gradient_checkpointing": True, "precision": "bf16"},
+    {"algorithm": "dora", "quantization": "fp4", "gradient_checkpointing": True},
 ]
 
 

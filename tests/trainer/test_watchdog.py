@@ -1,4 +1,4 @@
-"""A step that hangs for real: every thread's stack in the log, a word, an exit code that says the machine is to blame."""
+"""A step that hangs for real: every thread's stack in the log, a word, and an exit code that says whose fault it was."""
 
 import os
 import signal
@@ -82,3 +82,20 @@ def test_a_stopped_data_worker_is_noticed(hung):
     folder, code, events = hung(hang, workers=1)
     log = ended_with_a_word(folder, code, events)
     assert "dataloader.py" in log
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"base_model": "someone/some-model"}, 33),  # no network here: the machine's fault, worth another try
+        ({"base_model": "/no/such/folder"}, 1),
+        ({"dataset": "/no/such/file.jsonl"}, 1),
+        ({"precision": "fp16", "gpu": "CPU"}, 1),
+    ],
+)
+def test_the_exit_code_tells_the_machines_fault_from_the_users(tmp_path, config_for, values, code):
+    import trainer.train  # noqa: F401  once, before the forks
+
+    folder = forked.prepare(tmp_path / "run", config_for(**values))
+    assert forked.train(folder) == code
+    assert forked.events(folder)[-1].kind == "failed"
