@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.knowledge.models import KnownModel, by_id
-from assistant.plan import card_of
+from assistant.plan import TOKENS_PER_ROW, card_of
 from assistant.services import Services
 from assistant.state import ChatState, ToolCall
 from estimator import Estimate, ModelSpec, estimate, find_gpu, gpus
@@ -18,7 +18,6 @@ from estimator.search import compare
 from trainer.errors import StudioError
 from trainer.presets import Job, resolve
 
-TOKENS_PER_ROW = 200  # assumed while no file is here, and said
 ROWS = 1000  # the amount a time is given for while nobody has said how many
 PATIENT_HOURS = 3.0  # a first run on a CPU should end the same afternoon
 RENTED = ("L4", "A10G", "RTX 3090", "RTX 4090")  # 24 GB: room for a 7B base in 4 bits
@@ -28,13 +27,15 @@ _FILE = Path(__file__).parent / "knowledge" / "starts.json"
 class Told(BaseModel):
     """What the user has told about themselves: advice goes by it, the plan does not.
 
-    rows: training examples · task: a key of starts.json · kept_in: where the examples are now (excel, pdf, ...) ·
+    rows: training examples · tokens_per_row: of one, on average · task: a key of starts.json ·
+    kept_in: where the examples are now (excel, pdf, ...) ·
     vram_gib: memory of a card whose name was not said
     """
 
     model_config = ConfigDict(extra="ignore")
 
-    rows: int | None = None
+    rows: int | None = Field(None, gt=0)
+    tokens_per_row: int | None = Field(None, gt=0)
     task: str | None = None
     kept_in: str | None = None
     vram_gib: float | None = None
@@ -114,7 +115,7 @@ def _rented(ladder: list[KnownModel], told: Told, state: ChatState) -> Start | N
     )
     rows = compare(
         config, _spec(model), gpus=RENTED, budget_usd=limits.get("budget_usd"), deadline_hours=limits.get("max_hours"),
-        rows=_rows(told), tokens_per_row=TOKENS_PER_ROW,
+        rows=_rows(told), tokens_per_row=_tokens(told),
     )  # fmt: skip
     best = next((row for row in rows if "recommended" in row.why), None)
     if best is None or best.offer is None:
@@ -144,13 +145,17 @@ def _estimate(
 ) -> Estimate | None:
     try:
         config = resolve({"base_model": model.id, **choices}, job)
-        return estimate(config, _spec(model), card, rows=_rows(told), tokens_per_row=TOKENS_PER_ROW, **known)
+        return estimate(config, _spec(model), card, rows=_rows(told), tokens_per_row=_tokens(told), **known)
     except StudioError:
         return None
 
 
 def _rows(told: Told) -> int:
     return told.rows or ROWS
+
+
+def _tokens(told: Told) -> int:
+    return told.tokens_per_row or TOKENS_PER_ROW
 
 
 def _spec(model: KnownModel) -> ModelSpec:

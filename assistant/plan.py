@@ -21,6 +21,7 @@ from trainer.presets import Job, missing, resolve
 if TYPE_CHECKING:
     from assistant.services import Services
 
+TOKENS_PER_ROW = 200  # assumed while neither a file nor the user says, and said
 PLAN_FIELDS = ("choices", "templates", "model", "dataset", "constraints", "tried")
 COMFORTABLE = 0.85  # of the card: closer than this, speed is not worth the risk of running out of memory
 PROVIDER_NAMES = {
@@ -152,6 +153,8 @@ def estimate_arguments(state: ChatState, services: Services) -> dict[str, Any]:
     known: dict[str, Any] = {"cores": machine.cores}
     if report:
         known |= {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
+    elif state.told.get("rows"):
+        known |= {"rows": state.told["rows"], "tokens_per_row": state.told.get("tokens_per_row") or TOKENS_PER_ROW}
     if card_of(state.choices, machine) == "CPU":
         known["available_gib"] = machine.ram_gib
     return known

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from assistant.advice import TOKENS_PER_ROW, Start, Told, task_words
+from assistant.advice import Start, Told, task_words
 from assistant.answers import table as topics
 from assistant.answers_job import rows_verdict
-from assistant.plan import PROVIDER_NAMES
+from assistant.plan import PROVIDER_NAMES, TOKENS_PER_ROW
 from assistant.replies.estimate import range_of
 from assistant.state import ChatState
 
@@ -26,6 +26,12 @@ def advised(told: Told, found: list[Start], state: ChatState) -> str:
     return "\n\n".join(part for part in [*parts, _question(found, state)] if part)
 
 
+def reckoned(told: Told) -> str:
+    """Said once when the amount of data is told before the data is here."""
+    each = f"{told.tokens_per_row:,}" if told.tokens_per_row else f"about {TOKENS_PER_ROW} (a guess)"
+    return f"{told.rows:,} rows of {each} tokens: I reckon with that until your data is here."
+
+
 def _understood(told: Told) -> str:
     known = [task_words(told.task).get("title", "")]
     known += [f"{told.rows:,} examples"] if told.rows else []
@@ -40,7 +46,7 @@ def _ways(told: Told, found: list[Start]) -> str:
         return "Tell me your graphics card, or which model you have in mind, and I work out what fits."
     amount = "your rows" if told.rows else f"each {found[0].rows:,} rows"
     head = "This is how I would start" if len(found) == 1 else "Two ways to start"
-    assumed = f"(the numbers are for {amount}, if a row has about {TOKENS_PER_ROW} tokens)"
+    assumed = f"(the numbers are for {amount}, if a row has about {told.tokens_per_row or TOKENS_PER_ROW} tokens)"
     guessed = ""
     if told.vram_gib and found[0].card != "CPU" and not _is_rented(found[0]):
         guessed = f"\n\nI count your card as an {found[0].card}; tell me its name and I reckon with that."

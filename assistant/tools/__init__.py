@@ -22,7 +22,7 @@ from assistant.state import ChatState
 from assistant.tools.base import Outcome, Tool
 from assistant.tools.estimate import EstimatePlan, estimate_plan
 from assistant.tools.lookup_model import LookupModel, Recheck, lookup_model, recheck
-from assistant.tools.recommend import Recommend, recommend
+from assistant.tools.recommend import Recommend, TellData, recommend, tell_data
 from assistant.tools.validate_dataset import ValidateDataset, validate_dataset
 
 
@@ -47,6 +47,7 @@ TOOLS: dict[str, Tool] = {
         _tool(explain.Explain, explain.explain),
         _tool(EstimatePlan, estimate_plan, "estimate"),
         _tool(Recommend, recommend),
+        _tool(TellData, tell_data),
         _tool(diagnose.Diagnose, diagnose.diagnose),
         _tool(diagnose.ApplyRemedy, diagnose.apply_remedy),
         _tool(talk.ShowPlan, talk.show_plan),

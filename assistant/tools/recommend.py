@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from assistant.advice import Told, starts
 from assistant.replies import advice as words
@@ -16,6 +16,18 @@ class Recommend(Told):
 
     task: str | None = Field(None, description="chat, style, code, classify, extract, summarise or translate.")
     kept_in: str | None = Field(None, description="Where the examples are now: excel, document, export or database.")
+
+
+class TellData(BaseModel):
+    """The user says how much data there is before it is here: rows, and tokens a row where they know."""
+
+    rows: int = Field(gt=0)
+    tokens_per_row: int | None = Field(None, gt=0)
+
+
+def tell_data(args: TellData, state: ChatState, services: Services) -> Outcome:
+    told = {**state.told, **args.model_dump(exclude_none=True)}
+    return Outcome({"told": told}, words.reckoned(Told.model_validate(told)))
 
 
 def recommend(args: Recommend, state: ChatState, services: Services) -> Outcome:

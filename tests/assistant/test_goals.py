@@ -106,3 +106,19 @@ def test_this_machines_own_card_is_used(assistant):
     reply = assistant.say("t", "i want a chatbot for our 3000 support tickets")
     assert "your RTX 4090" in reply.text
     assert "rented" not in reply.text
+
+
+def test_data_told_of_is_reckoned_with_until_it_is_here(assistant, faq):
+    said = assistant.say("t", "mistral 7b, qlora on a 3090 at vast, 5000 rows of about 400 tokens")
+    assert "5,000 rows of 400 tokens" in said.text
+    assert assistant.choices("t").keys() == {"base_model", "algorithm", "provider", "gpu", "num_gpus"}
+    costs = assistant.say("t", "how long will it take and what does it cost?").text
+    assert "can't say" not in costs
+    assert "$" in costs
+    assistant.say("t", f"the data is {faq.name}")
+    assert "reckon" not in assistant.say("t", "in fact it has 300 rows").text
+
+
+def test_somebody_elses_rows_are_not_reckoned_with(assistant):
+    reply = assistant.say("t", "my colleague's run took 8 hours with 41k rows on 4 a100s")
+    assert "tell_data" not in [call.tool for call in reply.calls]

@@ -95,7 +95,9 @@ class RuleInterpreter:
         calls += asked(wishes, turn, reading)
         if ill is None:
             calls += moves.anywhere(plain, turn.state, turn.run_active) if not wishes.sets else _shows(plain)
-            calls += _asks(plain, reading, wishes, turn)
+            found = _asks(plain, reading, wishes, turn)
+            told = None if any(call.tool == "recommend" for call in found) else goals.tells(plain, reading, turn)
+            calls += [*([told] if told else []), *found]
             if not wishes.sets and not any(call.tool in ("explain", "estimate", "recommend") for call in calls):
                 calls += vague.vague(plain, turn.values)
         if wishes.sets and moves.chooses(plain):
@@ -126,12 +128,14 @@ def _for_the_plan(calls: list[ToolCall], plain: str, wishes: Wishes) -> bool:
 
 def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     """What is asked; somebody who tells what they want gets a place to start instead of a general word about models."""
+    if not wishes.sets and (about := goals.converts(plain)):
+        return [about]
     if not wishes.sets and (near := nearest(plain)) and near[0][1] >= CERTAIN:
         return [ToolCall(tool="explain", args={"topics": [near[0][0]], "question": turn.message[:500]})]
     found = questions(plain, reading, wishes, turn)
     if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
         return [*(call for call in found if call.args.get("topics") != ["base_model"]), wanted]
-    return found or ([about] if not wishes.sets and (about := goals.converts(plain)) else [])
+    return found
 
 
 def _answers_doctor(wishes: Wishes) -> bool:

@@ -65,6 +65,9 @@ _KEPT_IN: tuple[tuple[str, str], ...] = (
 _AMOUNT = re.compile(
     r"(?<![\w.$])(\d[\d.,]*\s?k?)\s+(?:[^\s\d]+\s+){1,3}?(?:rows|pairs|examples|samples|entries|lines|records)\b"
 )
+_TOKENS_EACH = re.compile(
+    r"(?:of|with|at|averag\w*|,|each|à|de|mit|con)\s+(?:about |around |roughly |~ ?|some )?(\d[\d.,]*\s?k?)\s?tok(?:en)?s?\b"
+)
 _CONVERTS = re.compile(
     r"\b(?:how|can|could|do|does|convert|export|save|turn|get|read|take|accept|support|open|use|upload|work with)\b"
 )
@@ -90,6 +93,20 @@ def converts(plain: str) -> ToolCall | None:
     ):
         return None
     return ToolCall(tool="explain", args={"topics": [f"from_{place}"], "question": plain[:500]})
+
+
+def tells(plain: str, reading: Reading, turn: Turn) -> ToolCall | None:
+    """ "5000 rows of about 400 tokens", stated before any data is here: the estimates reckon with it."""
+    rows = reading.facts.get("rows")
+    if (
+        not rows
+        or turn.state.choices.get("dataset")
+        or any(part.kind in ("theirs", "what_if") for part in reading.parts)
+    ):
+        return None
+    each = _TOKENS_EACH.search(plain)
+    tokens = count_of(each[1]) if each else None
+    return ToolCall(tool="tell_data", args={"rows": rows} | ({"tokens_per_row": tokens} if tokens else {}))
 
 
 def _told(plain: str, reading: Reading) -> dict[str, Any]:
