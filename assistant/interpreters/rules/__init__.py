@@ -128,14 +128,14 @@ def _for_the_plan(calls: list[ToolCall], plain: str, wishes: Wishes) -> bool:
 
 def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     """What is asked; somebody who tells what they want gets a place to start instead of a general word about models."""
+    if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
+        others = questions(plain, reading, wishes, turn)
+        return [*(call for call in others if call.args.get("topics") != ["base_model"]), wanted]
     if not wishes.sets and (about := goals.converts(plain)):
         return [about]
     if not wishes.sets and (near := nearest(plain)) and near[0][1] >= CERTAIN:
         return [ToolCall(tool="explain", args={"topics": [near[0][0]], "question": turn.message[:500]})]
-    found = questions(plain, reading, wishes, turn)
-    if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
-        return [*(call for call in found if call.args.get("topics") != ["base_model"]), wanted]
-    return found
+    return questions(plain, reading, wishes, turn)
 
 
 def _answers_doctor(wishes: Wishes) -> bool:

@@ -42,6 +42,7 @@ _WHICH = re.compile(
     r"|\bbest (?:base )?model\b|(?:推荐|建议).{0,8}(?:模型|什么)|(?:用|选)(?:哪个|什么)模型"
     r"|\bqué modelo\b.{0,30}\b(?:recomiend|uso|usar|elijo|mejor|debo)|\bwelches modell\b|\bwas empf(?:iehl|ehl)"
 )
+_ABOUT_US = re.compile(r"\bmodels? (?:are|do|did) you\b(?! (?:recommend|suggest|advise|think))")
 _TASKS: tuple[tuple[str, str], ...] = (
     ("classify", r"\bclassif\w*|\bcategori[sz]\w*|\bsort(?:s|ing)? (?:\w+ ){0,4}(?:into|by)\b|\bsentiment"
      r"|\blabels? (?:\w+ ){0,3}(?:as|into)\b"
@@ -75,7 +76,7 @@ _CONVERTS = re.compile(
 
 def goal(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> ToolCall | None:
     """`recommend` with what was told, when the message says what somebody wants or asks for a model; else None."""
-    if wishes.model or wishes.model_options or turn.run_active:
+    if wishes.model or wishes.model_options or turn.run_active or _ABOUT_US.search(plain):
         return None
     which = bool(_WHICH.search(plain)) and not reading.models
     if not which and (turn.state.choices.get("base_model") or not (_WANTS.search(plain) or _WHERE.search(plain))):
