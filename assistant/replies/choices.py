@@ -178,10 +178,23 @@ def cannot_choose(fields: Iterable[str], services: Services) -> str:
 
 def undone(now: dict[str, Any], before: dict[str, Any]) -> str:
     """What an undo changed, as a small diff."""
-    names = sorted({*now, *before}, key=lambda n: (step_of(n), n))
-    lines = [f"- {TrainingConfig.model_fields[n].title}: {_or_open(now, n)} → {_or_open(before, n)}"
-             for n in names if now.get(n) != before.get(n)]  # fmt: skip
+    lines = [f"- {line}" for line in _differences(now, before)]
     return "Taken back:\n" + "\n".join(lines) if lines else "Taken back."
+
+
+def changes(made: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
+    """`made`: (choices after, choices before) of each change, newest first."""
+    if not made:
+        return "Nothing has been changed in this plan yet."
+    lines = [f"{n}. {'; '.join(_differences(before, after))}" for n, (after, before) in enumerate(made, 1)]
+    back = "Say *undo* to take the newest back, or *go back to before I changed the model*."
+    return "What you changed, newest first:\n" + "\n".join(lines) + f"\n\n{back}"
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    names = sorted({*old, *new}, key=lambda n: (step_of(n), n))
+    return [f"{TrainingConfig.model_fields[n].title}: {_or_open(old, n)} → {_or_open(new, n)}"
+            for n in names if old.get(n) != new.get(n)]  # fmt: skip
 
 
 def _or_open(choices: dict[str, Any], name: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice, pairwise
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from assistant import replies
 from assistant.plan import PLAN_FIELDS, plan_update
@@ -13,7 +14,10 @@ from assistant.review import plan_table
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
 from assistant.tools.base import Outcome
+from assistant.tools.parameters import SetParameters, set_parameters
 from trainer.config import STEPS, TrainingConfig, step_of
+
+SHOWN_CHANGES = 20
 
 
 class Remember(BaseModel):
@@ -36,13 +40,26 @@ def show_plan(args: ShowPlan, state: ChatState, services: Services) -> Outcome:
 
 
 class Undo(BaseModel):
-    """Take the last change of the plan back."""
+    """Take the last change of the plan back, or several."""
+
+    steps: int = Field(1, ge=1, le=50)
 
 
 def undo(args: Undo, state: ChatState, services: Services) -> Outcome:
-    if (before := _version(state.parent, services)) is None:
-        return Outcome(note=replies.nothing_to_undo())
-    return _restored(before, state)
+    earlier = list(islice(_ancestors(state, services), args.steps))
+    return _restored(earlier[-1], state) if earlier else Outcome(note=replies.nothing_to_undo())
+
+
+class ShowChanges(BaseModel):
+    """What the user changed in the plan so far, newest first; changes nothing."""
+
+    last: bool = Field(False, description="Only the newest change.")
+
+
+def show_changes(args: ShowChanges, state: ChatState, services: Services) -> Outcome:
+    versions = [state, *islice(_ancestors(state, services), 1 if args.last else SHOWN_CHANGES)]
+    made = [(after.choices, before.choices) for after, before in pairwise(versions) if after.choices != before.choices]
+    return Outcome(note=replies.changes(made))
 
 
 class GoBack(BaseModel):
@@ -50,15 +67,26 @@ class GoBack(BaseModel):
 
     to: str = ""
     before: bool = False
+    only: bool = Field(False, description="With `before`: this field alone gets its earlier value.")
 
 
 def go_back(args: GoBack, state: ChatState, services: Services) -> Outcome:
+    if args.only:
+        return _value_back(args.to, state, services)
     if not args.before:
         return _revisit(args.to, state, services)
     for earlier in _ancestors(state, services):
         if earlier.choices.get(args.to) != state.choices.get(args.to):
             return _restored(earlier, state)
     return Outcome(note=replies.nothing_to_undo(args.to))
+
+
+def _value_back(name: str, state: ChatState, services: Services) -> Outcome:
+    was = (earlier.choices.get(name) for earlier in _ancestors(state, services))
+    before = next((value for value in was if value is not None and value != state.choices.get(name)), None)
+    if before is None or name not in SetParameters.model_fields:
+        return Outcome(note=replies.nothing_to_undo(name))
+    return set_parameters(SetParameters.model_validate({name: before}), state, services)
 
 
 def _revisit(to: str, state: ChatState, services: Services) -> Outcome:

@@ -13,7 +13,7 @@ from assistant.dataset import sentences
 from assistant.doctor.hearing import may_mean_the_run
 from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
-from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, tried, trouble, vague
+from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, travel, tried, trouble, vague
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import Wishes, decide
 from assistant.interpreters.rules.guess import readings
@@ -62,6 +62,8 @@ class RuleInterpreter:
             return self._left(turn, said)
         if not accompanied and not heard and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
             return bare
+        if not accompanied and (back := travel.travels(plain, turn.state)) is not None:
+            return back
         if (compared := moves.compares(raw, turn.state, turn.run_active)) is not None:
             return compared
         if (chosen := answers_to.pending(plain, turn)) is not None:

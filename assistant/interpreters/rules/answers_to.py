@@ -10,7 +10,7 @@ from rapidfuzz import fuzz, process
 
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import slots
-from assistant.interpreters.rules.decide import Wishes
+from assistant.interpreters.rules.decide import ASKS, Wishes
 from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
 from assistant.interpreters.rules.numbers import WORDS, Number, numbers
 from assistant.interpreters.rules.reading import Reading
@@ -113,7 +113,7 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
     if "precision" in fields and "precision" not in wishes.sets and _BETTER.search(plain):
         _by_card(wishes, turn)
         return
-    if _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
+    if ASKS.match(plain) or _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
         return
     if any(part.kind == "what_if" for part in reading.parts):
         return

@@ -169,11 +169,12 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
 
 
 def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]:
-    named = topics.topics(subject)
+    named = topics.topics(subject) or topics.titled(subject)
     if not named and reading.loose:
         values = [number.share() for number in reading.loose]
         known = {**turn.values, **turn.state.choices}
-        order = [*reversed(turn.state.topics), *turn.state.choices, *_OFTEN]
+        often = [name for name in _OFTEN if name != "alpha"]  # it follows the rank: a bare 16 is more often that
+        order = [*reversed(turn.state.topics), *turn.state.choices, *often]
         named = [
             name for name in dict.fromkeys(order) if known.get(name) in values and not isinstance(known.get(name), bool)
         ][:1] or _by_size(values[0])
@@ -187,8 +188,8 @@ def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]
 def _by_size(value: float) -> list[str]:
     """The parameter a bare number is usually a value of, when it is nothing in this plan."""
     usual = TrainingConfig()
-    named = [name for name in _OFTEN if getattr(usual, name) == value]
-    return named[:1] or (["learning_rate"] if 0 < value < 0.004 else [])
+    named = [name for name in _OFTEN if getattr(usual, name) == value and name != "alpha"]
+    return named[:1] or (["learning_rate"] if 0 < value < 0.004 else ["rank"] if value in (16, 32, 64, 128) else [])
 
 
 def _about_value(subject: str) -> bool:

@@ -39,6 +39,11 @@ _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
     r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
 )
+# "16?" to an open question is an answer; "why 16?" never is.
+ASKS = re.compile(
+    r"(?:and |but |so )?(?:why|what|how|which|when|where|who|do|does|did|is|are|can|could|should|would|will|explain"
+    r"|tell)\b|(?:por qué|qué|cómo|warum|wieso|was|wie|ist)\b|为什么|为啥|什么|怎么"
+)
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
 
 
@@ -87,7 +92,8 @@ def _where(one: Found, reading: Reading, fresh: bool, pending: tuple[str, ...]) 
     explicit = bool(re.search(r"--?\w+|\w\s*=\s*\S", reading.text[max(0, one.start - 24) : one.end]))
     if kind == "fits" and fresh and (one.field in CHOSEN_IN_A_QUESTION or explicit):
         return "set"
-    if kind == "ask" and one.field in pending and clause and clause.stop == "?" and len(clause.text.split()) <= 4:
+    short = clause is not None and clause.stop == "?" and len(clause.text.split()) <= 4
+    if kind == "ask" and one.field in pending and clause and short and not ASKS.match(clause.text.strip()):
         return "set"
     return "theirs" if kind == "theirs" else "idea"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
+from assistant.answers import table
 from assistant.interpreters.rules.lexicon import EFFECTIVE, IGNORED, KEY, WARMUP, field_of
 from assistant.interpreters.rules.words import (
     ALGORITHMS,
@@ -20,7 +22,8 @@ from trainer.config import TrainingConfig
 
 Question = Literal["fit", "memory", "time", "cost", "compare", "largest", "cheapest"]
 _CONCEPTS: dict[str, str] = {
-    "sharding": r"\b(?:split(?:ting)?|shard\w*|fsdp|deepspeed|zero-?\s?[123]|data[- ]parallel|ddp|pool(?:ed|ing)?|multi-?gpu"
+    "sharding": r"(?<!validation )(?<!train )(?<!test )(?<!eval )\bsplit(?:ting)?\b(?! off)"
+    r"|\b(?:shard\w*|fsdp|deepspeed|zero-?\s?[123]|data[- ]parallel|ddp|pool(?:ed|ing)?|multi-?gpu"
     r"|several gpus|both cards|two (?:gpus|cards))\b|多卡|分片|并行|repartir|aufteilen",
     "dataset_format": r"\b(?:dataset|data|file|json[l]?|csv)\b.{0,20}\b(?:format|look|structure|columns?|shape|layout|schema)"
     r"|\bformat\b.{0,30}\b(?:dataset|data|file|fine-?tun\w*|use|need)|\bwhich format|\bwhat format|\bdata format"
@@ -105,6 +108,20 @@ def is_named(topic: str) -> bool:
         or any(topic == value for value, _ in _NAMED)
         or (topic in _ALIASES.values())
     )
+
+
+def titled(text: str) -> list[str]:
+    """The subjects whose title `text` (lower case) says in full, for a question that names none otherwise."""
+    return [name for name, title in _titles() if title.search(text)][:1]
+
+
+@lru_cache(maxsize=1)
+def _titles() -> list[tuple[str, re.Pattern[str]]]:
+    """Longest title first: "run name" before "name"."""
+    named = [(name, str(row["title"]).lower()) for name, row in table().items()]
+    return [
+        (name, re.compile(rf"\b{re.escape(title)}s?\b")) for name, title in sorted(named, key=lambda one: -len(one[1]))
+    ]
 
 
 def _inside(name: str, named: list[str]) -> bool:

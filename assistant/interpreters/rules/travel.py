@@ -1,0 +1,48 @@
+"""Through the plan's versions: what was changed, several steps back, one value back, before something was chosen."""
+
+from __future__ import annotations
+
+import re
+
+from assistant.interpreters.rules.places import field_named
+from assistant.state import ChatState, ToolCall
+from trainer.config import show
+
+_CHANGED = re.compile(
+    r"\bwhat (?:did|have|has|was|is|'s)? ?(?:i|we|been)? ?(?:just )?chang(?:e|ed)\b|\bwhat'?s (?:changed|different)\b"
+    r"|\bwhat changed\b|\b(?:show|list|see)(?: me)? (?:all )?(?:my|the|our) changes\b|\bchange ?log\b"
+    r"|\bhistory of (?:the|my) (?:plan|changes)\b|改了(?:什么|哪些)|qué (?:he )?cambi\w+"
+    r"|\bwas (?:habe ich|hat sich|wurde) (?:ge|ver)ändert"
+)
+_LAST = re.compile(r"\blast|\bjust\b|newest|刚|último|zuletzt")
+_STEPS = re.compile(
+    r"\b(?:undo|revert|take back|go back|roll back|step back)\b(?: (?:the|my|by|last|about))*"
+    r" (?P<n>\d{1,2}|two|three|four|five|a couple(?: of)?) (?:last )?(?:steps?|changes?|times|versions?|messages?)\b"
+    r"|撤销.{0,4}(?P<z>[两二三四五]|\d)\s?(?:步|次)|deshaz (?:los )?(?:últimos )?(?P<s>dos|tres|\d)"
+)
+_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "dos": 2, "tres": 3}
+_PREVIOUS = re.compile(
+    r"\b(?:restore|bring back|return to) (?:the |my )?(?:previous|last|earlier|old) (?:plan|version|settings?|state)\b"
+    r"|^ctrl[- +]?z\W*$|\bput (?:it|that|everything|things) back\b"
+)
+_VALUE_BACK = re.compile(r"\b(?:put|set|change|bring) (?:the |my )?(?P<field>[a-z ]{2,24}?) back\b")
+_BEFORE = re.compile(
+    r"\bback\b.{0,30}\bbefore (?:the |i (?:took|chose|used|set|switched to) )?(?P<what>[\w.-]{2,24})\W*$"
+)
+
+
+def travels(text: str, state: ChatState) -> list[ToolCall] | None:
+    """The calls of a message (lower case) that looks or goes back; None for any other."""
+    if _CHANGED.search(text):
+        return [ToolCall(tool="show_changes", args={"last": bool(_LAST.search(text))})]
+    if hit := _STEPS.search(text):
+        said = hit["n"] or hit["z"] or hit["s"]
+        return [ToolCall(tool="undo", args={"steps": int(said) if said.isdigit() else _WORDS.get(said, 2)})]
+    if _PREVIOUS.search(text):
+        return [ToolCall(tool="undo")]
+    if (hit := _VALUE_BACK.search(text)) and (field := field_named(hit["field"])):
+        return [ToolCall(tool="go_back", args={"to": field, "before": True, "only": True})]
+    if hit := _BEFORE.search(text):
+        named = [name for name, value in state.choices.items() if show(value).lower() == hit["what"]]
+        return [ToolCall(tool="go_back", args={"to": named[0], "before": True})] if named else None
+    return None
