@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 from assistant.dataset.graded import Graded
 from assistant.dataset.report import DatasetReport, Problem

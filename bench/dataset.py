@@ -1,4 +1,4 @@
-"""Speed and memory of the dataset doctor, each file in a process of its own, against a bare `orjson.loads` loop.
+"""Speed and memory of the dataset doctor, each file in a process of its own, against bare parsing (orjson, pyarrow).
 
 `python -m bench.dataset [MEGABYTES ...]`; 10, 100 and 1,000 without. Rates are per core, best of three.
 """
@@ -54,18 +54,42 @@ def measure(path: Path) -> str:
         (_cpu(lambda: scan(path, fmt)), _cpu(lambda: _bare(path))) for _ in range(3)
     ]  # in turn: load disturbs both
     checked, bare = (min(times) for times in zip(*pairs, strict=True))
-    line = f"parse and check {size / checked:.2f} GB/s"
-    if path.suffix == ".jsonl":
-        line += f" (bare orjson {size / bare:.2f}, ratio {checked / bare:.2f})"
-    return f"{line} · first finding {first * 1000:.0f} ms · whole report {whole:.2f} s · peak {peak:.0f} MB"
+    what = "orjson" if path.suffix == ".jsonl" else "pyarrow"
+    line = f"parse and check {size / checked:.2f} GB/s (bare {what} {size / bare:.2f}, ratio {checked / bare:.2f})"
+    line += f" · first finding {first * 1000:.0f} ms · whole report {whole:.2f} s · peak {peak:.0f} MB"
+    return line if size > 0.2 else f"{line} · {_in_the_chat(path)}"
+
+
+def _in_the_chat(path: Path) -> str:
+    """A message with the file, upload and all, after a first one that has loaded what is loaded once."""
+    from assistant import Assistant
+    from assistant.settings import Settings
+
+    small = path.with_name("first.jsonl")
+    small.write_text('{"text": "one"}\n' * 60)
+    with tempfile.TemporaryDirectory() as home:
+        assistant = Assistant(settings=Settings(home=Path(home), offline=True))
+        assistant.say("warm", "here is my data", files=[small])
+        wall, cpu = time.perf_counter(), time.process_time()
+        assistant.say("t", "here is my data", files=[path])
+        spent = time.perf_counter() - wall, time.process_time() - cpu
+        assistant.close()
+    return f"in the chat {spent[0]:.2f} s (CPU {spent[1]:.2f} s)"
 
 
 def _bare(path: Path) -> None:
-    """The baseline: parse every line and forget it."""
+    """The baseline: parse everything and forget it, with the library we use."""
     with path.open("rb") as file:
-        for line in file:
-            if path.suffix == ".jsonl":
+        if path.suffix == ".jsonl":
+            for line in file:
                 orjson.loads(line)
+            return
+        from pyarrow import csv as arrow
+
+        parsing = arrow.ParseOptions(newlines_in_values=True)
+        with arrow.open_csv(file, arrow.ReadOptions(block_size=1 << 19, use_threads=False), parsing) as reader:
+            for _ in reader:
+                pass
 
 
 def _cpu(work: Callable[[], object]) -> float:

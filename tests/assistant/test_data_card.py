@@ -25,6 +25,7 @@ def test_checks_plot_suggestions_and_graded_rows_are_drawn(tmp_path):
     drawn = card(made(tmp_path, [*rows(), rows()[3]], limit=64))
     assert "61 usable rows of 61" in drawn
     assert "row 61" in drawn
+    assert "Say <i>remove the duplicates</i>." in drawn
     assert drawn.count("<rect") >= 2
     assert "Max sequence length" in drawn
     assert re.search(r'<span class="trained"[^>]*>It is 0, and done\.&lt;\|im_end\|&gt;\s*</span>', drawn)

@@ -27,10 +27,15 @@ def flawed(folder):
     return path
 
 
-def shoot(page, name):
+TALL = 640  # of a picture, in pixels
+
+
+def shoot(page, what, name):
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.locator("#data").screenshot(path=str(Path(SHOTS) / f"{name}.png"))
+        box = page.locator(what).bounding_box()
+        clip = {**box, "height": min(box["height"], TALL)}
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), clip=clip, full_page=True)
 
 
 def test_the_report_card_and_the_graded_view(app, page, tmp_path):
@@ -42,12 +47,12 @@ def test_the_report_card_and_the_graded_view(app, page, tmp_path):
     expect(data.locator("svg.lengths")).to_be_visible()
     expect(data).to_contain_text("row 121")
     expect(data.locator("details.graded[open]")).to_have_count(0)
-    shoot(page, "data-card")
+    shoot(page, "#data", "data-card")
     chat.say("max length 192, the rest as you think best")
     expect(data.locator("details.graded[open]")).to_be_visible()
     for kind in ("trained", "masked", "cut"):
         expect(data.locator(f".row-view span.{kind}").first).to_be_visible()
-    shoot(page, "graded")
+    shoot(page, "#data details.graded", "graded")
     chat.say("remove the duplicates")
     chat.say("yes")
     expect(data).to_contain_text("119 usable rows of 119")
