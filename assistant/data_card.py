@@ -89,7 +89,12 @@ def _checks(problems: list[Problem]) -> str:
 def _check(problem: Problem) -> str:
     where = f" <i>{row_numbers(problem, 8)}</i>" if problem.rows else ""
     example = f"<br><code>{html.escape(problem.example[:120])}</code>" if problem.example else ""
-    return f"{MARKS[problem.severity]} {html.escape(problem.message.rstrip('.'))}{where}. {html.escape(problem.hint)}{example}"
+    return f"{MARKS[problem.severity]} {html.escape(problem.message.rstrip('.'))}{where}. {_emphasised(problem.hint)}{example}"
+
+
+def _emphasised(hint: str) -> str:
+    """A hint's `*sentence to say*` in italics."""
+    return re.sub(r"\*([^*]+)\*", r"<i>\1</i>", html.escape(hint))
 
 
 def _suggestions(found: DatasetReport) -> str:
