@@ -43,8 +43,9 @@ def _watch(assistant: Assistant, thread: str, stop: threading.Event) -> None:
         report = assistant.poll(thread)
         for line in report.lines if report else []:
             print(f"\n{line}", flush=True)
-        if report and not report.progress.ended and sys.stdout.isatty():
-            print(f"\r{report.text.splitlines()[-1]}\033[K", end="", flush=True)
+        live = report.text.splitlines()[-1] if report and not report.progress.ended else ""
+        if report and live not in report.lines and sys.stdout.isatty():
+            print(f"\r{live}\033[K", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from assistant import replies
+from assistant.correcting import ask_for_trace, corrections
 from assistant.data_card import card
 from assistant.dataset import counting
 from assistant.doctor.away import returned, snapshot
@@ -26,14 +27,14 @@ from assistant.graph.build import build_graph
 from assistant.helper_model import HelperModel, from_settings, phrased
 from assistant.hub import Hub
 from assistant.interpreters import Interpreter
-from assistant.plan import config_of, report_of
+from assistant.memory_plot import plot
+from assistant.plan import config_of, estimated, report_of
 from assistant.progress import RunReport
 from assistant.services import Services
 from assistant.settings import Settings, token
 from assistant.state import ChatState, Message, Reply, ToolCall
 from assistant.store import Row, Store
 from assistant.wizard import StepView, steps
-from trainer.compute.local import LocalProvider
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError, DatasetError
 from trainer.presets import missing
@@ -62,7 +63,7 @@ class Assistant:
             offline=self.settings.offline,
             folders=self.settings.data_folders,
         )
-        self.services = Services(self.settings, self.store, hub, {"local": LocalProvider(self.settings.home / "runs")})
+        self.services = Services.here(self.settings, self.store, hub)
         self._interpreter = interpreter or from_settings(self.settings)
         self._own: dict[str, Interpreter] = {}  # of conversations with a chat model of their own; never on disk
         self._graph = build_graph(self._interpreter, self.settings.home / "conversations.db")
@@ -79,6 +80,7 @@ class Assistant:
         self._closed.set()
         if self._watcher is not None:
             self._watcher.join(10)
+        self.services.traces.close()
         self.store.close()
         self._graph.checkpointer.conn.close()
 
@@ -108,14 +110,13 @@ class Assistant:
         self._own[thread] = helper.interpreter(self.settings.on_space)
 
     def poll(self, thread: str) -> RunReport | None:
-        """Post what this conversation's runs reported since last time; None when they reported nothing."""
-        here = time.monotonic()
+        """Post what this conversation's runs, or the trace of its plan, reported since last time; None: nothing."""
         with self._lock(thread):
             self._tell_count(thread)
-            if here - self._looked.get(thread, -math.inf) > PRESENT_S and self.store.runs(thread):
-                self._looked[thread] = here
+            if time.monotonic() - self._looked.get(thread, -math.inf) > PRESENT_S and self.store.runs(thread):
+                self._looked[thread] = time.monotonic()
                 self.store.visit(thread, snapshot(self.store.runs(thread)))
-            return follow(thread, self.services)
+            return follow(thread, self.services) or corrections(thread, lambda: self._state(thread), self.services)
 
     def returned(self, thread: str) -> str | None:
         """Someone opens this conversation: post and return three lines when they were away and a run has moved since."""
@@ -185,6 +186,10 @@ class Assistant:
         """The wizard's seven steps with their status and what they hold, for a panel that shows them."""
         return steps(self._state(thread), self.services_of(thread))
 
+    def memory_plot(self, thread: str) -> str:
+        """The plan's memory against its card as HTML; empty while model or card are open."""
+        return plot(estimated(self._state(thread), self.services_of(thread)))
+
     def data_card(self, thread: str) -> str:
         """The report on this conversation's data as HTML, what is graded unfolded while the plan is reviewed."""
         state = self._state(thread)
@@ -217,6 +222,7 @@ class Assistant:
                 reply = part
                 grown(reply)
             self.store.add_message(thread, Message(role="assistant", content=reply.text, suggestions=reply.suggestions))
+            ask_for_trace(thread, lambda: self._state(thread), reply, self.services)
             return reply
 
     def _watch(self, every_s: float) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from assistant.calibration import FIRST_STEPS, TELL, measured_step_s, ratio_of
 from assistant.doctor.rounds import examine, silence
 from assistant.progress import RunProgress, RunReport, fold
-from assistant.replies.run import live, milestone
+from assistant.replies.run import live, milestone, pace
 from assistant.services import Services
 from trainer.events import Evaluated, Progress, TrainEvent
 
@@ -40,10 +41,24 @@ def _advance(row: dict[str, Any], fresh: list[TrainEvent], services: Services) -
             lines.append(line)
         if point := _point(event, now.seen):
             points.append(point)
+    lines += _pace(row, now, points, services)
     services.store.advance(row, now, points, lines, None if now.ended else live(now))
     if points or now.ended:
         lines += examine(row, now, fresh, services)
     return now, lines
+
+
+def _pace(row: dict[str, Any], now: RunProgress, fresh: list[dict[str, Any]], services: Services) -> list[str]:
+    """Hold the measured pace against the estimate: told after the first steps when it is another, kept at the end."""
+    early = row["progress"].step < FIRST_STEPS <= now.step
+    if not early and not now.ended:
+        return []
+    step_s = measured_step_s([*services.store.points(row["id"]), *fresh])
+    if step_s is None:
+        return []
+    services.store.set_measured(row["id"], step_s)
+    ratio = ratio_of({**row["estimate"], "measured_step_s": step_s})
+    return [pace(now, step_s, ratio)] if early and not now.ended and ratio and abs(ratio - 1) > TELL else []
 
 
 def _point(event: TrainEvent, seq: int) -> dict[str, Any] | None:

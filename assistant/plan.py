@@ -9,10 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assistant.calibration import Correction, corrected_time, correction
 from assistant.cards import ModelCard
 from assistant.dataset import DatasetReport
+from assistant.here import card_here, free_gib, held
 from assistant.state import ChatState
 from estimator import Estimate, ModelSpec, estimate, find_gpu
+from estimator.exact import corrected, trace_request
 from trainer.compute.machine import Machine
 from trainer.config import TrainingConfig
 from trainer.errors import StudioError
@@ -126,10 +129,20 @@ class Estimated:
     card: str | None
     result: Estimate | None
     why_not: str = ""
+    correction: Correction | None = None  # by which earlier runs its time is corrected
 
 
 def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimated:
-    """Memory, time and cost of the plan as it stands, with `overrides` on top; changes nothing."""
+    """Memory, time and cost of the plan with `overrides` on top: as traced where it has been, as earlier runs had it."""
+    return _estimated(state, services, overrides, exact=True)
+
+
+def closed_form(state: ChatState, services: Services, **overrides: Any) -> Estimated:
+    """The same without any trace, for differences between two of a kind."""
+    return _estimated(state, services, overrides, exact=False)
+
+
+def _estimated(state: ChatState, services: Services, overrides: dict[str, Any], exact: bool) -> Estimated:
     if overrides:
         state = state.model_copy(update={"choices": {**state.choices, **overrides}})
     card, spec = card_of(state.choices, services.machine()), model_spec(state)
@@ -142,21 +155,50 @@ def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimat
         return Estimated(card, None, "no GPU is chosen yet")
     try:
         config = config_of(state, services)
-        return Estimated(card, estimate(config, spec, gpu=card, **estimate_arguments(state, services)))
+        found = estimate(config, spec, gpu=card_here(card, services.machine()), **estimate_arguments(state, services))
     except StudioError as error:
         return Estimated(card, None, str(error))
+    return _with_experience(card, found, state, services) if exact else Estimated(card, found)
+
+
+def _with_experience(card: str, found: Estimate, state: ChatState, services: Services) -> Estimated:
+    traced = _traced(found, state, services)
+    earlier = correction(services.store, card) if state.choices.get("provider") in (None, "local") else None
+    return Estimated(card, corrected_time(traced, earlier) if earlier else traced, correction=earlier)
+
+
+def _traced(found: Estimate, state: ChatState, services: Services) -> Estimate:
+    request = step_request(state, services) if services.traces.on else None
+    trace = services.traces.known(request) if request else None
+    return corrected(found, trace) if trace else found
+
+
+def step_request(state: ChatState, services: Services) -> dict[str, Any] | None:
+    """What a trace of this plan's step is asked with; None while model or card are open, or contradict the rest."""
+    card, spec, where = model_card(state), model_spec(state), card_of(state.choices, services.machine())
+    if card is None or spec is None or where is None:
+        return None
+    longest = report.tokens_longest if (report := report_of(state)) else None
+    try:
+        gpu, config = card_here(where, services.machine()), config_of(state, services)
+        return trace_request(config, card.config or {}, spec, gpu, longest=longest)
+    except StudioError:
+        return None
 
 
 def estimate_arguments(state: ChatState, services: Services) -> dict[str, Any]:
     """What the estimator is told besides configuration, model and card: the data's size, and what this machine has."""
     report, machine = report_of(state), services.machine()
-    known: dict[str, Any] = {"cores": machine.cores}
+    known: dict[str, Any] = {"cores": machine.cores, "live": services.prices.offers()}
     if report:
-        known |= {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest}
+        known |= {"rows": report.usable_rows, "tokens_per_row": report.tokens_mean, "longest": report.tokens_longest,
+                  "lengths": tuple(report.lengths.histogram)}  # fmt: skip
     elif state.told.get("rows"):
         known |= {"rows": state.told["rows"], "tokens_per_row": state.told.get("tokens_per_row") or TOKENS_PER_ROW}
     if card_of(state.choices, machine) == "CPU":
         known["available_gib"] = machine.ram_gib
+    elif held(state.choices, machine):  # less than the card has, because of others: what is free counts
+        known["available_gib"] = free_gib(state.choices, machine)
     return known
 
 
@@ -250,6 +292,9 @@ def _memory_blocks(state: ChatState, services: Services) -> list[str]:
     found = estimated(state, services)
     if found.result is None or found.result.fits:
         return []
-    need = found.result.memory.total_gib
+    need, machine = found.result.memory.total_gib, services.machine()
+    if held(state.choices, machine) and found.result.memory.must_have_gib <= find_gpu(str(found.card)).usable_gib:
+        return [f"It would fit an empty {found.card}, but others hold memory there: {found.result.usable_gib:.1f} GiB are free, "
+                f"{found.result.memory.must_have_gib:.1f} are needed. Ask *who is using my gpu?*"]  # fmt: skip
     return [f"It does not fit: about {need:.1f} GiB are needed on {found.card}. Try *qlora*, a smaller batch, shorter rows "
             "or a smaller model."]  # fmt: skip

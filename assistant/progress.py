@@ -59,11 +59,11 @@ class RunProgress(BaseModel):
 
 
 class RunReport(BaseModel):
-    """What a run reported since the last poll: its new permanent lines, the live line, and where it stands."""
+    """What was reported since the last poll: new permanent lines, the live line, and where the run stands, if there is one."""
 
     text: str
     lines: list[str]
-    progress: RunProgress
+    progress: RunProgress = RunProgress()
 
 
 def fold(progress: RunProgress, events: Iterable[TrainEvent]) -> RunProgress:

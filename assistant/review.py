@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assistant.plan import blocked_steps, card_of, config_of, estimated, job_of, report_of, values_of
 from assistant.replies.estimate import estimate_lines
+from assistant.replies.memory import memory_bar
 from assistant.services import Services
 from assistant.state import ChatState
 from trainer.config import STEPS, TrainingConfig, show, step_of
@@ -34,7 +35,8 @@ def review_text(state: ChatState, services: Services) -> str:
             "The plan is as shown before, with this new:" if changed else "The plan is as shown before.",
             _table(changed),
         ]
-    parts += [estimate_lines(estimated(state, services), state), _run_length(state, services)]
+    found = estimated(state, services)
+    parts += [estimate_lines(found, state, services), memory_bar(found), _run_length(state, services)]
     parts += [_graded(state), checklist(state, services)] if changed is None else []
     where = "on this machine, at no rental cost" if state.choices.get("provider") in (None, "local") else "there"
     return "\n\n".join(filter(None, parts)) + f"\n\n**Start training {where}?** A plain *yes* starts it."

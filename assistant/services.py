@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 from assistant.interpreters import Interpreter
 from assistant.notify import notify
-from assistant.settings import Settings
+from assistant.price_board import PriceBoard
+from assistant.prices import Prices
+from assistant.settings import Settings, lambda_key
 from assistant.state import ChatState
 from assistant.store import Store
+from assistant.tracing import Traces
 from trainer.compute import ComputeProvider, Run
+from trainer.compute.local import LocalProvider
 from trainer.compute.local import compare as compare_locally
 from trainer.compute.machine import Machine, this_machine
 
@@ -32,6 +36,8 @@ class Services:
     providers: dict[str, ComputeProvider]
     machine: Callable[[], Machine] = this_machine
     notify: Callable[[str, str, str], None] = notify  # what kind of news, of which run, in words
+    traces: Traces = field(default_factory=lambda: Traces(Path(), on=False))
+    prices: PriceBoard = field(default_factory=lambda: PriceBoard(Path(), on=False))
     # of the turn being answered
     interpreter: Interpreter | None = None  # this conversation's own, where it has one
     thread: str = ""
@@ -40,6 +46,17 @@ class Services:
     def compare(self, run: Run, prompt: str) -> None:
         """Ask base and tuned model in a process of their own; the answer comes as an event of the run."""
         compare_locally(run, prompt)
+
+    @classmethod
+    def here(cls, settings: Settings, store: Store, hub: Hub) -> Services:
+        """The services of a person's own installation."""
+        return cls(
+            settings, store, hub, {"local": LocalProvider(settings.home / "runs")},
+            traces=Traces(settings.home / "traces", settings.exact_memory),
+            prices=PriceBoard(
+                settings.home / "prices.json", Prices(key=lambda_key), on=settings.live_prices and not settings.offline
+            ),
+        )  # fmt: skip
 
     @property
     def runs(self) -> Path:

@@ -22,6 +22,10 @@ class Settings:
     chat_model: str | None = None
     chat_model_always: bool = False  # ask it for every message instead of only when the rules do not understand
     chat_model_phrases: bool = False  # let it put replies into its own words
+    # Both are on for a user (from_environment) and off for a program that has not asked for them.
+    exact_memory: bool = False  # trace the plan's step in a process of its own while the conversation goes on
+    usd_per_kwh: float | None = None  # of a run on this machine; None: an average, which is said
+    live_prices: bool = False  # ask the providers for their prices in the background
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -40,7 +44,19 @@ class Settings:
             chat_model=env.get("PEFT_STUDIO_CHAT_MODEL"),
             chat_model_always=env.get("PEFT_STUDIO_CHAT_ALWAYS", "0") == "1",
             chat_model_phrases=env.get("PEFT_STUDIO_CHAT_PHRASES", "0") == "1",
+            exact_memory=env.get("PEFT_STUDIO_EXACT", "1") != "0",
+            usd_per_kwh=_rate(env.get("PEFT_STUDIO_USD_PER_KWH")),
+            live_prices=env.get("PEFT_STUDIO_LIVE_PRICES", "1") != "0",
         )
+
+
+def _rate(text: str | None) -> float | None:
+    """A price per kWh; what is none counts as not given, and the average is named as such wherever it is used."""
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if 0 <= value < 100 else None
 
 
 def token() -> str | None:
@@ -51,6 +67,11 @@ def token() -> str | None:
 def chat_model_key() -> str | None:
     """The key of the chat model's server, looked up at each use so that it is never stored."""
     return os.environ.get("PEFT_STUDIO_CHAT_KEY") or token()
+
+
+def lambda_key() -> str | None:
+    """The user's Lambda API key, looked up at each use: without one, Lambda tells no prices."""
+    return os.environ.get("LAMBDA_API_KEY") or None
 
 
 def webhook() -> str | None:

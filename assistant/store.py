@@ -133,6 +133,12 @@ class Store:
         with self._lock:
             self.db.execute("update runs set job = ? where id = ?", [run.job, run.id])
 
+    def set_measured(self, run_id: str, step_s: float) -> None:
+        """Keep a run's measured seconds of an update beside what was estimated."""
+        query = "update runs set estimate = json_set(estimate, '$.measured_step_s', ?) where id = ?"
+        with self._lock:
+            self.db.execute(query, [round(step_s, 6), run_id])
+
     def drop_run(self, run_id: str) -> None:
         """Forget a run whose launch failed before anything started."""
         with self._lock:
@@ -161,9 +167,21 @@ class Store:
             thin(self.db, run_id, row["progress"].seen, progress.seen)
             for line in lines:
                 self._insert(conversation, Message(role="assistant", content=line) if isinstance(line, str) else line)
-            self.db.execute("delete from messages where conversation = ? and live = 1", [conversation])
-            if live is not None:
-                self._insert(conversation, Message(role="assistant", content=live, live=True))
+            self._replace_live(conversation, live)
+
+    def set_live(self, conversation: str, text: str | None) -> bool:
+        """Put this in place of the conversation's live line; None takes it away. Returns whether that changes anything."""
+        query = "select content from messages where conversation = ? and live = 1"
+        with self._lock, self.db.atomic():
+            if [row["content"] for row in self.db.query(query, [conversation])] == ([] if text is None else [text]):
+                return False
+            self._replace_live(conversation, text)
+        return True
+
+    def _replace_live(self, conversation: str, text: str | None) -> None:
+        self.db.execute("delete from messages where conversation = ? and live = 1", [conversation])
+        if text is not None:
+            self._insert(conversation, Message(role="assistant", content=text, live=True))
 
     def points(self, run_id: str) -> list[Row]:
         """Measured points of a run in the order they were made: step, loss or eval_loss, learning_rate, ..."""

@@ -134,6 +134,7 @@ class Views:
         return (
             "<h4>The plan</h4>"
             + panel.wizard(self.assistant.steps(thread))
+            + self.assistant.memory_plot(thread)
             + '<p class="hint">Say <i>show the plan</i> for every value and its reason.</p>'
         )
 

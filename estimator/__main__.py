@@ -1,4 +1,7 @@
-"""`python -m estimator CONFIG.json --gpu "RTX 4090" [--json]`: the estimate of a plan, without torch or network."""
+"""`python -m estimator CONFIG.json --gpu "RTX 4090" [--json] [--exact]`: the estimate of a plan, without torch or network.
+
+`--exact` has the step traced by a process of its own, where the training libraries are installed.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from estimator import Estimate, ModelSpec, Range, estimate
+from estimator.exact import corrected, micro_step_s, trace_request
+from estimator.memory import GIB
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError, ModelError, StudioError
+from trainer.tracing import Trace, TraceProcess, kept
 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints the estimate; 0 well, 2 for an error the user can act on."""
     args = _arguments().parse_args(argv)
     try:
-        result = _estimate(args)
+        result, trace = _estimate(args)
     except StudioError as error:
         print(error, file=sys.stderr)
         return 2
-    print(result.model_dump_json(indent=2) if args.json else table(result))
+    print(
+        as_json(result, trace)
+        if args.json
+        else "\n".join([table(result), *(traced_lines(result, trace) if trace else ())])
+    )
     return 0
 
 
@@ -42,17 +52,22 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--price", type=float, help="USD per hour for all cards (default: the built-in table)")
     parser.add_argument("--stack", choices=("ours", "transformers"), default="ours")
     parser.add_argument("--json", action="store_true", help="the whole estimate as JSON")
+    parser.add_argument(
+        "--exact", action="store_true", help="run the very step on fake tensors (seconds, needs [train])"
+    )
+    parser.add_argument("--cache", type=Path, default=Path("~/.peft-studio/traces"), help="folder of earlier traces")
     return parser
 
 
-def _estimate(args: argparse.Namespace) -> Estimate:
+def _estimate(args: argparse.Namespace) -> tuple[Estimate, Trace | None]:
     try:
         config = TrainingConfig.model_validate(_read(args.config))
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{args.config}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-    spec = ModelSpec.from_config(model_config(config, args.model))
-    return estimate(
+    numbers = model_config(config, args.model)
+    spec = ModelSpec.from_config(numbers)
+    result = estimate(
         config,
         spec,
         gpu=args.gpu,
@@ -62,6 +77,34 @@ def _estimate(args: argparse.Namespace) -> Estimate:
         price=args.price,
         stack=args.stack,
     )
+    if not args.exact:
+        return result, None
+    return _exact(result, trace_request(config, numbers, spec, result.gpu, args.stack), args.cache.expanduser())
+
+
+def _exact(result: Estimate, request: dict[str, Any], cache: Path) -> tuple[Estimate, Trace | None]:
+    """`result` corrected by the trace; as it was, with the reason, when the step can't be traced."""
+    try:
+        trace = kept(request, cache) or _wait(TraceProcess(request, cache))
+    except StudioError as error:
+        return result.model_copy(update={"notes": (*result.notes, f"Not exact, from the closed form: {error}")}), None
+    said = f"The closed form said {result.memory.total_gib:.2f} GiB at the peak."
+    exact = corrected(result, trace)
+    return exact.model_copy(update={"notes": (*exact.notes, said)}), trace
+
+
+def _wait(process: TraceProcess) -> Trace:
+    """The trace, with its progress on standard error."""
+    shown = ""
+    try:
+        while not process.wait(0.3):
+            if (stage := process.stage()) != shown:
+                shown = stage
+                print(f"tracing: {shown}", file=sys.stderr, flush=True)
+        return process.result()
+    except KeyboardInterrupt:
+        process.cancel()
+        raise
 
 
 def model_config(config: TrainingConfig, model: Path | None) -> dict[str, Any]:
@@ -92,7 +135,10 @@ def table(result: Estimate) -> str:
     need = result.memory
     lines = [(name, f"{size:8.2f} GiB") for name, size in need.parts.items()]
     lines += [
-        ("peak allocated", f"{need.total_gib:8.2f} GiB  ({need.low_gib:.2f} to {need.high_gib:.2f})"),
+        (
+            "peak allocated",
+            f"{need.total_gib:8.2f} GiB  ({need.low_gib:.2f} to {need.high_gib:.2f}{', traced' if need.exact else ''})",
+        ),
         ("the card must have", f"{need.must_have_gib:8.2f} GiB"),
         ("nvidia-smi will show", f"{need.nvidia_smi_gib:8.2f} GiB"),
         ("fits", _fits(result)),
@@ -103,6 +149,25 @@ def table(result: Estimate) -> str:
     if result.price:
         lines.append(("price", f"{result.price.usd_per_hour:g} USD/h, {result.price.provider} ({result.price.age()})"))
     return "\n".join([f"{name:22}{text}" for name, text in lines] + [f"note: {note}" for note in result.notes])
+
+
+def traced_lines(result: Estimate, trace: Trace) -> list[str]:
+    """What holds the peak, largest first, and the time of a micro-step by its own operators."""
+    lines = ["at the peak, by what made it:"]
+    lines += [
+        f"{size / GIB:30.2f} GiB  {kind}{f' ({made_by})' if made_by else ''}" for kind, made_by, size in trace.holders
+    ]
+    spent = micro_step_s(trace, result.gpu) if result.gpu else None
+    if spent is not None:
+        lines.append(f"{'one micro-step':22}{spent:8.3f} s    (roofline of its operators on {result.gpu})")
+    return lines
+
+
+def as_json(result: Estimate, trace: Trace | None) -> str:
+    """The estimate, and with a trace what holds its peak."""
+    if trace is None:
+        return result.model_dump_json(indent=2)
+    return json.dumps({**result.model_dump(mode="json"), "trace": trace.model_dump(exclude={"operators"})}, indent=2)
 
 
 def _fits(result: Estimate) -> str:

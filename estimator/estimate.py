@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from estimator.cost import UNKNOWN_PRICE, price_of, run_cost
+from estimator.cost import UNKNOWN_PRICE, disk_gb, price_of, run_cost
 from estimator.gpus import Gpu, find_gpu
 from estimator.memory import MemoryEstimate, memory
 from estimator.prices import Offer
 from estimator.spec import ModelSpec
 from estimator.speed import step_time
 from estimator.step import Stack, Step, make_step
-from estimator.time import Range, RunTime, run_time
+from estimator.time import Lengths, Range, RunTime, run_time
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
 
@@ -50,11 +50,12 @@ def estimate(
     config: TrainingConfig, spec: ModelSpec, gpu: str | Gpu | None = None, num_gpus: int | None = None,
     rows: int | None = None, tokens_per_row: float | None = None, price: float | Offer | None = None,
     stack: Stack = "ours", *, longest: int | None = None, available_gib: float | None = None, cores: int = 2,
-    sharded: bool = False, live: tuple[Offer, ...] = (),
+    sharded: bool = False, live: tuple[Offer, ...] = (), lengths: Lengths = (),
 ) -> Estimate:  # fmt: skip
     """What this run needs on this card.
 
     gpu, num_gpus: default to the configuration's. rows, tokens_per_row, longest: of the dataset, in tokens.
+    lengths: its histogram, (tokens up to, rows) shortest first, for the padding.
     price: USD per hour for all cards, or an offer; else the built-in table.
     available_gib: free memory of the local card, or RAM for a CPU run, in place of the table's figure.
     stack: "ours" (this trainer) or "transformers" (plain Trainer, logits materialised).
@@ -68,7 +69,7 @@ def estimate(
     need = memory(step, spec, card is not None and card.is_cpu, config.num_gpus)
     usable = _usable(card, available_gib)
     notes = [note for note in (spec.note, _about(card)) if note]
-    duration = _duration(config, spec, step, card, rows, tokens_per_row, cores, notes)
+    duration = _duration(config, spec, step, card, rows, tokens_per_row, cores, notes, lengths)
     paid = _paid(price, card, config, live, notes)
     return Estimate(
         gpu=card.name if card else None,
@@ -76,7 +77,7 @@ def estimate(
         memory=need,
         usable_gib=usable,
         verdict=verdict(need, usable),
-        usd=run_cost(duration, paid, config.provider) if duration and paid else None,
+        usd=run_cost(duration, paid, config.provider, disk_gb(spec)) if duration and paid else None,
         price=paid,
         notes=tuple(notes),
         **_times(duration),
@@ -148,6 +149,7 @@ def _duration(
     tokens_per_row: float | None,
     cores: int,
     notes: list[str],
+    lengths: Lengths,
 ) -> RunTime | None:
     if card is None:
         return None
@@ -155,4 +157,4 @@ def _duration(
     if micro is None:
         notes.append(f"How fast a {card.name} computes is not in my table, so there is no time and no cost.")
         return None
-    return run_time(config, spec, step, card, rows, tokens_per_row, cores)
+    return run_time(config, spec, step, card, rows, tokens_per_row, cores, lengths)

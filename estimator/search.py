@@ -89,7 +89,7 @@ def _fits(
 
 
 def compare(
-    config: TrainingConfig,
+    config: TrainingConfig | Callable[[Offer], TrainingConfig | None],
     spec: ModelSpec,
     *,
     gpus: Sequence[str | Gpu] | None = None,
@@ -101,13 +101,17 @@ def compare(
 ) -> list[Row]:
     """Every offer this run fits on, within budget and deadline, cheapest first; marked cheapest, fastest and recommended.
 
+    config: one for all, or what the plan comes to on the card of an offer (None: it can't be there).
     A budget is held against the high end of the cost, a deadline against the high end of the hours. An empty list: nothing
     that is known fits. Raises `ConfigError` for a GPU nobody knows.
     """
     prices = tuple(live)
+    num_gpus = known.pop("num_gpus", 1) if callable(config) else config.num_gpus
+    there = config if callable(config) else lambda offer: config
     names = None if gpus is None else {_name(gpu) for gpu in gpus}
-    rows = [_row(config, spec, offer, known) for offer in offers(None, config.num_gpus, prices)
-            if (names is None or offer.gpu in names) and (providers is None or offer.provider in providers)]  # fmt: skip
+    asked = [offer for offer in offers(None, num_gpus, prices)
+             if (names is None or offer.gpu in names) and (providers is None or offer.provider in providers)]  # fmt: skip
+    rows = [_row(plan, spec, offer, known) for offer in asked if (plan := there(offer)) is not None]
     kept = [row for row in rows if row.estimate.fits and _within(row.estimate, budget_usd, deadline_hours)]
     return _marked(sorted(kept, key=lambda row: (_dollars(row), _hours(row))))
 
@@ -143,11 +147,16 @@ def _hours(row: Row) -> float:
 
 
 def _marked(rows: list[Row]) -> list[Row]:
-    """Cheapest, fastest, and recommended: the shortest among those at most half dearer than the cheapest."""
-    if not rows:
+    """Cheapest, fastest, and recommended: the shortest among those at most half dearer than the cheapest.
+
+    What is sold out is none of these, and what can be taken away at any moment is not recommended.
+    """
+    here = [row for row in rows if row.offer is None or row.offer.available is not False]
+    if not here:
         return rows
-    cheapest, fastest = rows[0], min(rows, key=_hours)
-    near = [row for row in rows if _dollars(row) <= 1.5 * _dollars(cheapest) and row.estimate.verdict == "yes"]
+    cheapest, fastest = here[0], min(here, key=_hours)
+    steady = [row for row in here if row.estimate.verdict == "yes" and not (row.offer and row.offer.spot)]
+    near = [row for row in steady if _dollars(row) <= 1.5 * _dollars(steady[0])]
     recommended = min(near, key=_hours, default=cheapest)
     best = (("cheapest", cheapest), ("fastest", fastest), ("recommended", recommended))
     return [row.model_copy(update={"why": tuple(word for word, chosen in best if chosen is row)}) for row in rows]

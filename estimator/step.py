@@ -75,7 +75,7 @@ def make_step(
     length = check_length(config, spec, None if config.packing and stack == "transformers" else longest)
     on_cpu = gpu is not None and gpu.is_cpu
     bits = _bits(config)
-    precision = config.precision or _precision(gpu)
+    precision = config.precision or precision_of(gpu)
     plain = 4 if precision == "fp32" else 2
     # TRL casts the adapter to bf16 on a quantized base; PEFT keeps fp32 adapters otherwise (autocast_adapter_dtype)
     narrow_adapter = bits is not None and precision == "bf16" and stack == "ours"
@@ -103,7 +103,7 @@ def make_step(
     )
 
 
-def _precision(gpu: Gpu | None) -> str:
+def precision_of(gpu: Gpu | None) -> str:
     """The number format trainer/presets.py computes for a card."""
     if gpu is not None and gpu.is_cpu:
         return "fp32"

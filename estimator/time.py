@@ -17,6 +17,7 @@ from trainer.presets import total_steps, validation_rows
 # deviations (n = 1, 2, 4, ... 1024), times a spread of half the mean, which chat and instruction sets have.
 LONGEST_OF = (0.0, 0.56, 1.03, 1.42, 1.77, 2.07, 2.34, 2.59, 2.82, 3.04, 3.24)
 LENGTH_SPREAD = 0.5
+Lengths = tuple[tuple[int, int], ...]  # (tokens up to, rows), shortest first
 DOWNLOAD_BYTES_PER_S = 150e6  # 1.2 Gbit/s from the Hub to a rented machine
 LOAD_BYTES_PER_S = 1e9  # disk to card, quantising on the way
 START_S = {
@@ -64,10 +65,14 @@ def run_time(
     rows: int | None,
     tokens_per_row: float | None,
     cores: int = 2,
+    lengths: Lengths = (),
 ) -> RunTime:
-    """How long `rows` rows of `tokens_per_row` tokens on average (unknown: full sequences) take."""
+    """How long `rows` rows of `tokens_per_row` tokens on average (unknown: full sequences) take.
+
+    lengths: the dataset's own histogram; without it, rows spread as chat and instruction sets do.
+    """
     mean = min(float(step.length), tokens_per_row or float(step.length))
-    padded = padded_length(mean, step) if step.padded else step.length if step.full else mean
+    padded = _padded(mean, step, lengths) if step.padded else step.length if step.full else mean
     micro = step_time(step._replace(length=max(1, round(padded))), spec, gpu, cores)
     if micro is None:
         raise ValueError(f"the speed of {gpu.name} is unknown")
@@ -80,6 +85,25 @@ def run_time(
     hours = None if steps is None else _whole(config, rows, update, seconds, steps) + startup
     rates = Range(low=own_tokens / seconds.high, expected=own_tokens / seconds.expected, high=own_tokens / seconds.low)
     return RunTime(tokens_per_s=rates, step_s=update, steps=steps, hours=hours, startup_hours=startup)
+
+
+def _padded(mean: float, step: Step, lengths: Lengths) -> float:
+    return longest_of(lengths, step.batch, step.length) if lengths else padded_length(mean, step)
+
+
+def longest_of(lengths: Lengths, batch: int, limit: int) -> float:
+    """Expected tokens of the longest of `batch` rows drawn from a histogram of (tokens up to, rows), cut at `limit`.
+
+    P(longest <= t) = P(one row <= t) ** batch; a row of a bin counts as the bin's middle.
+    """
+    total = sum(rows for _, rows in lengths)
+    expected, seen, before, edge = 0.0, 0, 0.0, 0
+    for upto, rows in lengths:
+        seen += rows
+        within = (seen / total) ** batch
+        expected += min(float(limit), (edge + upto) / 2) * (within - before)
+        before, edge = within, upto
+    return max(1.0, expected)
 
 
 def padded_length(mean: float, step: Step) -> float:

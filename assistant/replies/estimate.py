@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from assistant.plan import Estimated
+from assistant.bounds import Bounds, bounds_of
+from assistant.calibration import TELL
+from assistant.here import held
+from assistant.plan import PROVIDER_NAMES, Estimated
+from assistant.replies.machine import held_text
+from assistant.replies.memory import memory_line
 from assistant.replies.run import duration
 from assistant.state import ChatState
 from estimator import Range
+from estimator.cost import USD_PER_KWH, USD_PER_KWH_SOURCE, electricity, watts_of
+
+if TYPE_CHECKING:
+    from assistant.services import Services
 
 
-def estimate_lines(found: Estimated, state: ChatState) -> str:
+def estimate_lines(found: Estimated, state: ChatState, services: Services) -> str:
     """Three short lines: memory with its parts, time, cost."""
     if found.result is None:
         return f"I can't estimate memory and time yet, because {found.why_not}."
-    lines = [memory_line(found), time_line(found), cost_line(found, state)]
+    lines = [memory_line(found), time_line(found), cost_line(found, state, services.settings.usd_per_kwh)]
+    lines += [f"⚠️ {held_text(gpu)}" for gpu in held(state.choices, services.machine())]
+    lines += _beyond(found, bounds_of(state))
     return "\n".join(f"- {line}" for line in lines if line)
 
 
-def memory_line(found: Estimated) -> str:
-    if found.result is None:
-        return ""
-    memory = found.result.memory
-    parts = sorted(memory.parts.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{name.replace('_', ' ')} {_gib(value)}" for name, value in parts if value >= 0.005)
-    have = found.result.usable_gib
-    verdict = "fits" if found.result.fits else "**does not fit**"
-    free = f"{_gib(memory.must_have_gib)} GiB must be free" + (f" of {have:.0f}" if have else "")
-    return (
-        f"Memory on {found.card}: {_gib(memory.low_gib)} to {_gib(memory.high_gib)} GiB at the peak ({listed}); "
-        f"with what the libraries take, {free}: {verdict}."
-    )
+def _beyond(found: Estimated, bounds: Bounds) -> list[str]:
+    """What of the user's bounds the high end of this plan breaks."""
+    hours, usd = (found.result.hours, found.result.usd) if found.result else (None, None)
+    lines = []
+    if usd and bounds.usd is not None and usd.high > bounds.usd:
+        lines.append(
+            f"⚠️ It may cost more than your budget of ${bounds.usd:g}. Ask *what's the cheapest way to train this?*"
+        )
+    if hours and bounds.hours is not None and hours.high > bounds.hours:
+        until = f" (until {bounds.deadline.lower()})" if bounds.deadline else ""
+        lines.append(f"⚠️ It may take longer than the {duration(bounds.hours * 3600)} you have{until}. "
+                     "Ask *what's the fastest way to train this?*")  # fmt: skip
+    return lines
 
 
 def time_line(found: Estimated) -> str:
     hours = found.result.hours if found.result else None
     if hours is None:
         return "Time: I can't say yet, because the number of rows is not known."
-    return f"Time: {range_of(hours)}."
+    return f"Time: {range_of(hours)}.{_experience(found)}"
+
+
+def _experience(found: Estimated) -> str:
+    """By which earlier runs the time was corrected."""
+    if found.correction is None:
+        return ""
+    ratio, runs = found.correction
+    told = "as long as the estimate" if abs(ratio - 1) <= TELL else f"{ratio:.1f} times the estimate"
+    return (
+        f" Your last {'run' if runs == 1 else f'{runs} runs'} on {found.card} took {told}; this one is corrected by it."
+    )
 
 
 def range_of(hours: Range) -> str:
@@ -46,19 +68,28 @@ def range_of(hours: Range) -> str:
     return f"{low} to {high}" if low != high else f"about {low}"
 
 
-def cost_line(found: Estimated, state: ChatState) -> str:
+def cost_line(found: Estimated, state: ChatState, usd_per_kwh: float | None) -> str:
     if state.choices.get("provider") in (None, "local"):
-        return "Cost: no rental; only this machine's electricity."
+        return f"Cost: no rental; {electricity_line(found, usd_per_kwh)}"
     usd = found.result.usd if found.result else None
     if usd is None:
         return "Cost: I have no dated price for this, so I name none."
-    return f"Cost: ${usd.low:.2f} to ${usd.high:.2f}." + "".join(f" {note}" for note in _price_notes(found))
+    price = found.result.price if found.result else None
+    rate = (
+        f" (${price.usd_per_hour:.2f}/h at {PROVIDER_NAMES.get(price.provider, price.provider)}, {price.age()})"
+        if price
+        else ""
+    )
+    return f"Cost: ${usd.low:.2f} to ${usd.high:.2f}{rate}."
 
 
-def _price_notes(found: Estimated) -> list[str]:
-    notes: Any = found.result.notes if found.result else ()
-    return [note for note in notes if "price" in note.lower() or "$" in note]
-
-
-def _gib(value: float) -> str:
-    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+def electricity_line(found: Estimated, usd_per_kwh: float | None) -> str:
+    """What a run on a machine of one's own takes from the wall, with the watts and the rate it is reckoned with."""
+    result = found.result
+    if result is None or result.hours is None:
+        return "this machine's electricity, for a time I can't say yet."
+    rate, watts = USD_PER_KWH if usd_per_kwh is None else usd_per_kwh, watts_of(result.gpu, result.num_gpus)
+    usd = electricity(result.hours, rate, watts)
+    money = "less than $0.01" if usd.high < 0.01 else f"${usd.low:.2f} to ${usd.high:.2f}"
+    source = USD_PER_KWH_SOURCE if usd_per_kwh is None else "your rate"
+    return f"electricity {money} ({watts:.0f} W at ${rate:.2f}/kWh, {source})."

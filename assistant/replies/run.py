@@ -112,6 +112,13 @@ def milestone(event: TrainEvent, run_id: str, now: RunProgress) -> str | None:
     return None
 
 
+def pace(now: RunProgress, step_s: float, ratio: float) -> str:
+    """What the first steps say about the time, in place of the estimate."""
+    left = (now.total_steps - now.step) * step_s
+    return (f"⏱️ After {now.step:,} steps an update takes {step_s:.2g} s, {ratio:.1f} times the estimate. "
+            f"At this pace it trains for about {duration(left)} more.")  # fmt: skip
+
+
 def _started(event: Started) -> str:
     rows = f" on {event.train_rows:,} rows" if event.train_rows else ""
     held = f", {event.eval_rows:,} kept for evaluation" if event.eval_rows else ""

@@ -1,4 +1,4 @@
-"""Memory, time and cost of the plan, or of a what-if on top of it: answers, and changes nothing."""
+"""Memory, time and cost of the plan, of a what-if on top of it, or of several side by side: answers, and changes nothing."""
 
 from __future__ import annotations
 
@@ -6,82 +6,147 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant.plan import estimated
+from assistant.plan import Estimated, closed_form, estimated, report_of, values_of
 from assistant.replies.choices import said
-from assistant.replies.estimate import estimate_lines
+from assistant.replies.compared import case_words, cases_table, difference
+from assistant.replies.estimate import electricity_line, estimate_lines
+from assistant.replies.machine import machine_text
+from assistant.replies.memory import memory_parts
+from assistant.replies.offers import price_ages
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
-from assistant.tools.what_fits import cheapest, largest, mend
+from assistant.tools.offers import offers
+from assistant.tools.what_fits import largest, mend
+from estimator import find_gpu
 from trainer.config import TrainingConfig, check
 from trainer.errors import StudioError
 
+OFFERS = ("cheapest", "fastest", "recommended")
+# What a computed value may turn into when another one is tried: a difference nobody understands unless it is said.
+_FOLLOWS = ("gradient_checkpointing", "quantization", "precision", "max_seq_length")
+
 
 class EstimatePlan(BaseModel):
-    """Estimate memory, time and cost of the plan, with `overrides` on top (a what-if), on one or more cards."""
+    """Estimate memory, time and cost of the plan, with `overrides` and another `model` on top (a what-if), or of `cases`.
+
+    question: fit, memory, time, cost, compare, parts, largest (of: batch, sequence, model), cheapest, fastest, recommended
+    (offers, also of named `providers`), prices (how old), machine (this machine's cards), electricity.
+    """
 
     overrides: dict[str, Any] = {}
+    model: str = Field(default="", max_length=400)
     question: str = "fit"
+    of: str = ""
     gpus: list[str] = Field(default=[], max_length=6)
+    cases: list[dict[str, Any]] = Field(default=[], max_length=4)
+    providers: list[str] = Field(default=[], max_length=4)
 
 
 def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> Outcome:
-    overrides, rejected = _valid(args)
+    overrides, rejected = _valid(args.overrides if len(args.gpus) != 1 else {**args.overrides, "gpu": args.gpus[0]})
+    if args.model:
+        state = _with_model(args.model, state, services)
     told = state.model_copy(update={"choices": {**state.choices, **overrides}})
     if args.question == "largest":
-        return largest(told, services)
-    if args.question == "cheapest":
-        return cheapest(told, services)
-    if len(args.gpus) > 1:
-        return Outcome(note=_table(args.gpus, overrides, state, services), rejected=rejected)
-    note = "\n".join([*rejected.values(), _one(overrides, state, services)])
+        return largest(told, services, args.of)
+    if args.question in OFFERS:
+        return offers(told, services, args.question, tuple(args.providers))
+    if note := _about(args.question, told, services):
+        return Outcome(note=note, rejected=rejected)
+    cases = args.cases or [{"gpu": gpu} for gpu in args.gpus if len(args.gpus) > 1]
+    if cases:
+        return _compared(cases, told, services, rejected)
+    about = [f"For **{told.choices['base_model']}**:"] if args.model else []
+    note = "\n".join([*rejected.values(), *about, _one(overrides, state, services)])
     way = mend(told, services)
     if way is None:
         return Outcome(note=note, rejected=rejected)
     return Outcome(note=f"{note}\n{way.note}", rejected=rejected, suggestions=way.suggestions, pending=way.pending)
 
 
-def _valid(args: EstimatePlan) -> tuple[dict[str, Any], dict[str, str]]:
+def _with_model(query: str, state: ChatState, services: Services) -> ChatState:
+    """The plan with another base model, only to reckon with. Raises `ModelUnreachable` when nothing is known of it."""
+    card = services.hub.find_model(query)
+    return state.model_copy(update={"model": card.model_dump(), "choices": {**state.choices, "base_model": card.id}})
+
+
+def _about(question: str, told: ChatState, services: Services) -> str:
+    """Questions beside the plan's three numbers."""
+    if question == "prices":
+        return price_ages(services.prices.offers())
+    if question == "machine":
+        return machine_text(services.machine())
+    if question == "parts":
+        return memory_parts(estimated(told, services))
+    if question == "electricity":
+        told = told.model_copy(
+            update={"choices": {**told.choices, "provider": "local"}}
+        )  # a rented card's is in its price
+        found = estimated(told, services)
+        return f"On a machine of your own with {found.card}: {electricity_line(found, services.settings.usd_per_kwh)}"
+    return ""
+
+
+def _valid(wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The overrides that are possible, and why the others are not."""
     rejected: dict[str, str] = {}
     overrides: dict[str, Any] = {}
-    for name, value in args.overrides.items():
+    for name, value in wanted.items():
         if name not in TrainingConfig.model_fields or name in ("base_model", "dataset"):
             continue
         try:
-            overrides[name] = check(name, value)
+            overrides[name] = find_gpu(str(value)).name if name == "gpu" else check(name, value)
         except StudioError as error:
             rejected[name] = str(error)
-    if len(args.gpus) == 1:
-        overrides["gpu"] = args.gpus[0]
     return overrides, rejected
 
 
 def _one(overrides: dict[str, Any], state: ChatState, services: Services) -> str:
     found = estimated(state, services, **overrides)
-    lines = estimate_lines(found, state)
-    if not overrides:
+    lines = estimate_lines(found, state.model_copy(update={"choices": {**state.choices, **overrides}}), services)
+    changed = {name: value for name, value in overrides.items() if state.choices.get(name) != value}
+    if not changed:
         return lines
-    head = f"With {', '.join(said(name, value) for name, value in overrides.items())} (nothing is changed):"
-    now = estimated(state, services)
-    delta = ""
-    if now.result is not None and found.result is not None and "gpu" not in overrides:
-        difference = found.result.memory.total_gib - now.result.memory.total_gib
-        delta = f"\n- Against the plan as it stands: {difference:+.1f} GiB."
-    return f"{head}\n{lines}{delta}"
+    head = f"With {', '.join(said(name, value) for name, value in changed.items())} (nothing is changed):"
+    against = difference(closed_form(state, services), closed_form(state, services, **overrides))
+    return "\n".join(filter(None, [head, lines, against, _follows(overrides, state, services)]))
 
 
-def _table(gpus: list[str], overrides: dict[str, Any], state: ChatState, services: Services) -> str:
-    rows = ["| GPU | Memory | Fits | Hours |", "|---|---|---|---|"]
-    for gpu in gpus:
-        found = estimated(state, services, **{**overrides, "gpu": gpu})
-        if found.result is None:
-            rows.append(f"| {gpu} | {found.why_not} | | |")
-            continue
-        hours, have = found.result.hours, found.result.usable_gib
-        took = f"{hours.low:.1f} to {hours.high:.1f}" if hours else "unknown"
-        of = f" of {have:.0f}" if have else ""
-        rows.append(
-            f"| {found.card} | {found.result.memory.total_gib:.1f}{of} GiB | {'yes' if found.result.fits else 'no'} | {took} |"
+def _follows(overrides: dict[str, Any], state: ChatState, services: Services) -> str:
+    """The computed values that turn with what is tried."""
+    told = state.model_copy(update={"choices": {**state.choices, **overrides}})
+    before, after = values_of(state, services), values_of(told, services)
+    turned = [name for name in _FOLLOWS if name not in overrides and before.get(name) != after.get(name)]
+    lines = (
+        [f"- That also means {', '.join(said(name, after.get(name)) for name in turned)}, computed for it."]
+        if turned
+        else []
+    )
+    report = report_of(state)
+    if report and overrides.get("max_seq_length", 0) > report.tokens_longest and not after.get("packing"):
+        lines.append(
+            f"- Your longest row has {report.tokens_longest:,} tokens, so a longer limit alone changes nothing."
         )
-    return "\n".join(rows)
+    return "\n".join(lines)
+
+
+def _compared(cases: list[dict[str, Any]], state: ChatState, services: Services, rejected: dict[str, str]) -> Outcome:
+    """The cases as the rows of a table, the best by what it is best at."""
+    found: list[tuple[str, Estimated]] = []
+    for wanted in cases:
+        values, refused = _valid(wanted)
+        rejected = rejected | refused
+        whole = _whole(values)
+        told = state.model_copy(update={"choices": {**state.choices, **whole}})
+        recomputes = values_of(told, services).get("gradient_checkpointing") and "gradient_checkpointing" not in values
+        label = ", ".join(case_words(name, value) for name, value in values.items())
+        found.append((label + (", gradient checkpointing" if recomputes else ""), estimated(told, services)))
+    return Outcome(note="\n".join([*rejected.values(), cases_table(found)]), rejected=rejected)
+
+
+def _whole(values: dict[str, Any]) -> dict[str, Any]:
+    """A case that names the method means its usual base: LoRA in 16 bits, QLoRA in 4."""
+    if values.get("algorithm") is None or "quantization" in values:
+        return values
+    return {**values, "quantization": "nf4" if values["algorithm"] == "qlora" else None}

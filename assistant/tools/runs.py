@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from assistant import replies
-from assistant.plan import blockers, config_of, estimated, model_card, plan_hash, report_of
+from assistant.plan import blockers, closed_form, config_of, estimated, model_card, plan_hash, report_of
 from assistant.review import plan_rows, review_text
 from assistant.services import Services
 from assistant.state import ChatState, Pending
@@ -104,7 +104,7 @@ def _prepare(folder: Path, state: ChatState, services: Services) -> None:
 
 
 def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
-    found = estimated(state, services)
+    found, bare = estimated(state, services), closed_form(state, services).result
     if found.result is None:
         return {"why_not": found.why_not}
     hours, memory, usd = found.result.hours, found.result.memory, found.result.usd
@@ -114,6 +114,7 @@ def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
         "card": found.card,
         "memory_gib": round(peak, 3),
         "hours": [hours.low, hours.expected, hours.high] if hours else None,
+        "step_s": bare.step_s.expected if bare and bare.step_s else None,  # before any correction: what is corrected
         "usd_per_hour": round(usd.expected / hours.expected, 4) if usd and hours and hours.expected else None,
     }
 

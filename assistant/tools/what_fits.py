@@ -1,82 +1,85 @@
-"""The largest that fits, where it is cheapest, and what would make it fit: searches over the estimate."""
+"""The largest that fits, and what would make it fit: searches over the estimate."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from assistant.here import card_here
 from assistant.knowledge.models import table
-from assistant.plan import PROVIDER_NAMES, card_of, config_of, estimate_arguments, model_spec
+from assistant.plan import card_of, closed_form, config_of, estimate_arguments, estimated, model_spec
 from assistant.replies.choices import said
-from assistant.replies.run import duration
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
 from assistant.tools.base import Outcome
-from estimator import ModelSpec
-from estimator.search import Row, compare, largest_batch, largest_model, largest_sequence, ways_to_fit
+from estimator import Gpu, ModelSpec
+from estimator.search import changed, largest_batch, largest_model, largest_sequence, ways_to_fit
 from trainer.config import TrainingConfig, show
 from trainer.errors import StudioError
 
-SHOWN_OFFERS = 6
+UNKNOWN_MODEL = "I can't say yet: that needs a base model I know the architecture of. Name one, and I compute it."
+UNKNOWN_CARD = "I can't say yet: that needs a GPU. Name one, and I compute it."
 
 
-class _Case(NamedTuple):
+class Case(NamedTuple):
+    """A plan as the estimator's searches take it. known: further arguments of `estimate`."""
+
     config: TrainingConfig
     spec: ModelSpec
-    card: str
+    card: str | Gpu
     known: dict[str, Any]
 
+    def recomputing(self) -> Case:
+        """The same with gradient checkpointing."""
+        return self._replace(config=changed(self.config, {"gradient_checkpointing": True}))
 
-def largest(state: ChatState, services: Services) -> Outcome:
-    """The largest batch, the longest sequence and the largest open model this card takes, all else as in the plan."""
-    case = _case(state, services)
+
+def largest(state: ChatState, services: Services, what: str = "") -> Outcome:
+    """The largest batch, sequence or open model (`what`; all three when empty) this card takes, all else as in the plan."""
+    case = case_of(state, services)
     if isinstance(case, str):
         return Outcome(note=case)
-    batch = largest_batch(case.config, case.spec, case.card, **case.known)
-    rows = {key: value for key, value in case.known.items() if key != "longest"}
-    length = largest_sequence(case.config, case.spec, case.card, **rows)
+    answers = {"batch": _largest_batch, "sequence": _longest_sequence, "model": _largest_model}
+    asked = [answer for name, answer in answers.items() if what in ("", name)]
+    name = case.card.name if isinstance(case.card, Gpu) else case.card
+    lines = [f"On {name}, with everything else as in the plan (nothing is changed):"]
+    return Outcome(note="\n".join([*lines, *(f"- {answer(case)}" for answer in asked)]))
+
+
+def _largest_batch(case: Case) -> str:
+    size = largest_batch(case.config, case.spec, case.card, **case.known)
+    text = f"largest batch size: {size or 'not even 1'} (now {case.config.batch_size})"
+    return text + _recomputed(case, lambda other: largest_batch(other.config, case.spec, case.card, **case.known))
+
+
+def _longest_sequence(case: Case) -> str:
+    known = {key: value for key, value in case.known.items() if key != "longest"}
+    length = largest_sequence(case.config, case.spec, case.card, **known)
+    text = f"longest sequence: {f'{length:,} tokens' if length else 'none'} (now {case.config.max_seq_length:,})"
+    text += _recomputed(case, lambda other: largest_sequence(other.config, case.spec, case.card, **known))
+    longest = case.known.get("longest")
+    return text + (f"; your longest row has {longest:,}" if longest else "")
+
+
+def _recomputed(case: Case, search: Any) -> str:
+    if case.config.gradient_checkpointing is not False:
+        return ""
+    found = search(case.recomputing())
+    return f", or {found:,} with gradient checkpointing (about 40 % slower)" if found else ""
+
+
+def _largest_model(case: Case) -> str:
     specs = [(model.id, ModelSpec.from_config(model.config, params=model.params)) for model in table()]
-    model = largest_model(case.config, specs, case.card, **case.known)
-    lines = [
-        f"On {case.card}, with everything else as in the plan (nothing is changed):",
-        f"- largest batch size: {batch if batch else 'not even 1'} (now {case.config.batch_size})",
-        f"- longest sequence: {f'{length:,} tokens' if length else 'none'} (now {case.config.max_seq_length:,})",
-        f"- largest model of my table with {case.config.algorithm}: {model or 'none'}",
-    ]
-    return Outcome(note="\n".join(lines))
-
-
-def cheapest(state: ChatState, services: Services) -> Outcome:
-    """Where this run fits, cheapest first, within the user's budget and deadline; prices from the dated table."""
-    case = _case(state, services)
-    if isinstance(case, str):
-        return Outcome(note=case)
-    bounds = state.constraints
-    hours = bounds.get("max_hours")
-    rows = compare(
-        case.config, case.spec, budget_usd=bounds.get("budget_usd"),
-        deadline_hours=float(hours) if hours else None, **case.known,
-    )  # fmt: skip
-    if not rows:
-        return Outcome(note="Nothing I know a price of fits this plan within what you set.")
-    marked = [row for row in rows if row.why]
-    shown = [row for row in rows if row.why or rows.index(row) < SHOWN_OFFERS - len(marked)]
-    lines = ["| GPU | Where | Fits | Time | Cost | Price | |", "|---|---|---|---|---|---|---|", *map(_offer, shown)]
-    return Outcome(note="\n".join([*lines, "\nPrices are from my dated table; ask the provider before you pay."]))
-
-
-def _offer(row: Row) -> str:
-    found, offer = row.estimate, row.offer
-    took = f"{duration(found.hours.low * 3600)} to {duration(found.hours.high * 3600)}" if found.hours else "unknown"
-    cost = f"${found.usd.low:.2f} to ${found.usd.high:.2f}" if found.usd else "unknown"
-    where = PROVIDER_NAMES.get(offer.provider, offer.provider) if offer else "here"
-    price = f"${offer.usd_per_hour:.2f}/h{', can be interrupted' if offer.spot else ''}, {offer.age()}" if offer else ""
-    cards = f"{row.num_gpus} × {row.gpu}" if row.num_gpus > 1 else row.gpu
-    return f"| {cards} | {where} | {found.verdict} | {took} | {cost} | {price} | {' '.join(f'**{word}**' for word in row.why)} |"
+    room = case.recomputing()
+    model = largest_model(room.config, specs, case.card, **case.known)
+    small = room._replace(config=changed(room.config, {"batch_size": 1}))
+    smaller = largest_model(small.config, specs, case.card, **case.known)
+    text = f"largest model of my table with {case.config.algorithm} and gradient checkpointing: **{model or 'none'}**"
+    return text + (f", or {smaller} with batch size 1" if smaller and smaller != model else "")
 
 
 def mend(state: ChatState, services: Services) -> Outcome | None:
     """The smallest changes that make the plan fit its card, each with its price, as buttons; None when it fits."""
-    case = _case(state, services)
+    case = case_of(state, services)
     if isinstance(case, str):
         return None
     changes = ways_to_fit(case.config, case.spec, case.card, **case.known)[:3]
@@ -92,12 +95,21 @@ def mend(state: ChatState, services: Services) -> Outcome | None:
     return Outcome(note="\n".join(lines), suggestions=tuple(options), pending=Pending(kind="choice", options=options))
 
 
-def _case(state: ChatState, services: Services) -> _Case | str:
+def case_of(state: ChatState, services: Services) -> Case | str:
+    """The plan as it stands, or why it can't be searched yet."""
     spec, card = model_spec(state), card_of(state.choices, services.machine())
     if spec is None or card is None:
-        missing = "a base model I know the architecture of" if spec is None else "a GPU"
-        return f"I can't say yet: that needs {missing}. Name one, and I compute it."
+        return UNKNOWN_MODEL if spec is None else UNKNOWN_CARD
     try:
-        return _Case(config_of(state, services), spec, card, estimate_arguments(state, services))
+        known = {**estimate_arguments(state, services), **_as_traced(state, services)}
+        return Case(config_of(state, services), spec, card_here(card, services.machine()), known)
     except StudioError as error:
         return str(error)
+
+
+def _as_traced(state: ChatState, services: Services) -> dict[str, Any]:
+    """Where the plan has been traced, searches by the closed form get the room that makes them agree with the trace."""
+    exact, closed = estimated(state, services).result, closed_form(state, services).result
+    if exact is None or closed is None or not exact.memory.exact or exact.usable_gib is None:
+        return {}
+    return {"available_gib": exact.usable_gib * closed.memory.must_have_gib / exact.memory.must_have_gib}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assistant.interpreters import Turn
@@ -126,7 +126,7 @@ def interpret(message: str, pending: Pending) -> list[ToolCall]:
     return RULES.interpret(Turn(message=message, state=state, values=VALUES, gpus=("RTX 3090", "RTX 3090")))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(message=st.one_of(st.text(max_size=300), sentences), pending=st.sampled_from(PENDING))
 @example(message="\x00\xff" * 40, pending=PENDING[1])
 @example(message="\u202eyes", pending=PENDING[0])

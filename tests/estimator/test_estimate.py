@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from estimator import ModelSpec, estimate, offers
 from estimator.prices import Offer
+from estimator.time import longest_of
 from tests.estimator.conftest import LLAMA_8B
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
@@ -166,3 +167,25 @@ def test_bad_input_is_an_error_that_names_the_field(llama: ModelSpec, values: di
     with pytest.raises(ConfigError) as caught:
         estimate(TrainingConfig(**values), llama, **kwargs)
     assert caught.value.fields == (field,)
+
+
+def test_the_datasets_own_lengths_decide_the_padding(llama: ModelSpec) -> None:
+    config = TrainingConfig(gpu="RTX 4090", batch_size=8, max_seq_length=1024)
+    even = estimate(config, llama, rows=1000, tokens_per_row=100, lengths=((90, 0), (110, 1000)))
+    uneven = estimate(config, llama, rows=1000, tokens_per_row=100, lengths=((60, 950), (1000, 50)))
+    assert even.hours
+    assert uneven.hours
+    assert uneven.hours.expected > 1.5 * even.hours.expected
+    assert longest_of(((100, 1), (200, 1)), 1, 1000) == 100.0  # the middles of the bins, 50 and 150
+    assert longest_of(((100, 1), (200, 1)), 64, 1000) == pytest.approx(150.0)
+    assert longest_of(((100, 1), (2000, 99)), 4, 512) <= 512
+
+
+def test_the_disk_of_a_rented_machine_is_paid_too(llama: ModelSpec) -> None:
+    config = TrainingConfig(gpu="RTX 4090", provider="runpod")
+    found = estimate(config, llama, rows=1000, tokens_per_row=200)
+    assert found.usd
+    assert found.hours
+    assert found.price
+    disk = (2 * llama.params / 1e9 + 20) * 0.10 / 730
+    assert found.usd.expected == pytest.approx(found.hours.expected * (found.price.usd_per_hour + disk), abs=5e-4)

@@ -1,7 +1,7 @@
-"""`python -m trainer.trace REQUEST.json [--cache FOLDER]`: trace in a process of its own.
+"""`python -m trainer.trace REQUEST.json [--cache FOLDER] [--nice N]`: trace in a process of its own.
 
 REQUEST.json: {"config": a TrainingConfig, "model": a config.json, "stack", "length", "padded", "on_cpu"}, the last four
-optional. Progress goes to stderr, one line a step; the result is one JSON object on stdout (see `Trace`). The same
+optional. Progress goes to stderr, one `@stage` line a step; the result is one JSON object on stdout (see `Trace`). The same
 request with the same library versions is answered from the cache. Exit code 2: an error a person can act on, as
 {"error", "hint", "fields"}.
 """
@@ -9,10 +9,9 @@ request with the same library versions is answered from the cache. Exit code 2: 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,7 @@ from pydantic import ValidationError
 
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError, StudioError
-
-OPTIONS = ("stack", "length", "padded", "on_cpu")
-LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
-# Fields that change neither the sizes nor the operators of a step: plans that differ only here share a trace.
-IRRELEVANT = {
-    "base_model", "dataset", "output_dir", "run_name", "project_name", "tags", "experiment_tracker", "provider", "gpu",
-    "num_gpus", "seed", "learning_rate", "lr_scheduler_type", "warmup_steps", "warmup_ratio", "num_cycles", "num_epochs",
-    "max_steps", "alpha", "weight_decay", "validation_split", "early_stopping", "early_stopping_patience",
-    "early_stopping_threshold", "eval_steps", "save_steps", "logging_steps",
-}  # fmt: skip
+from trainer.tracing import OPTIONS, STAGE, key
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,7 +27,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer.trace")
     parser.add_argument("request", type=Path)
     parser.add_argument("--cache", type=Path, help="folder of earlier answers")
+    parser.add_argument("--nice", type=int, default=0, help="leave the processor to others, as nice(1)")
     args = parser.parse_args(argv)
+    if args.nice and hasattr(os, "nice"):
+        os.nice(args.nice)
     try:
         print(answer(args.request, args.cache))
     except StudioError as error:
@@ -61,13 +54,6 @@ def answer(file: Path, cache: Path | None) -> str:
     return result
 
 
-def key(request: dict[str, Any]) -> str:
-    """What makes two requests the same step: the model's numbers, the relevant values, the libraries."""
-    config = {name: value for name, value in request["config"].items() if name not in IRRELEVANT}
-    parts = [request["model"], config, [request.get(name) for name in OPTIONS], [version(name) for name in LIBRARIES]]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
 def _read(file: Path) -> dict[str, Any]:
     try:
         request = json.loads(file.read_text())
@@ -87,7 +73,7 @@ def _trace(request: dict[str, Any]) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(STAGE + text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

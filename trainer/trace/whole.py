@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from trainer import model as ours
@@ -18,21 +17,9 @@ from trainer.trace.gpu_like import gpu_like, real_rows
 from trainer.trace.live import LiveBytes
 from trainer.trace.step import Batch, Stack, prepare, run
 from trainer.trace.work import Work
+from trainer.tracing import Trace
 
 NAMES = {"backward": "working memory"}
-
-
-class Trace(BaseModel):
-    """What one step holds at its peak. Bytes; `parts` add up to `peak_bytes`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    peak_bytes: int
-    parts: dict[str, int]
-    holders: list[tuple[str, str, int]]  # what kind, made by which operator, bytes: largest first
-    trainable_params: int
-    operators: list[tuple[int, int, int]]  # of one micro-step: FLOPs, bytes moved, how often
-    seconds: float  # the tracing took
 
 
 def trace(
@@ -70,7 +57,7 @@ def trace(
     return Trace(
         peak_bytes=live.peak,
         parts=parts,
-        holders=live.holders,
+        holders=[(NAMES.get(kind, kind), made_by, size) for kind, made_by, size in live.holders],
         operators=work.listed(),
         trainable_params=sum(p.numel() for p in model.parameters() if p.requires_grad),
         seconds=round(time.monotonic() - began, 2),

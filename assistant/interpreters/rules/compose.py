@@ -11,6 +11,7 @@ from assistant.interpreters.rules import models, topics
 from assistant.interpreters.rules.decide import Wishes, label
 from assistant.interpreters.rules.nearest import SURE, nearest
 from assistant.interpreters.rules.reading import Reading
+from assistant.interpreters.rules.reckon import reckoned
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
 
@@ -134,15 +135,17 @@ def _which_model(wishes: Wishes) -> ToolCall:
 
 def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     """What the message asks: a number (estimate), a what-if, or an explanation."""
+    ideas = {
+        name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")
+    }
+    if not wishes.sets and (answers := reckoned(plain, reading, turn, ideas)):
+        return answers
     asking = [part for part in reading.parts if part.kind in ("ask", "what_if", "fits")]
     text = " ".join(part.text for part in asking)
     complaint = bool(re.search(r"\byou (?:put|set|changed|wrote|used)\b|\bi said (?:not|no)\b", plain))
     if not asking and not complaint and not (_EXPLAINS.search(plain) and not wishes.sets):
         return []
     subject = text or plain
-    ideas = {
-        name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")
-    }
     kind = topics.estimate_question(subject)
     named = _topics(subject, plain, turn, reading)
     compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))

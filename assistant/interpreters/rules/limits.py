@@ -10,7 +10,7 @@ _BUDGET = re.compile(
     r"|\blimit|\bafford\b|\bpresupuesto|\bgastar|\bhöchstens|\bmaximal|\bnicht mehr als|预算|不超过|最多|以内"
 )
 _DEADLINE = re.compile(
-    r"\b(?:by|before|until|till|deadline(?: is)?|due|finish(?:ed)? by|done by|ready (?:by|for)|para el|antes del?"
+    r"\b(?:by|before|until|till|deadline(?: is)?|due|finish(?:ed)?(?: it| this| by)?|done(?: by)?|ready (?:by|for)|para el|antes del?"
     r"|hasta el|bis(?: zum)?|vor)\s+(?:the |this |next |nächsten? |el |próximo )*"
     r"(monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow(?: (?:morning|noon|evening))?|tonight"
     r"|noon|midnight|lunch|end of (?:the )?(?:day|week|month)|weekend|\d{1,2}(?::\d\d)?\s?(?:am|pm|h"
