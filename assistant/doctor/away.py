@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from assistant.progress import RunProgress
-from assistant.replies.run import duration
+from assistant.replies.run import cost, duration
 from assistant.state import Message
 from assistant.store import Row, Store
 
@@ -38,10 +38,11 @@ def _lines(row: Row, seen: dict[str, Any], away: float, store: Store) -> list[st
     both = now.eval_loss is not None and now.eval_loss_before is not None
     losses = f", evaluation loss {now.eval_loss_before:.3f} → {now.eval_loss:.3f}" if both else ""
     left = f", about {duration(now.eta_s)} to come" if now.eta_s is not None and not now.ended else ""
-    place = "on this machine, no money" if row["provider"] == "local" else f"on {row['provider']}"
+    place = "this machine" if row["provider"] == "local" else row["provider"]
+    money = cost(row["estimate"].get("usd_per_hour"), now.ran_s, None)
     return [
         f"👋 **While you were away** ({duration(away)}): run `{row['id']}` went {moved}{ended}{losses}.",
-        f"- Cost so far: {duration(now.ran_s)} {place}{left}.",
+        f"- Cost so far: {duration(now.ran_s)} on {place}, {money}{left}.",
         f"- {_decision(row, now, store)}",
     ]
 
