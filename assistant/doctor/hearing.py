@@ -91,6 +91,9 @@ _NAMES = re.compile(
     r"\b(?:it|run|training|trainer|process|loss(?:es)?|curve|graph|eval\w*|validation|steps?|checkpoints?|metrics?|gradients?|overfit\w*|learn\w*)\b",
     re.I,
 )
+_IMPERATIVE = re.compile(
+    r"(?:please )?(?:make|use|set|try|take|put|add|remove|change|switch|increase|reduce|raise|lower)\b", re.I
+)
 _LONG = 20  # words
 _SHORT = 4  # words: what is asked so briefly is about what goes on
 _COMPILED = [(topic.question, re.compile(topic.telling, re.I), re.compile(topic.mild, re.I)) for topic in _TOPICS]
@@ -98,15 +101,23 @@ _COMPILED = [(topic.question, re.compile(topic.telling, re.I), re.compile(topic.
 
 def question_of(plain: str) -> str | None:
     """The question about a run in this sentence (one line, plain apostrophes), or None when there is none in it."""
+    why = plain.lower().find(
+        "why "
+    )  # "nothing happens, why doesn't it improve?": what is asked comes before what is told
+    return (_heard(plain[why:]) if why > 0 else None) or _heard(plain)
+
+
+def may_mean_the_run(plain: str) -> bool:
+    """Whether a sentence nobody understood names a run or a part of it, and is nothing to do to the plan: better told of the
+    run than not answered at all."""
+    told = not _PLAN.search(plain) and not _IMPERATIVE.match(plain)
+    return told and len(plain.split()) <= _LONG and bool(_NAMES.search(plain))
+
+
+def _heard(plain: str) -> str | None:
     asks = bool(_ASKS.search(plain)) and not _PLAN.search(plain)
     about = len(plain.split()) <= _SHORT or bool(_SUBJECT.search(plain))
     for question, telling, mild in _COMPILED:
         if telling.search(plain) or (asks and about and mild.search(plain)):
             return question
     return None
-
-
-def may_mean_the_run(plain: str) -> bool:
-    """Whether a sentence nobody understood names a run or a part of it, and nothing of the plan: better told of the run
-    than not answered at all."""
-    return len(plain.split()) <= _LONG and bool(_NAMES.search(plain)) and not _PLAN.search(plain)

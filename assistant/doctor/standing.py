@@ -41,7 +41,8 @@ def words(condition: Condition) -> str:
 def impossible(condition: Condition, e: Evidence) -> str | None:
     """Why this can never come true in this run, in a sentence; None when it can."""
     needs_evals = condition.when in ("eval_flat", "eval_rises", "eval_below")
-    if needs_evals and not e.fact("eval_rows") and not e.evals:
+    kept_apart = e.fact("eval_rows") if e.progress.facts else e.config.validation_split
+    if needs_evals and not kept_apart and not e.evals:
         return "This run keeps no rows apart for evaluation, so its evaluation loss is never measured."
     if condition.when == "usd" and not e.estimate.get("usd_per_hour"):
         return "This run rents nothing, so it costs no money."

@@ -78,7 +78,7 @@ class RuleInterpreter:
         if not accompanied and (turn.run_active or turn.has_run) and wishes.sets and _ON_THE_WAY.search(plain):
             return [ToolCall(tool="change_run", args={"changes": dict(wishes.sets), "go_on": True})]
         calls = self._calls(turn, plain, reading, wishes)
-        return calls or ([] if accompanied else [_unheard(turn, plain)])
+        return calls if accompanied else _of_the_run(turn, plain, calls)
 
     def _left(self, turn: Turn, said: str) -> list[ToolCall]:
         """What is said itself, then the rest left to us; never a yes, which must stand alone."""
@@ -109,11 +109,13 @@ class RuleInterpreter:
         return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
 
 
-def _unheard(turn: Turn, plain: str) -> ToolCall:
-    """What nobody understood: of the run, if there is one and it names a part of it; else what it may have meant."""
-    if (turn.run_active or turn.has_run) and may_mean_the_run(plain):
-        return ToolCall(tool="ask_run", args={"question": "health", "text": turn.message[:500]})
-    return ToolCall(tool="not_understood", args={"readings": readings(plain)})
+def _of_the_run(turn: Turn, plain: str, calls: list[ToolCall]) -> list[ToolCall]:
+    """A complaint in general, or what nobody understood, is of the run if there is one and it names a part of it: its own
+    numbers say more than what is usual."""
+    general = not calls or [call.tool for call in calls] == ["diagnose"]
+    if general and (turn.run_active or turn.has_run) and "\n" not in turn.message.strip() and may_mean_the_run(plain):
+        return [ToolCall(tool="ask_run", args={"question": "health", "text": turn.message[:500]})]
+    return calls or [ToolCall(tool="not_understood", args={"readings": readings(plain)})]
 
 
 def _for_the_plan(calls: list[ToolCall], plain: str, wishes: Wishes) -> bool:
