@@ -15,6 +15,7 @@ SETS = {
     "held out, fifth": ("utterances5.jsonl", "dialogues5.jsonl"),
     "held out, sixth": ("utterances6.jsonl", "dialogues6.jsonl"),
     "held out, seventh": ("utterances7.jsonl", "dialogues7.jsonl"),
+    "held out, eighth": ("utterances8.jsonl", "dialogues8.jsonl"),
 }
 
 

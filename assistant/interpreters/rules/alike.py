@@ -31,7 +31,8 @@ _OF_THAT = re.compile(
 
 def related(message: Message, values: Mapping[str, Any]) -> list[Found]:
     """`values`: the plan as it stands. Takes what it reads."""
-    return _of_that(message, list(KEY.finditer(message.free)), values) + _one_fewer(message, values)
+    found = _same_for(message)
+    return found + _of_that(message, list(KEY.finditer(message.free)), values) + _one_fewer(message, values)
 
 
 def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, Any]) -> list[Found]:
@@ -56,6 +57,21 @@ def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, A
         if isinstance(base, int | float):
             found.append(Found(target, whole(target, base * factor), key.start(), hit.end()))
             message.take(key.start(), hit.end())
+    return found
+
+
+def _same_for(message: Message) -> list[Found]:
+    """ "rank 16, same for alpha": the value of the name before."""
+    keys, found = list(KEY.finditer(message.free)), []
+    for before, key in pairwise(keys):
+        gap = message.free[before.end() : key.start()]
+        base = stated(message, before)
+        if base is not None and re.search(
+            r"(?:same|ditto|likewise|as well|genauso|lo mismo)\s(?:for|with|für|para|goes for)\s(?:the )?$", gap
+        ):
+            target = field_of(key)
+            found.append(Found(target, whole(target, base), *key.span()))
+            message.take(*key.span())
     return found
 
 

@@ -52,12 +52,14 @@ _FITS = re.compile(
 )
 _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hmm+|then|y|und|well|hi|hey|oh|also|yes|right)[\s,]+)*(?:why|what|how|which|who"
-    r"|when|where|should|shall|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people|the|these|those)|does|did"
+    r"|when|where|should|shall|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
+    r"|the|these|those)|does|did"
     r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
     r"|\bat the same time\b|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b"
-    r"|\bwondering\b|\bis it (?:ok|okay|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
+    r"|\bwondering\b|\bany (?:suggestions?|advice|tips?|ideas?|recommendations?|thoughts)\b|\bis it (?:ok|okay"
+    r"|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
     r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥"
     r"|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
     r"|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b"

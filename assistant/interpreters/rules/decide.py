@@ -103,6 +103,9 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     if name in ("run_name", "project_name", "output_dir", "tags", "dataset", "target_modules"):
         wishes.sets[name] = several[-1].value
         return
+    if (works := _works(several, reading.text)) is not None:
+        wishes.sets[name] = works.value
+        return
     if any(one.candidates for one in several):
         wishes.asks[name] = (list(next(one.candidates for one in several if one.candidates)), "several")
         return
@@ -123,6 +126,14 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
         wishes.sets[name] = chosen.value
     else:
         wishes.asks[name] = (list({_key(one.value): one.value for one in several}.values()), "several")
+
+
+def _works(several: list[Found], text: str) -> Found | None:
+    """ "bs 8 and 4 run out of memory; bs 2 is stable": the single value that works beside several that failed."""
+    last = several[-1]
+    if len(several) < 2 or last.candidates or not several[0].candidates:
+        return None
+    return last if FAILED.search(text[: last.start]) and WORKED.search(text[last.end : last.end + 30]) else None
 
 
 def _key(value: Any) -> Any:

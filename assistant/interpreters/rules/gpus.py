@@ -68,7 +68,6 @@ _ONE_OF = re.compile(
     r"|meinen?|mis|los|las|those|these)\s+$"
 )
 
-
 _OF_THEM = re.compile(
     rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it|which)|in total|altogether|together|davon"
     rf"|de ellas|en total)\b|其中(?:的)?(?P<han>\d+|[一二两三四])\s?(?:张|块|个|卡)"
@@ -80,7 +79,8 @@ _FEWER = re.compile(
     rf"|(?:those|these|the|my|our)(?: \w+)?(?: cards| gpus)?)|cards?|gpus?|davon|de ellas))?\s(?:is |are |ist "
     rf"|sind |está |están )?(?:free|available|mine"
     rf"|usable|idle|left"
-    rf"|frei|verfügbar|libres?|disponibles?)\b|(?:只|仅)(?:想|能|有|可以|要)?(?:用|空|剩)(?:其中|了|的)?(?P<han>\d+"
+    rf"|frei|verfügbar|libres?|disponibles?)\b|(?<![\d.])(?P<rest>two|three|four|five|six|seven|one"
+    rf"|\d) (?:remain(?:s|ing)?|(?:are|is) left|still work)\b|(?:只|仅)(?:想|能|有|可以|要)?(?:用|空|剩)(?:其中|了|的)?(?P<han>\d+"
     rf"|[一二两三四])\s?(?:张|块|个|卡)"
 )
 _HALF_OF = re.compile(
@@ -282,7 +282,7 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
 def _part(message: Message, pattern: re.Pattern[str]) -> int | None:
     """How many of the cards there are may be used: "only two are free", 只想用其中一张."""
     for hit in message.each(pattern):
-        if part := count_of(hit[1] or hit["han"] or ""):
+        if part := count_of(next((said for said in hit.groups() if said), "")):
             message.take(*hit.span())
             return part
     return None

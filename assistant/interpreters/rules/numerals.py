@@ -26,6 +26,8 @@ _ENGLISH = re.compile(
     r"(?! (?:hundred|thousand|million))",
     re.I,
 )
+# "point one", "zero point oh five"
+_POINT = re.compile(rf"(?<!\w)(?:(?:zero|oh|nought) )?point ((?:(?:oh|zero|nought) )*)({_U})\b", re.I)
 _GERMAN_UNITS = {"ein": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9}
 _GERMAN_TENS = {"zwanzig": 20, "dreißig": 30, "dreissig": 30, "vierzig": 40, "fünfzig": 50, "sechzig": 60, "siebzig": 70,
     "achtzig": 80, "neunzig": 90}  # fmt: skip
@@ -55,6 +57,7 @@ _NEGATIVE = re.compile(
 def digits(text: str) -> str:
     """`text` with its numerals of several words as digits; a lone word is left."""
     text = _ENGLISH.sub(_english, text)
+    text = _POINT.sub(_point, text)
     text = _GERMAN.sub(_german, text)
     text = _SPANISH.sub(_spanish, text)
     text = _HAN_HUNDREDS.sub(_han, text)
@@ -68,6 +71,11 @@ def _english(hit: re.Match[str]) -> str:
     ones = {"a": 1, **_UNITS, **_TEENS}
     value = 1000 * ones.get(part["thousand"], 0) + 100 * ones.get(part["hundred"], 0)
     return str(value + _TENS.get(part["tens"], 0) + sum(ones.get(part[name], 0) for name in ("unit", "teen", "one")))
+
+
+def _point(hit: re.Match[str]) -> str:
+    zeros = "0" * len(re.findall(r"oh|zero|nought", hit[1] or "", re.I))
+    return f"0.{zeros}{_UNITS[hit[2].lower()]}"
 
 
 def _german(hit: re.Match[str]) -> str:

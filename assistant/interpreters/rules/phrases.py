@@ -41,7 +41,7 @@ _STEPS_ITEM = re.compile(
     r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
     r"|\bhöchstens|\bmáximo)\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
     r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
-    r"|(?:max|in total|total|please|and|is|are|should|with|at \d)))"
+    r"|(?:max|on|over|for|in total|total|please|and|is|are|should|with|at \d)))"
 )
 _RUNNING = re.compile(
     r"\b(?:oom|nan|inf|crash\w*|error|stuck|hang\w*|hung|fail\w*|died?|loss|slow\w*|hours?|minutes?|killed"
@@ -107,6 +107,10 @@ _ACCUMULATE = re.compile(
     rf"|\b(?P<n2>\d{{1,4}})\s?(?:x|-?fold|fache?)\s(?:gradient )?(?:accum\w*|akkumulation)\b(?!\s*[=:]\s*\d)"
     rf"|\b(?:acumula\w*|akkumulier\w*)\s(?:los gradientes |gradientes |die gradienten |über )*(?P<n3>\d{{1,4}}"
     rf"|{_WORDS})\s(?:veces|mal|batches|lotes|schritte\w*|pasos)"
+)
+# "bs=4x4": batch times accumulation
+_PRODUCT = re.compile(
+    r"\b(?:bs|mbs|batch(?: ?size)?)\s*[=:]?\s*(\d{1,3})\s?[x×*]\s?(\d{1,3})(?![\w.]|\s?(?:gpus?|cards?|grad|accum|rtx|\d{4}|[ahlbv]\d))"
 )
 _SHARE = r"(?P<{0}>\d{{1,2}}(?:[.,]\d+)?)\s?(?:%|percent|prozent|por ciento)"
 # "keep 10 % for eval", "reserva un 10 % para validar", 留10%做验证
@@ -195,6 +199,12 @@ def _by_action(message: Message) -> list[Found]:
         count = gpus.count_of(hit["n"] or hit["n2"] or hit["n3"])
         found.append(Found("gradient_accumulation_steps", count, *hit.span()))
         message.take(*hit.span())
+    for hit in message.each(_PRODUCT):
+        found += [
+            Found("batch_size", int(hit[1]), *hit.span(1)),
+            Found("gradient_accumulation_steps", int(hit[2]), *hit.span(2)),
+        ]
+        message.take(*hit.span())
     for hit in message.each(_HELD_OUT):
         share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
         found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
@@ -229,7 +239,7 @@ def _steps_item(message: Message) -> list[Found]:
     found: list[Found] = []
     for hit in message.each(_STEPS_ITEM) if not _RUNNING.search(message.text) else ():
         around = message.text[max(0, hit.start("n") - 24) : hit.start("n")]
-        around = re.split(r"[,;.]\s", around)[-1]
+        around = re.split(r"[,;.]\s|[/|]\s", around)[-1]
         owned = re.search(r"warm|accum|acumul|akkumul|eval|sav|log|checkpoint|预热|累|aufwärm|calent", around) and not (
             hit["max"] or ""
         ).startswith("max")

@@ -28,7 +28,8 @@ from assistant.interpreters.rules.text import Message
 
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 CHANGE = re.compile(
-    r"(?:改成|改为|改回|换回|调回|变成|换成|还是用?|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
+    r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt|chang)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
+    r"|\bit(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
     r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
     r"|that) (?:at|to)"
     r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
@@ -48,7 +49,7 @@ _OLD = re.compile(
     r"|of )?$"
 )
 FAILED = re.compile(
-    r"\b(?:oom\S*|out of memory|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high|long)|doesn'?t (?:work"
+    r"\b(?:oom\S*|out of memory|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high|long|small|low|short|little)|doesn'?t (?:work"
     r"|run|fit)|explode[sd]?"
     r"|diverge[sd]?|died|blew up|blows up)\b|爆|报错|失败|不行"
 )
@@ -61,6 +62,7 @@ _BEFORE_WORKED = re.compile(
     r"[\W\d]*(?:(?:it|that|this|one|everything|finally|now|then|just|last|seems|to|and|batch|is|was|at)[\W\d]+)*"
 )
 _BOTH = re.compile(r"\b(?:both|each|all|beide|jeweils|ambos|cada uno|respectively)\b|都|均|各")
+_AT_BOTH = re.compile(r"\s*(?:to|at|auf|on|en|a|equal|are|both|设为|设成|改成|=)\s*$")
 _JOINED = re.compile(r"^[\s]*(?:and|&|\+|/|,|und|y|跟|和|与|、|plus)[\s]*(?:the\s)?$")
 
 
@@ -157,8 +159,9 @@ def _shared(row: list[Item], pairs: list[tuple[Item, Item]], text: str) -> list[
         ):
             continue
         number = next((n for k, n in pairs if k is following), None)
-        around = text[item.start : (number.end if number else following.end) + 12]
-        if number and (_BOTH.search(around) or number.options):
+        around = text[max(0, item.start - 7) : (number.end if number else following.end) + 12]
+        together = number and _AT_BOTH.match(text[following.end : number.start])
+        if number and (_BOTH.search(around) or number.options or together):
             extra.append((item, number))
     return extra
 

@@ -19,7 +19,7 @@ _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
     r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_])"
 )
 _ALL_LINEAR = re.compile(
-    r"\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"
+    r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"
     r"|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten"
 )
 _ATTENTION = re.compile(
