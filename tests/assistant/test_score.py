@@ -13,9 +13,7 @@ SETS = {
     "held out, third": ("utterances3.jsonl", "dialogues3.jsonl"),
     "held out, fourth": ("utterances4.jsonl", "dialogues4.jsonl"),
     "held out, fifth": ("utterances5.jsonl", "dialogues5.jsonl"),
-    "held out, sixth": ("utterances6.jsonl", "dialogues6.jsonl"),
     "held out, seventh": ("utterances7.jsonl", "dialogues7.jsonl"),
-    "held out, eighth": ("utterances8.jsonl", "dialogues8.jsonl"),
 }
 
 

@@ -49,7 +49,7 @@ _PROJECT = re.compile(
     rf"|名)?\s*{_NAME}"
 )
 _TAGS_SET = re.compile(
-    r"\b(?:tags?|labels?|etiquetas?|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output"
+    r"\b(?<!guten )(?:tags?|labels?|etiquetas?|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output"
     r"|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b"
     r"|\by\b)\s*|\s{2,})?)+)"
 )

@@ -136,7 +136,7 @@ _TOKENS = re.compile(
     r"|(?P<bare>1024|2048|4096|8192|16384|32768)(?=\s*(?:$|[,.;)]|and\b|und\b|y\b|it\b)))"
 )
 # "batch 2, 2048 tokens": an item of a list
-_TOKENS_ITEM = re.compile(r"(?:^|[,;]\s*(?:and )?)(\d{3,6}|\d{1,3}\s?k)\s?tokens?(?=\s*(?:$|[,;.]))")
+_TOKENS_ITEM = re.compile(r"(?:^|[,;]\s*(?:and )?|\s{2,})(\d{3,6}|\d{1,3}\s?k)\s?tokens?(?=\s*(?:$|[,;.]))")
 _STOPS_WHEN = re.compile(
     r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"
     r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"

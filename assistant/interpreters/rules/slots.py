@@ -28,8 +28,9 @@ from assistant.interpreters.rules.text import Message
 
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 CHANGE = re.compile(
-    r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt|chang)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
-    r"|\bit(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
+    r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
+    r"|\bit(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?"
+    r"|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
     r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
     r"|that) (?:at|to)"
     r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
@@ -187,6 +188,8 @@ def _inside(item: Item, spread: list[tuple[Item, Item]]) -> bool:
 def _negated(key: Item, number: Item, text: str) -> bool:
     first = min(key.start, number.start)
     between = text[min(key.end, number.end) : max(key.start, number.start)]
+    if text[:first].strip() == "no":
+        return False  # "no rank 8": the comma is missing
     return bool(NEGATED.search(text[max(0, first - 14) : first]) or re.search(r"\bnot\b|\bno\b|\bnicht\b", between))
 
 
