@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run chat test check lint types bench score clean setup-dev
+.PHONY: run chat test check lint types phoenix bench score clean setup-dev
 
 run: $(VENV)/.train
 	@exec $(BIN)/python app.py
@@ -37,6 +37,10 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	@$(BIN)/mypy
+
+# A Phoenix server for tests/trainer/test_phoenix.py, in an environment of its own: it moves packages we pin.
+phoenix:
+	@test -x .venv-phoenix/bin/phoenix || ($(PYTHON) -m venv .venv-phoenix && .venv-phoenix/bin/python -m pip install --quiet "arize-phoenix>=20,<21")
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench

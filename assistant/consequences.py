@@ -7,7 +7,7 @@ from typing import Any
 from assistant.plan import PROVIDER_NAMES, estimated, job_of, report_of
 from assistant.services import Services
 from assistant.state import ChatState
-from trainer.config import show
+from trainer.config import ALGORITHM_NAMES, show
 from trainer.errors import StudioError
 from trainer.presets import resolve
 
@@ -19,7 +19,7 @@ def meanings(good: dict[str, Any], choices: dict[str, Any], state: ChatState, se
     """Sentences about what the newly set values `good` bring along; `choices` already hold them."""
     after = state.model_copy(update={"choices": choices})
     found: list[str] = []
-    for rule in (_effective_batch, _quantized, _memory, _epochs, _early_stopping, _warmup, _pissa, _rslora, _elsewhere):
+    for rule in (_effective_batch, _quantized, _memory, _epochs, _early_stopping, _warmup, _variant, _elsewhere):
         text = rule(good, choices, after, services)
         if text:
             found.append(text)
@@ -56,9 +56,7 @@ def _memory(good: dict[str, Any], choices: dict[str, Any], state: ChatState, ser
         return ""
     have = now.result.usable_gib
     need = now.result.memory.total_gib
-    name = {"qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA"}.get(
-        choices.get("algorithm", ""), "LoRA"
-    )
+    name = ALGORITHM_NAMES[choices.get("algorithm", "lora")]
     text = f"{name} needs about {need:.1f} GiB" + (f" of {have:.0f} on {now.card}" if have else f" on {now.card}")
     if now.result.fits:
         return f"{text}: it fits."
@@ -96,17 +94,17 @@ def _warmup(good: dict[str, Any], choices: dict[str, Any], state: ChatState, ser
             f"{show(choices.get('learning_rate', 2e-4))}. A warmup of 5 % would be {max(1, round(total * 0.05))} steps.")  # fmt: skip
 
 
-def _pissa(good: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:
-    if good.get("algorithm") != "pissa":
-        return ""
-    return ("PiSSA starts from an SVD of the base's weights: that takes time and full-precision memory at the start, and "
-            "it is saved as a plain LoRA.")  # fmt: skip
+_VARIANTS = {
+    "pissa": "PiSSA starts from an SVD of the base's weights: that takes time and full-precision memory at the start, and it is "
+    "saved as a plain LoRA.",
+    "rslora": "rsLoRA scales by alpha / sqrt(rank), which stays stable at high ranks.",
+    "olora": "OLoRA starts from an orthonormal part of the base's weights, which often converges faster; it is saved as a plain LoRA.",
+    "eva": "EVA starts from what the layers see of your own rows: a few passes before the first step, then it trains as LoRA does.",
+}
 
 
-def _rslora(good: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:
-    if good.get("algorithm") != "rslora":
-        return ""
-    return "rsLoRA scales by alpha / sqrt(rank), which stays stable at high ranks."
+def _variant(good: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:
+    return _VARIANTS.get(str(good.get("algorithm")), "")
 
 
 def _elsewhere(good: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:

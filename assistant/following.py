@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from assistant import rehearsals
 from assistant.calibration import FIRST_STEPS, TELL, measured_step_s, ratio_of
 from assistant.doctor.rounds import examine, silence
 from assistant.progress import RunProgress, RunReport, fold
@@ -25,8 +26,9 @@ def follow(thread: str, services: Services) -> RunReport | None:
         elif said := silence(row, services):
             newest = row["progress"]
             lines += said
+    lines += rehearsals.follow(thread, services)
     if newest is None:
-        return None
+        return RunReport(text="\n".join(lines), lines=lines, progress=RunProgress()) if lines else None
     text = "\n".join([*lines, *([] if newest.ended else [live(newest)])])
     return RunReport(text=text, lines=lines, progress=newest)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from assistant.plan import blocked_steps, card_of, config_of, estimated, job_of, report_of, values_of
+from assistant.plan import blocked_steps, card_of, config_of, estimated, job_of, plan_hash, report_of, values_of
+from assistant.rehearsals import due, measured
 from assistant.replies.estimate import estimate_lines
 from assistant.replies.memory import memory_bar
+from assistant.replies.rehearsal import asked
 from assistant.services import Services
+from assistant.settings import tracker_lacks
 from assistant.state import ChatState
 from trainer.config import STEPS, TrainingConfig, show, step_of
 from trainer.errors import StudioError
@@ -17,7 +20,8 @@ _NEEDS = {
     "double_quantization": "quantization", "num_cycles": "num_cycles", "max_steps": "max_steps",
     "project_name": "project_name", "tags": "tags", "eval_steps": "eval_steps", "save_steps": "save_steps",
     "logging_steps": "logging_steps", "warmup_steps": "warmup_steps", "warmup_ratio": "warmup_ratio",
-    "output_dir": "output_dir",
+    "output_dir": "output_dir", "loraplus_lr_ratio": "loraplus_lr_ratio", "neftune_noise_alpha": "neftune_noise_alpha",
+    "push_to_hub": "push_to_hub", "hub_model_id": "push_to_hub", "hub_private_repo": "push_to_hub",
 }  # fmt: skip
 
 
@@ -38,7 +42,15 @@ def review_text(state: ChatState, services: Services) -> str:
     found = estimated(state, services)
     parts += [estimate_lines(found, state, services), memory_bar(found), _run_length(state, services)]
     parts += [_graded(state), checklist(state, services)] if changed is None else []
+    parts += _lacking(state.choices.get("experiment_tracker"))
     where = "on this machine, at no rental cost" if state.choices.get("provider") in (None, "local") else "there"
+    tried = measured(plan_hash(state, services), services)
+    if tried and tried["step_s"]:
+        parts.append(
+            f"Rehearsed: {tried['memory_gib']:.2f} GiB and {tried['step_s']:.2f} s a step, both on your longest rows."
+        )
+    if due(state, services):
+        return "\n\n".join([*filter(None, parts), asked(where)])
     return "\n\n".join(filter(None, parts)) + f"\n\n**Start training {where}?** A plain *yes* starts it."
 
 
@@ -119,7 +131,7 @@ def _graded(state: ChatState) -> str:
 def checklist(state: ChatState, services: Services) -> str:
     """The guide's seven points, each ticked only when it is a fact."""
     chosen, stopped = state.choices, blocked_steps(state, services)
-    tracker = chosen.get("experiment_tracker") or "none"
+    tracker = show(chosen.get("experiment_tracker") or "none")
     points = {
         "base_model": "Model selected and reachable",
         "algorithm": "PEFT algorithm configured",
@@ -130,3 +142,13 @@ def checklist(state: ChatState, services: Services) -> str:
         "review": "Output directory: " + (chosen.get("output_dir") or "a folder of the run's own"),
     }
     return "\n".join(f"- {'○' if step in stopped else '✓'} {text}" for step, text in points.items())
+
+
+def _lacking(chosen: object) -> list[str]:
+    """A line for each tracker that could not log in from here: the run would go on, its curves would not arrive."""
+    kinds = chosen if isinstance(chosen, list) else [str(chosen)]
+    return [
+        f"⚠️ {kind} lacks {missing} here, so nothing would arrive there. The run itself goes on; *trackio* needs no account."
+        for kind in kinds
+        if (missing := tracker_lacks(kind))
+    ]

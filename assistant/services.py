@@ -17,6 +17,7 @@ from assistant.store import Store
 from assistant.tracing import Traces
 from trainer.compute import ComputeProvider, Run
 from trainer.compute.local import LocalProvider
+from trainer.compute.local import afterwards as afterwards_locally
 from trainer.compute.local import compare as compare_locally
 from trainer.compute.machine import Machine, this_machine
 
@@ -57,6 +58,10 @@ class Services:
                 settings.home / "prices.json", Prices(key=lambda_key), on=settings.live_prices and not settings.offline
             ),
         )  # fmt: skip
+
+    def afterwards(self, run: Run, module: str, *arguments: str) -> None:
+        """Do something with a run that has ended in a process of its own: trainer/export.py, trainer/hub.py."""
+        afterwards_locally(run, module, *arguments)
 
     @property
     def runs(self) -> Path:

@@ -74,6 +74,20 @@ def lambda_key() -> str | None:
     return os.environ.get("LAMBDA_API_KEY") or None
 
 
+def tracker_lacks(kind: str, environment: Mapping[str, str] | None = None, home: Path | None = None) -> str | None:
+    """What a tracker's client would miss here to log in, in words; None when it has what it needs. No key is read, only looked for."""
+    env, home = os.environ if environment is None else environment, home or Path.home()
+    if kind == "wandb":
+        netrc = home / ".netrc"
+        known = "WANDB_API_KEY" in env or env.get("WANDB_MODE", "online") != "online"
+        known = known or (netrc.is_file() and "wandb" in netrc.read_text(errors="replace"))
+        return None if known else "WANDB_API_KEY (or `wandb login`)"
+    if kind == "comet":
+        known = "COMET_API_KEY" in env or env.get("COMET_START_ONLINE", "").lower() in ("0", "false")
+        return None if known or (home / ".comet.config").is_file() else "COMET_API_KEY"
+    return None
+
+
 def webhook() -> str | None:
     """Where a run's end is announced, looked up at each use: such addresses often hold a secret."""
     return os.environ.get("PEFT_STUDIO_WEBHOOK") or None

@@ -68,6 +68,7 @@ class ChatState(BaseModel):
         str
     ] = []  # fingerprints of what stood in the way at the last review: nothing is told in full twice
     shown_change: str | None = None  # fingerprint of the change of a run as last shown; a yes counts only for that one
+    rehearsal: bool | None = None  # before the run: wanted, not wanted, or left to us
     run_id: str | None = None
     beside: str | None = None  # a run whose curve is laid beside this conversation's
     diagnosis: str | None = None

@@ -60,6 +60,13 @@ def standing_orders(db: Database) -> None:
     db.table("standing").create({"run": str, "condition": str, "at": float}, pk="run")
 
 
+@migrations()
+def rehearsals(db: Database) -> None:
+    db.table("rehearsals").create(
+        {"conversation": str, "plan": str, "run": str, "facts": str, "outcome": str}, pk=("conversation", "plan")
+    )
+
+
 class Store:
     """All calls may come from any thread. Every method is one transaction."""
 
@@ -200,6 +207,34 @@ class Store:
                    order by step"""
         rows = self._rows(query, [run_id, step, most // 2 + 1, run_id, step, most // 2])
         return [{**row, "details": json.loads(row["details"] or "{}")} for row in rows]
+
+    # rehearsals, one for each plan of a conversation
+
+    def add_rehearsal(self, conversation: str, plan: str, run: Run, facts: Row) -> None:
+        row = {
+            "conversation": conversation,
+            "plan": plan,
+            "run": run.model_dump_json(),
+            "facts": json.dumps(facts),
+            "outcome": None,
+        }
+        with self._lock, self.db.atomic():
+            self.db.table("rehearsals").upsert(row, pk=("conversation", "plan"))
+
+    def rehearsal(self, conversation: str, plan: str) -> Row | None:
+        """The newest rehearsal of this plan, its `outcome` as a dict; None when there was none."""
+        rows = self._rows("select * from rehearsals where conversation = ? and plan = ?", [conversation, plan])
+        return {**rows[0], "outcome": json.loads(rows[0]["outcome"] or "null")} if rows else None
+
+    def open_rehearsals(self, conversation: str) -> list[Row]:
+        return self._rows("select * from rehearsals where conversation = ? and outcome is null", [conversation])
+
+    def end_rehearsal(self, row: Row, outcome: Row, message: Message) -> None:
+        """Keep what came of it, and say it, in one transaction."""
+        with self._lock, self.db.atomic():
+            query = "update rehearsals set outcome = ? where conversation = ? and plan = ?"
+            self.db.execute(query, [json.dumps(outcome), row["conversation"], row["plan"]])
+            self._insert(row["conversation"], message)
 
     # the doctor's findings, and who was here when
 

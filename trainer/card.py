@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -39,34 +40,41 @@ class Facts(NamedTuple):
     style: PromptStyle
     outcome: Outcome
     seconds: float
+    memory_gib: float | None  # the peak, of the card or of the process
+    context: Mapping[
+        str, Any
+    ]  # RUN/context.json of the assistant: the model's card, who chose what, the estimate; {} without
+
+
+def context(folder: Path) -> dict[str, Any]:
+    """What the assistant wrote beside the configuration; {} for a run started without it."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "context.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found
 
 
 def write(adapter: Path, folder: Path, facts: Facts) -> None:
     """Write both papers."""
     (adapter / "README.md").write_text(model_card(facts))
-    (folder / "run.json").write_text(json.dumps(capsule(facts, mended(folder)), indent=2) + "\n")
+    (folder / "run.json").write_text(json.dumps(capsule(facts), indent=2) + "\n")
 
 
-def mended(folder: Path) -> dict[str, Any] | None:
-    """How the data were mended before this run, from the plan's context.json: the original's name, its hash, the repairs."""
-    try:
-        made = json.loads((folder / "context.json").read_text(encoding="utf-8"))["data"]["made_from"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return made if isinstance(made, dict) else None
-
-
-def capsule(facts: Facts, made_from: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Everything needed to run it again, and what came out. made_from: see `mended`."""
-    losses = facts.outcome.losses
+def capsule(facts: Facts) -> dict[str, Any]:
+    """Everything needed to run it again, and what came out."""
+    losses, known = facts.outcome.losses, facts.context
+    data = known.get("data", {})
     return {
         "config": facts.config.model_dump(),
+        "decisions": known.get("origins", {}),
         "base": {"model": facts.base, "revision": facts.revision, "licence": licence(facts)},
         "data": {
             "source": facts.config.dataset,
             "sha256": facts.source.sha256,
             "rows": len(facts.source.examples),
-            "made_from": made_from,
+            "name": data.get("name"),
+            "made_from": data.get("made_from"),
         },
         "prompt_style": facts.style,
         "seed": facts.config.seed,
@@ -79,14 +87,20 @@ def capsule(facts: Facts, made_from: dict[str, Any] | None = None) -> dict[str, 
             "total_steps": facts.outcome.total_steps,
             "stopped_early": facts.outcome.stopped_early,
             "seconds": facts.seconds,
+            "memory_gib": facts.memory_gib,
         },
+        "estimate": known.get("estimate"),
+        "parent": known.get("parent"),
+        "changes": known.get("changes"),
     }
 
 
 def licence(facts: Facts) -> str | None:
-    """The base's licence where its own card, in a local folder, names one."""
+    """The base's licence as the assistant looked it up, or as its own card, in a local folder, names it."""
     if facts.config.base_model == studio_tiny.NAME:
         return "apache-2.0"
+    if found := facts.context.get("model", {}).get("licence"):
+        return str(found)
     path = Path(facts.base) / "README.md"
     if not path.is_file():
         return None
@@ -114,13 +128,18 @@ def model_card(facts: Facts) -> str:
         ("Steps", f"{facts.outcome.step} of {facts.outcome.total_steps}"),
         ("Evaluation loss before", _loss(losses.before)),
         ("Evaluation loss after", _loss(losses.after)),
-        ("Training time", f"{facts.seconds:.0f} s"),
+        ("Training time", f"{facts.seconds:.0f} s" + _estimated_hours(facts)),
+        (
+            "Peak memory",
+            f"{facts.memory_gib:.2f} GiB" + _estimated_memory(facts) if facts.memory_gib else "not measured",
+        ),
     ]
     settings = [(field.title, show(getattr(config, name))) for name, field in _shown(config)]
+    use = _USE.format(base=facts.base, here=config.hub_model_id or "path/to/this/folder")
     note = _REHEARSAL if config.base_model == studio_tiny.NAME else ""
     return (
         f"---\n{head}\n---\n\n# {config.run_name or 'Adapter'}\n\n{note}{_STYLES[facts.style]}\n\n"
-        f"{_table(rows)}\n\n## Settings\n\n{_table(settings)}\n\n## Use\n\n{_USE.format(base=facts.base)}"
+        f"{_table(rows)}\n\n## Settings\n\n{_table(settings)}\n\n## Use\n\n{use}"
     )
 
 
@@ -132,11 +151,11 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 base = AutoModelForCausalLM.from_pretrained("{base}")
-model = PeftModel.from_pretrained(base, "path/to/this/folder")
-tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+model = PeftModel.from_pretrained(base, "{here}")
+tokenizer = AutoTokenizer.from_pretrained("{here}")
 ```
 """
-_ELSEWHERE = ("base_model", "dataset", "output_dir", "provider", "gpu", "num_gpus")
+_ELSEWHERE = ("base_model", "dataset", "output_dir", "provider", "gpu", "num_gpus", "push_to_hub", "hub_private_repo")
 
 
 def _shown(config: TrainingConfig) -> list[tuple[str, Any]]:
@@ -150,6 +169,16 @@ def _shown(config: TrainingConfig) -> list[tuple[str, Any]]:
 
 def _table(rows: list[tuple[Any, Any]]) -> str:
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {str(value).replace('|', '/')} |" for name, value in rows)])
+
+
+def _estimated_hours(facts: Facts) -> str:
+    hours = (facts.context.get("estimate") or {}).get("hours")
+    return f" (estimated {hours[0] * 3600:.0f} to {hours[2] * 3600:.0f} s)" if hours else ""
+
+
+def _estimated_memory(facts: Facts) -> str:
+    gib = (facts.context.get("estimate") or {}).get("memory_gib")
+    return f" (estimated {gib:.2f} GiB)" if gib else ""
 
 
 def _loss(value: float | None) -> str:

@@ -26,7 +26,16 @@ FREE = frozenset(
         "tags",
         "batch_size",
     }
-    | {"gradient_accumulation_steps", "logging_steps", "eval_steps", "save_steps", "dataset"}
+    | {
+        "gradient_accumulation_steps",
+        "logging_steps",
+        "eval_steps",
+        "save_steps",
+        "dataset",
+        "push_to_hub",
+        "hub_model_id",
+        "hub_private_repo",
+    }
 )
 
 
@@ -52,6 +61,17 @@ def _qlora_needs_bits(values: Mapping[str, Any], on_cpu: bool) -> Contradiction 
         ("algorithm", "quantization"),
         "QLoRA without quantization is plain LoRA: the Q is the 4-bit base.",
         "Keep QLoRA with nf4, or choose LoRA.",
+    )
+
+
+def _olora_needs_full_precision(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
+    if values.get("algorithm") != "olora" or not values.get("quantization"):
+        return None
+    return Contradiction(
+        ("algorithm", "quantization"),
+        f"OLoRA moves part of the base's weights into the adapter; on a {values['quantization']} base what is left would be "
+        "rounded anew, and the adapter would no longer fit the base it is loaded on.",
+        "Use OLoRA without quantization, or QLoRA (nf4) if memory is short.",
     )
 
 
@@ -109,6 +129,7 @@ def _restarts_are_whole(values: Mapping[str, Any], on_cpu: bool) -> Contradictio
 _RULES = (
     _qlora_needs_bits,
     _pissa_takes_no_int8,
+    _olora_needs_full_precision,
     _int8_dora_needs_a_gpu,
     _early_stopping_needs_validation,
     _one_warmup,

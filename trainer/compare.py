@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from pathlib import Path
 
-from trainer.afterwards import capsule, say
+from trainer.afterwards import afterwards, capsule
 from trainer.config import TrainingConfig
-from trainer.errors import DatasetError, StudioError
-from trainer.events import Compared, Finding, Stage
+from trainer.errors import DatasetError
+from trainer.events import Compared
 
 NEW_TOKENS = 128
 
@@ -24,23 +23,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not (Path(arguments[0]) / "compare.json").is_file():
         print(__doc__, file=sys.stderr)
         return 2
-    folder = Path(arguments[0]).resolve()
-    try:
+
+    def work(folder: Path) -> Compared:
         prompt = json.loads((folder / "compare.json").read_text(encoding="utf-8"))["prompt"]
-        say(folder, Stage(name="loading the model to compare"))
-        say(folder, compare(folder, str(prompt)))
-    except StudioError as error:
-        traceback.print_exc()
-        say(folder, Finding(symptom=getattr(error, "symptom", "other"), evidence=f"The comparison failed: {error}"))
-        return 1
-    except Exception as error:  # the boundary: whatever it was, the person who asked must hear of it
-        traceback.print_exc()
-        evidence = (
-            f"The comparison failed: {type(error).__name__}: {error}. The traceback is in {folder / 'compare.log'}."
-        )
-        say(folder, Finding(symptom="other", evidence=evidence))
-        return 1
-    return 0
+        return compare(folder, str(prompt))
+
+    return afterwards(Path(arguments[0]), "loading the model to compare", "The comparison failed", work)
 
 
 def compare(folder: Path, prompt: str) -> Compared:

@@ -16,7 +16,10 @@ from pydantic.fields import FieldInfo
 from trainer.checks import contradictions
 from trainer.errors import ConfigError
 
-Algorithm = Literal["lora", "qlora", "dora", "pissa", "rslora"]
+Algorithm = Literal["lora", "qlora", "dora", "pissa", "rslora", "olora", "eva"]
+ALGORITHM_NAMES: dict[str, str] = {
+    "lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA", "olora": "OLoRA", "eva": "EVA",
+}  # fmt: skip
 Quantization = Literal["nf4", "fp4", "int4", "int8"]
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup", "cosine_with_restarts"]
 Precision = Literal["bf16", "fp16", "fp32"]
@@ -43,7 +46,7 @@ class TrainingConfig(BaseModel):
 
     algorithm: Algorithm = _field("lora", "PEFT algorithm", "algorithm")
     """How the adapter is built: `lora` is the sound default, `qlora` puts the base in 4-bit to save memory, `dora`,
-    `pissa` and `rslora` are variants with a cost or a purpose of their own."""
+    `pissa`, `rslora`, `olora` and `eva` are variants with a cost or a purpose of their own."""
     rank: int = _field(8, "Rank (r)", "algorithm", (4, 64), ge=1, le=1024)
     """Width of the adapter: more capacity and more trainable parameters. It hardly changes memory."""
     alpha: int = _field(16, "Alpha (α)", "algorithm", (1, 256), ge=1, le=4096)
@@ -89,6 +92,12 @@ class TrainingConfig(BaseModel):
         "adamw_torch_fused", "Optimizer", "hyperparameters"
     )
     """The optimizer, by its transformers name. 8-bit and paged variants save optimizer memory."""
+    loraplus_lr_ratio: float | None = _field(
+        None, "LoRA+ learning rate ratio", "hyperparameters", (2, 32), ge=1.0, le=1000.0
+    )
+    """LoRA+: the adapter's B matrices learn this many times faster than its A matrices; 16 is the paper's usual value."""
+    neftune_noise_alpha: float | None = _field(None, "NEFTune noise", "hyperparameters", (1, 15), gt=0.0, le=100.0)
+    """NEFTune: noise on the input embeddings while training, against overfitting on small chat sets; 5 is usual."""
     packing: bool = _field(False, "Packing", "hyperparameters")
     """Put several short examples into one sequence so that no computation is spent on padding."""
     seed: int = _field(42, "Seed", "hyperparameters", ge=0, le=2**32 - 1)
@@ -120,8 +129,8 @@ class TrainingConfig(BaseModel):
     validation_split: float | None = _field(None, "Validation split", "dataset", (0.0, 0.3), ge=0.0, le=0.9)
     """Share of the rows kept apart to measure progress on unseen data; 0.1 to 0.2 is usual, 0 for none."""
 
-    experiment_tracker: Tracker | None = _field(None, "Experiment tracker", "tracking")
-    """Where metrics are also sent: `none`, `trackio` (local), `wandb`, `comet` or `phoenix`."""
+    experiment_tracker: Tracker | list[Tracker] | None = _field(None, "Experiment tracker", "tracking")
+    """Where the run is also kept: `none`, `trackio` (local), `wandb`, `comet`, `phoenix` (answers, no curves), or several as a list."""
     project_name: str | None = _field(None, "Project name", "tracking", min_length=1, max_length=128)
     """The tracker's project."""
     run_name: str | None = _field(None, "Run name", "tracking", min_length=1, max_length=128)
@@ -130,6 +139,13 @@ class TrainingConfig(BaseModel):
     """Labels attached to the run."""
     output_dir: str | None = _field(None, "Output directory", "review", min_length=1, max_length=1000)
     """Where the adapter is written; a folder of the run's own by default."""
+
+    push_to_hub: bool = _field(False, "Upload to the Hub", "review")
+    """Upload the finished adapter to the Hugging Face Hub. Whether that is allowed is tried before training."""
+    hub_model_id: str | None = _field(None, "Hub repository", "review", pattern=r"^([\w.-]+/)?[\w.-]+$", max_length=96)
+    """Where on the Hub, such as `me/my-adapter`; your account and the run's name by default."""
+    hub_private_repo: bool = _field(True, "Private repository", "review")
+    """Whether only you can see the uploaded adapter."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -151,6 +167,13 @@ class TrainingConfig(BaseModel):
         for problem in contradictions(self.model_dump()):
             raise ConfigContradiction(problem.message, problem.way_out, problem.fields)
         return self
+
+    @property
+    def trackers(self) -> tuple[Tracker, ...]:
+        """The trackers asked for, each once; () for none."""
+        given = self.experiment_tracker or []
+        names = given if isinstance(given, list) else [given]
+        return tuple(dict.fromkeys(name for name in names if name != "none"))
 
     @property
     def effective_batch_size(self) -> int:
@@ -197,7 +220,8 @@ def allowed(name: str) -> str:
     field = _known(name)
     words = [str(atom) for atom in _atoms(field.annotation) if isinstance(atom, str)]
     if words:
-        return " | ".join(words) + (" | a list of names" if "all-linear" in words else "")
+        lists = {"all-linear": " | a list of names", "trackio": " | several of them"}
+        return " | ".join(words) + "".join(text for word, text in lists.items() if word in words)
     if bool in _atoms(field.annotation):
         return "on | off"
     bounds = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(m, key)}

@@ -9,6 +9,8 @@
   + DatasetError       the data cannot be read or has the wrong shape
     - DatasetUnreachable it cannot be looked up right now; nothing is known against it
   + DoesNotFit         the run needs more memory than the card has
+  + HubRefused         the Hub does not take the upload: the token, the name or the rights
+  + HubUnreachable     it does not answer right now; what was to be sent is kept
   + ComputeError       a provider refused, lost or cannot take the job
   + RunFailed          a training ended badly, or its result is not what a success looks like
   + MissingDependency  an optional package is not installed
@@ -54,6 +56,12 @@ class DatasetUnreachable(DatasetError): ...
 
 
 class DoesNotFit(StudioError): ...
+
+
+class HubRefused(StudioError): ...
+
+
+class HubUnreachable(StudioError): ...
 
 
 class ComputeError(StudioError): ...

@@ -130,6 +130,23 @@ class Exported(_Event):
     logits_off: float
 
 
+class Uploaded(_Event):
+    """The adapter is on the Hub (see trainer/hub.py); revision: the commit."""
+
+    kind: Literal["uploaded"] = "uploaded"
+    repo: str
+    url: str
+    revision: str
+
+
+class Synced(_Event):
+    """The curves of the run were sent to its trackers afterwards (see trainer/tracking.py)."""
+
+    kind: Literal["synced"] = "synced"
+    trackers: list[str]
+    points: int
+
+
 class Rehearsed(_Event):
     """The rehearsal went well (see trainer/rehearsal.py): seconds in all and a step, memory at its longest rows."""
 
@@ -168,6 +185,8 @@ TrainEvent = Annotated[
     | Finished
     | Compared
     | Exported
+    | Uploaded
+    | Synced
     | Rehearsed
     | Failed
     | Cancelled,

@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
-from trainer.afterwards import capsule, say
+from trainer.afterwards import afterwards, capsule
 from trainer.config import TrainingConfig
-from trainer.errors import ConfigError, ModelError, RunFailed, StudioError
-from trainer.events import Exported, Finding, Stage
+from trainer.errors import ConfigError, ModelError, RunFailed
+from trainer.events import Exported
 
 SPARE = 1.1  # room asked for, as a multiple of the weights
 SAME_ON_DISK = 1e-3  # logits of the model as written against the one in memory
@@ -29,22 +28,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--merged", type=Path, required=True, metavar="OUT")
     given = parser.parse_args(arguments)
-    folder = given.run.resolve()
-    if not (folder / "config.json").is_file():
-        print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
-        return 2
-    try:
-        say(folder, Stage(name="merging the adapter into its base"))
-        say(folder, merge(folder, given.merged.resolve()))
-    except StudioError as error:
-        traceback.print_exc()
-        say(folder, Finding(symptom="adapter_merge", evidence=f"The export failed: {error}"))
-        return 1
-    except Exception as error:  # the boundary: whatever it was, the person who asked must hear of it
-        traceback.print_exc()
-        say(folder, Finding(symptom="adapter_merge", evidence=f"The export failed: {type(error).__name__}: {error}"))
-        return 1
-    return 0
+    return afterwards(
+        given.run, "merging the adapter into its base", "The export failed",
+        lambda folder: merge(folder, given.merged.resolve()), "adapter_merge",
+    )  # fmt: skip
 
 
 def merge(folder: Path, out: Path) -> Exported:

@@ -9,7 +9,7 @@ from typing import Any
 
 import datasets
 
-from trainer import card, checkpoints, contract, data, model, studio_tiny, token_cache, trackers
+from trainer import card, checkpoints, contract, data, hub, model, studio_tiny, together, token_cache
 from trainer.callbacks import Emit
 from trainer.config import TrainingConfig
 from trainer.errors import ConfigError
@@ -56,7 +56,8 @@ def get_ready(config: TrainingConfig, folder: Path, emit: Emit, *, resume: bool 
         raise ConfigError("A run needs a base model and a dataset.", fields=("base_model", "dataset"))
     where = model.hardware(config)
     model.check_cards(config)
-    trackers.check(config.experiment_tracker or "none")
+    if together.first():
+        hub.prepare(config, folder, emit)
     datasets.disable_progress_bars()
     emit(Stage(name="reading the data"))
     source = data.read_source(config.dataset)

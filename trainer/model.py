@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from peft.optimizers import create_loraplus_optimizer
+from torch.optim import Optimizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel, Trainer
 from trl import SFTConfig
 
-from trainer import together
+from trainer import starts, together
 from trainer.checks import FOUR_BIT, contradictions
 from trainer.config import Precision, TrainingConfig
 from trainer.errors import ConfigError, MissingDependency, ModelError
 from trainer.loading import explained
 
-PISSA = "pissa_niter_16"  # the fast SVD; the paper (arXiv 2404.02948) finds no loss against the exact one
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -96,7 +98,7 @@ def lora_config(config: TrainingConfig) -> LoraConfig:
         target_modules=config.target_modules,
         use_dora=config.algorithm == "dora",
         use_rslora=config.algorithm == "rslora",
-        init_lora_weights=PISSA if config.algorithm == "pissa" else True,
+        **starts.settings(config),
     )
 
 
@@ -167,27 +169,55 @@ def load_base(name: str, config: TrainingConfig, where: Hardware) -> PreTrainedM
         ) from error
 
 
-def ready_to_train(name: str, config: TrainingConfig, where: Hardware, start: Path) -> PeftModel:
-    """The base with a fresh adapter on it. PiSSA on a 4-bit base takes the residual-base recipe (see `_pissa_on_bits`)."""
+def ready_to_train(
+    name: str, config: TrainingConfig, where: Hardware, start: Path, rows: Dataset | None = None
+) -> PeftModel:
+    """The base with a fresh adapter on it; rows: see `attach`. PiSSA on a 4-bit base takes the residual-base recipe."""
     if config.algorithm == "pissa" and config.quantization:
         return _pissa_on_bits(name, config, where, start)
-    return attach(load_base(name, config, where), config, start)
+    return attach(load_base(name, config, where), config, start, rows)
 
 
-def attach(base: PreTrainedModel, config: TrainingConfig, start: Path) -> PeftModel:
-    """`base` with a fresh adapter. PiSSA's starting point is saved under `start`: the conversion at the end needs it."""
+def attach(base: PreTrainedModel, config: TrainingConfig, start: Path, rows: Dataset | None = None) -> PeftModel:
+    """`base` with a fresh adapter. What PiSSA and OLoRA start from is saved under `start`: the conversion at the end needs it.
+
+    rows: training rows (input_ids, labels) for EVA to look at; None where a checkpoint is loaded over the adapter anyway
+    """
     _check_targets(base, config.target_modules)
     torch.manual_seed(config.seed)
-    model = get_peft_model(base, lora_config(config))
-    if config.algorithm == "pissa" and together.first():
-        _save_start(model, start)
+    settings = lora_config(config)
+    looks = config.algorithm == "eva" and rows is not None
+    if not looks and config.algorithm == "eva":
+        starts.plain(settings)
+    model = get_peft_model(base, settings, low_cpu_mem_usage=looks)
+    if looks:
+        starts.look_at(model, rows, config)
+    if config.algorithm in starts.SPLIT and together.first():
+        starts.save_split(model, start)
     return model
 
 
 def save_adapter(model: PeftModel, config: TrainingConfig, folder: Path, start: Path) -> None:
-    """Write the adapter. PiSSA becomes a plain LoRA of twice the rank, so that it loads on the untouched base."""
-    convert = str(start) if config.algorithm == "pissa" else None
+    """Write the adapter. PiSSA and OLoRA become a plain LoRA of twice the rank, so that it loads on the untouched base."""
+    convert = str(start) if config.algorithm in starts.SPLIT else None
     model.save_pretrained(str(folder), path_initial_model_for_weight_conversion=convert)
+
+
+def loraplus(tuned: PeftModel, args: SFTConfig, config: TrainingConfig) -> Optimizer | None:
+    """The optimizer whose B matrices learn `loraplus_lr_ratio` times faster (arXiv 2402.12354); None without a ratio."""
+    if config.loraplus_lr_ratio is None:
+        return None
+    kind, settings = Trainer.get_optimizer_cls_and_kwargs(args, tuned)
+    rate = settings.pop("lr")
+    made: Optimizer = create_loraplus_optimizer(
+        tuned,
+        kind,
+        lr=rate,
+        loraplus_lr_ratio=config.loraplus_lr_ratio,
+        loraplus_weight_decay=config.weight_decay,
+        **settings,
+    )
+    return made
 
 
 def _asks_for_cpu(config: TrainingConfig) -> bool:
@@ -235,6 +265,7 @@ def _optimisation(config: TrainingConfig) -> dict[str, Any]:
         "max_grad_norm": config.max_grad_norm,
         "weight_decay": config.weight_decay,
         "optim": config.optim,
+        "neftune_noise_alpha": config.neftune_noise_alpha,
     }
 
 
@@ -267,11 +298,3 @@ def _check_targets(base: PreTrainedModel, wanted: list[str] | str) -> None:
             f"It has: {', '.join(names)}; `all-linear` takes them all.",
             ("target_modules",),
         )
-
-
-def _save_start(model: PeftModel, folder: Path) -> None:
-    """The adapter before training, marked so that loading it does not repeat the SVD."""
-    settings = model.peft_config["default"]
-    method, settings.init_lora_weights = settings.init_lora_weights, True
-    model.save_pretrained(str(folder))
-    settings.init_lora_weights = method

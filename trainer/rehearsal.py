@@ -21,7 +21,7 @@ from trainer.errors import RunFailed
 from trainer.events import Progress, Rehearsed, Stage, TrainEvent
 from trainer.job import Job, get_ready
 from trainer.stopping import StopRequest
-from trainer.trackers import tracking
+from trainer.tracking import tracking
 
 STEPS = 2
 

@@ -122,11 +122,13 @@ def build(job: Job, tuned: PeftModel, total: int, chosen: Batching, listening: S
     """The trainer of this run, ready to start."""
     config, evaluation = job.config, job.prepared.evaluation
     pace = model.pace(config, total)
+    args = model.sft_config(config, job.folder, pace, job.where, evaluates=evaluation is not None)
     trainer = RowTrainer(
         chosen,
         job.tokenizer,
         model=tuned,
-        args=model.sft_config(config, job.folder, pace, job.where, evaluates=evaluation is not None),
+        args=args,
+        optimizers=(model.loraplus(tuned, args, config), None),
         train_dataset=job.prepared.train,
         eval_dataset=evaluation,
         callbacks=list(listening),

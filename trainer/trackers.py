@@ -1,30 +1,21 @@
-"""Experiment trackers: the metrics and the configuration also go where the user looks at runs.
+"""Experiment trackers that keep curves, each behind the same two methods. Names and tags arrive as given.
 
-Names and tags arrive as given. Keys come from the environment only, read by the tracker's own client. A tracker that
-fails is told once and left out from then on: the run's own event file is complete in any case.
+Keys come from the environment only, read by the tracker's own client. What fails is the affair of trainer/tracking.py.
 """
 
 from __future__ import annotations
 
 import importlib
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Thread
 from typing import Any, Protocol
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
 from trainer.config import TrainingConfig
-from trainer.errors import ConfigError
-from trainer.events import Finding, TrainEvent
 
 PROJECT = "peft-studio"  # where no project is named
-START_S, FINISH_S = 30.0, 30.0  # a tracker that takes longer is left behind
+START_S = 30.0  # a tracker that takes longer is left behind
 _KEPT_BACK = {"output_dir", "dataset"}  # paths of this machine say nothing there
-Emit = Callable[[TrainEvent], None]
 
 
 class Tracker(Protocol):
@@ -100,62 +91,6 @@ class Comet:
 TRACKERS: dict[str, Callable[[TrainingConfig, Path], Tracker]] = {"trackio": Trackio, "wandb": Wandb, "comet": Comet}
 
 
-class Tracking(TrainerCallback):  # type: ignore[misc]
-    """Passes the trainer's metrics on to one tracker, until that fails."""
-
-    def __init__(self, kind: str, tracker: Tracker, emit: Emit) -> None:
-        self._kind, self._emit = kind, emit
-        self._tracker: Tracker | None = tracker
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
-    ) -> None:
-        if self._tracker is None:
-            return
-        values = {named(key): float(value) for key, value in logs.items() if isinstance(value, int | float)}
-        try:
-            self._tracker.log({key: value for key, value in values.items() if math.isfinite(value)}, state.global_step)
-        except Exception as error:  # the boundary: a tracker never stops a run
-            self._tracker = None
-            self._emit(_lost(self._kind, error))
-
-    def finish(self) -> None:
-        """Close the tracker's run; a tracker that hangs is left behind."""
-        if self._tracker is None:
-            return
-        failed: list[Exception] = []
-        closing = Thread(target=_guarded, args=(self._tracker.finish, failed), daemon=True)
-        closing.start()
-        closing.join(FINISH_S)
-        if closing.is_alive():
-            failed.append(TimeoutError(f"it did not finish within {FINISH_S:.0f} s"))
-        for error in failed:
-            self._emit(_lost(self._kind, error))
-
-
-@contextmanager
-def tracking(config: TrainingConfig, folder: Path, emit: Emit) -> Iterator[list[TrainerCallback]]:
-    """The callbacks for `config.experiment_tracker`. Raises `ConfigError` for a tracker that carries no metrics."""
-    kind = config.experiment_tracker or "none"
-    callback = _opened(kind, config, folder, emit) if check(kind) else None
-    try:
-        yield [callback] if callback else []
-    finally:
-        if callback:
-            callback.finish()
-
-
-def check(kind: str) -> bool:
-    """Whether `kind` is a tracker to open; raises `ConfigError` for one that is known but not served."""
-    if kind == "phoenix":
-        raise ConfigError(
-            "Phoenix traces the calls of an application and has no training curves; this trainer sends it nothing.",
-            "Use trackio (local), wandb or comet, or none.",
-            ("experiment_tracker",),
-        )
-    return kind != "none"
-
-
 def shown(config: TrainingConfig) -> dict[str, Any]:
     """The configuration as a tracker keeps it."""
     values = config.model_dump(exclude=_KEPT_BACK, exclude_none=True)
@@ -169,26 +104,3 @@ def name(config: TrainingConfig, folder: Path) -> str:
 def named(key: str) -> str:
     """transformers' own grouping: eval/loss, train/loss, train/learning_rate."""
     return f"eval/{key.removeprefix('eval_')}" if key.startswith("eval_") else f"train/{key}"
-
-
-def _opened(kind: str, config: TrainingConfig, folder: Path, emit: Emit) -> Tracking | None:
-    try:
-        return Tracking(kind, TRACKERS[kind](config, folder), emit)
-    except Exception as error:  # the boundary: a tracker never stops a run
-        emit(_lost(kind, error))
-        return None
-
-
-def _guarded(finish: Callable[[], None], failed: list[Exception]) -> None:
-    try:
-        finish()
-    except Exception as error:  # the boundary: told by the thread that waits
-        failed.append(error)
-
-
-def _lost(kind: str, error: Exception) -> Finding:
-    if isinstance(error, ImportError):
-        why = f"it is not installed (pip install '.[trackers]'): {error}"
-    else:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-    return Finding(symptom="other", evidence=f"Nothing more is sent to {kind}: {why} The run itself goes on.")

@@ -14,15 +14,15 @@ from transformers import TrainerState
 from transformers.trainer_callback import TrainerCallback
 from trl import SFTTrainer
 
-from trainer import card, checkpoints, contract, keeping, memory, model, sft, together
-from trainer.callbacks import Emit, Watch
+from trainer import card, checkpoints, contract, hub, keeping, memory, model, sft, together
+from trainer.callbacks import Emit, Watch, memory_gib
 from trainer.checkpoints import Checkpoint
 from trainer.config import TrainingConfig
 from trainer.errors import RunFailed
 from trainer.events import Cancelled, Finding, Finished, Stage, Started
 from trainer.job import Job, get_ready
 from trainer.stopping import StopRequest
-from trainer.trackers import tracking
+from trainer.tracking import generations, tracking
 from trainer.watch import first_look
 
 _UNTRACKED = {"experiment_tracker": "none"}
@@ -75,7 +75,8 @@ def _attempt(
     job: Job, start: Checkpoint | None, emit: Emit, stop: StopRequest, trackers: list[TrainerCallback]
 ) -> Trained | None:
     emit(Stage(name="loading the model"))
-    tuned = model.ready_to_train(job.base, job.config, job.where, job.start)
+    rows = job.prepared.train if start is None else None
+    tuned = model.ready_to_train(job.base, job.config, job.where, job.start, rows)
     outcome = _run(job, tuned, start, emit, stop, trackers)
     return outcome and Trained(tuned, getattr(tuned.config, "_commit_hash", None), outcome)
 
@@ -91,7 +92,17 @@ def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequ
     emit(Stage(name="checking the result"))
     samples = contract.check(job.adapter, job.base, config, job.where, job.probes, outcome.losses, probe)
     seconds = round(time.monotonic() - began, 1)
-    facts = card.Facts(config, job.base, trained.revision, job.source, job.style, outcome, seconds)
+    facts = card.Facts(
+        config,
+        job.base,
+        trained.revision,
+        job.source,
+        job.style,
+        outcome,
+        seconds,
+        memory_gib(),
+        card.context(job.folder),
+    )
     card.write(job.adapter, job.folder, facts)
     emit(
         Finished(
@@ -104,6 +115,8 @@ def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequ
             samples=samples,
         )
     )
+    generations(config, job.folder, samples, outcome.losses, emit)
+    hub.publish(config, job.folder, emit)
 
 
 def _checkpoint(job: Job, emit: Emit) -> Checkpoint | None:

@@ -80,8 +80,7 @@ def _killed(e: Evidence, text: str) -> Finding:
 
 def tracker(e: Evidence) -> Finding | None:
     """Metrics do not arrive where they were asked to go; training goes on."""
-    name = e.config.experiment_tracker
-    said = next((text for text in e.progress.said if name and name != "none" and name in text), None)
+    said = next((text for text in e.progress.said if any(name in text for name in e.config.trackers)), None)
     if said is None:
         return None
     return Finding(
@@ -91,7 +90,7 @@ def tracker(e: Evidence) -> Finding | None:
         said,
         None,
         ("the training itself is not affected; its curves are here",),
-        (f"{name} cannot be reached or has no key", "it is not installed"),
+        (f"{' or '.join(e.config.trackers)} cannot be reached or has no key", "it is not installed"),
         (change("experiment_tracker", "none", "disable_tracker", e, "nothing"),),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.plan import PROVIDER_NAMES, job_of, values_of
 from assistant.replies.data import MARKS, far_away, row_numbers, ways_out
 from assistant.state import ChatState
-from trainer.config import STEPS, TrainingConfig, allowed, show, step_of, unusual
+from trainer.config import ALGORITHM_NAMES, STEPS, TrainingConfig, allowed, show, step_of, unusual
 from trainer.errors import ConfigError, StudioError
 from trainer.presets import computed, origin
 from trainer.templates import Template
@@ -23,17 +23,17 @@ _SHORT = {
     "algorithm": "algorithm", "rank": "rank", "alpha": "alpha", "batch_size": "batch size", "gpu": "GPU",
     "lr_scheduler_type": "schedule", "num_gpus": "GPUs", "max_seq_length": "max length", "provider": "compute",
 }  # fmt: skip
-_ALGORITHM = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA"}
 
 
 def said(name: str, value: Any) -> str:
     """A field and its value as they are read out: `rank 16`, `QLoRA`, `2e-4`."""
     if name == "algorithm":
-        return _ALGORITHM.get(str(value), str(value))
+        return ALGORITHM_NAMES.get(str(value), str(value))
     if name == "provider":
         return f"compute on **{PROVIDER_NAMES.get(str(value), value)}**"
     title = _SHORT.get(name) or TrainingConfig.model_fields[name].title or name
-    return f"{title[0].lower() + title[1:] if not title[:2].isupper() else title} **{show(value)}**"
+    own_spelling = sum(letter.isupper() for letter in title.split()[0]) > 1  # LoRA+, GPU
+    return f"{title if own_spelling else title[0].lower() + title[1:]} **{show(value)}**"
 
 
 def warning(error: StudioError) -> str:

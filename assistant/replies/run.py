@@ -10,13 +10,16 @@ from trainer.events import (
     Changed,
     Compared,
     Evaluated,
+    Exported,
     Failed,
     Finding,
     Finished,
     Sampled,
     Saved,
     Started,
+    Synced,
     TrainEvent,
+    Uploaded,
 )
 
 
@@ -105,6 +108,13 @@ def milestone(event: TrainEvent, run_id: str, now: RunProgress) -> str | None:
             return f"🛑 Run `{run_id}` is cancelled at step {now.step:,}. {event.message}".strip()
         case Compared():
             return compared(event)
+        case Exported(path=path, precision=precision, logits_off=off):
+            return (f"📦 The merged {precision} model is in `{path}`: it computes what base and adapter compute (logits within "
+                    f"{off:.2g}), and loads like any model.")  # fmt: skip
+        case Uploaded(repo=repo, url=url):
+            return f"☁️ The adapter is on the Hub: [{repo}]({url})."
+        case Synced(trackers=names, points=points):
+            return f"📈 {points:,} points of the curves were sent to {', '.join(names) or 'no tracker: none of yours keeps curves'}."
         case Changed(step=step, name=name, before=before, after=after):
             return f"🔧 From step {step:,} on: {name.replace('_', ' ')} {before:.3g} → {after:.3g}."
         case Sampled(step=step, prompt=prompt, text=text):

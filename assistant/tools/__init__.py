@@ -14,6 +14,7 @@ import assistant.tools.diagnose as diagnose
 import assistant.tools.doctor as doctor
 import assistant.tools.explain as explain
 import assistant.tools.parameters as parameters
+import assistant.tools.results as results
 import assistant.tools.runs as runs
 import assistant.tools.standing as standing
 import assistant.tools.templates as templates
@@ -59,10 +60,16 @@ TOOLS: dict[str, Tool] = {
         _tool(talk.YouChoose, talk.you_choose),
         _tool(runs.Launch, runs.launch),
         _tool(runs.Confirm, runs.confirm),
+        _tool(runs.Rehearse, runs.rehearse),
         _tool(talk.Decline, talk.decline),
         _tool(runs.RunStatus, runs.run_status),
         _tool(runs.StopRun, runs.stop_run),
         _tool(runs.CompareOutputs, runs.compare_outputs),
+        _tool(results.ShowResult, results.show_result),
+        _tool(results.ExportRun, results.export_run),
+        _tool(results.UploadAdapter, results.upload_adapter),
+        _tool(results.SyncTracker, results.sync_tracker),
+        _tool(results.ResumeRun, results.resume_run),
         _tool(doctor.AskRun, doctor.ask_run),
         _tool(doctor.OrderRun, doctor.order_run),
         _tool(doctor.ChangeRun, doctor.change_run),

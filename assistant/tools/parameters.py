@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from assistant import replies
 from assistant.consequences import meanings
-from assistant.plan import on_cpu, plan_update
+from assistant.plan import missing_bf16, on_cpu, plan_update
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
@@ -49,6 +49,8 @@ def set_parameters(args: BaseModel, state: ChatState, services: Services) -> Out
             good.pop(name, None)
         choices = _merged(state.choices, good)
     warned = {name: text for name, value in good.items() if (text := replies.eyebrow(name, value, choices))}
+    if {"precision", "gpu"} & good.keys() and (lacking := missing_bf16(choices, services.machine())):
+        warned["precision"] = lacking
     note = replies.set_note(state.choices, good, rejected, warned)
     extra = meanings(good, choices, state, services)
     asks = tuple(name for name in warned if name == "rank" and "algorithm" in choices)

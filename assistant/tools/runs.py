@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant import replies
+from assistant import rehearsals, replies
 from assistant.plan import blockers, closed_form, config_of, estimated, model_card, plan_hash, report_of
+from assistant.replies.rehearsal import still_going_on
 from assistant.review import plan_rows, review_text
 from assistant.services import Services
 from assistant.state import ChatState, Pending
@@ -35,7 +37,10 @@ def launch(args: Launch, state: ChatState, services: Services) -> Outcome:
     update = {"shown_plan": plan_hash(state, services), "reviewed": plan_rows(state, services)}
     pending = Pending(kind="launch", fields=("launch",))
     note = review_text(state, services)
-    return Outcome(update, note, asks=("launch",), suggestions=("yes, start", "no, not yet"), pending=pending)
+    yes = (
+        ("yes, rehearse it", "skip the rehearsal") if rehearsals.due(state, services) else ("yes, start", "no, not yet")
+    )
+    return Outcome(update, note, asks=("launch",), suggestions=yes, pending=pending)
 
 
 class Confirm(BaseModel):
@@ -50,8 +55,35 @@ def confirm(args: Confirm, state: ChatState, services: Services) -> Outcome:
     if state.shown_plan is None or state.shown_plan != plan_hash(state, services) or stop:
         return launch(Launch(), state, services)
     plan = state.shown_plan
+    if rehearsals.due(state, services):
+        return _rehearse(plan, state, services)
     handle = _submit(plan, state, services)
     return Outcome({"run_id": handle.id, "shown_plan": None, "reviewed": {}}, replies.launched(handle.id), quiet=True)
+
+
+def _rehearse(plan: str, state: ChatState, services: Services) -> Outcome:
+    """The yes was to a rehearsal: the question for the run itself stays open."""
+    pending = Pending(kind="launch", fields=("launch",))
+    if rehearsals.going_on(plan, services):
+        return Outcome(note=still_going_on(), asks=("launch",), pending=pending)
+    folder = (
+        services.settings.home / "rehearsals" / hashlib.sha256(f"{services.thread}/{plan}".encode()).hexdigest()[:10]
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    _prepare(folder, state, services)
+    return Outcome(note=rehearsals.start(plan, folder, state, services), asks=("launch",), pending=pending)
+
+
+class Rehearse(BaseModel):
+    """Try the whole path in seconds before the run itself (`first`), or start without that. Asks for a plain yes like the launch."""
+
+    first: bool = True
+
+
+def rehearse(args: Rehearse, state: ChatState, services: Services) -> Outcome:
+    wanted = state.model_copy(update={"rehearsal": args.first})
+    shown = launch(Launch(), wanted, services)
+    return replace(shown, update={**shown.update, "rehearsal": args.first})
 
 
 def active_run(services: Services) -> dict[str, Any] | None:
@@ -105,8 +137,10 @@ def _prepare(folder: Path, state: ChatState, services: Services) -> None:
 
 def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
     found, bare = estimated(state, services), closed_form(state, services).result
+    tried = rehearsals.measured(plan_hash(state, services), services)
+    rehearsed = {"rehearsed": tried} if tried else {}
     if found.result is None:
-        return {"why_not": found.why_not}
+        return {"why_not": found.why_not, **rehearsed}
     hours, memory, usd = found.result.hours, found.result.memory, found.result.usd
     # A run without a GPU measures its whole process, libraries included.
     peak = memory.must_have_gib if found.card == "CPU" else memory.total_gib
@@ -116,6 +150,7 @@ def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
         "hours": [hours.low, hours.expected, hours.high] if hours else None,
         "step_s": bare.step_s.expected if bare and bare.step_s else None,  # before any correction: what is corrected
         "usd_per_hour": round(usd.expected / hours.expected, 4) if usd and hours and hours.expected else None,
+        **rehearsed,
     }
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from . import hub_writes
+
 COMMIT = "0" * 39 + "1"
 
 
@@ -41,6 +43,9 @@ class HubStub:
         self.models: dict[str, Repo] = {}
         self.datasets: dict[str, Repo] = {}
         self.seen: list[Seen] = []
+        self.writers: tuple[str, ...] = ()  # tokens that may write; none: any token
+        self.blobs: dict[str, bytes] = {}  # large files by their sha256
+        self.refused: dict[str, int] = {}  # piece of a path -> status of the next POST or PUT to it, once
         self.status: int | None = None  # answered to every GET of the API instead
         self.sent = 0  # bytes of files that were sent
         self.stall = 0.0  # seconds before any answer to a GET
@@ -80,6 +85,22 @@ def _handler(hub: HubStub) -> type[BaseHTTPRequestHandler]:
             if hub.status:
                 return self._send(hub.status, b'{"error": "scripted"}')
             return self._route()
+
+        def do_POST(self) -> None:
+            self._note()
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            path = self.path.split("?")[0]
+            piece = next((piece for piece in hub.refused if piece in path), None)
+            if piece is not None:
+                return self._send(hub.refused.pop(piece), b'{"error": "scripted"}')
+            if hub.writers and not path.startswith("/lfs/") and self._token() not in hub.writers:
+                return self._send(403, b'{"error": "You do not have the rights to write here"}')
+            found = hub_writes.answer(hub, path, body)
+            if found is None:
+                return self._send(404, b'{"error": "not found"}')
+            return self._send(found[0], json.dumps(found[1]).encode(), kind="application/json")
+
+        do_PUT = do_POST
 
         def _note(self) -> None:
             token = self.headers.get("authorization")

@@ -216,6 +216,7 @@ def test_a_new_start_never_mixes_with_the_checkpoints_of_an_earlier_one(stopped)
     "values",
     [
         {"algorithm": "pissa"},
+        {"algorithm": "eva", "loraplus_lr_ratio": 4.0, "neftune_noise_alpha": 5.0},
         {"algorithm": "dora", "quantization": "nf4"},
         {"packing": True, "batch_size": 16},  # rows drawn by length; step 5 is in the second epoch
         {"early_stopping": True, "early_stopping_patience": 9, "eval_steps": 2, "save_steps": 2},

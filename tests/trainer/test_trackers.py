@@ -6,10 +6,9 @@ import sqlite3
 import struct
 import sys
 import zipfile
+from contextlib import closing
 
 import pytest
-
-from trainer.errors import ConfigError
 
 from . import forked
 
@@ -79,11 +78,11 @@ def log_records(data):
             parts = []
 
 
-def test_wandb_offline_writes_names_tags_settings_and_curve(tracked):
+def test_wandb_offline_writes_names_tags_settings_and_curve_beside_another_tracker(tracked, tmp_path):
     pytest.importorskip("wandb")
     from wandb.proto import wandb_internal_pb2
 
-    folder, events = tracked("wandb", {"WANDB_MODE": "offline"})
+    folder, events = tracked(["wandb", "trackio"], {"WANDB_MODE": "offline", "TRACKIO_DIR": str(tmp_path / "store")})
     (path,) = folder.glob("wandb/offline-run-*/*.wandb")
     run, losses = None, []
     for data in log_records(path.read_bytes()):
@@ -97,6 +96,14 @@ def test_wandb_offline_writes_names_tags_settings_and_curve(tracked):
     assert (run.project, run.display_name, sorted(run.tags)) == ("my-project", "first try", ["gsm8k", "small"])
     assert {item.key: item.value_json for item in run.config.update}["rank"] == "8"
     assert losses == reported(events)
+    assert trackio_losses(tmp_path / "store") == losses, "several at once"
+
+
+def trackio_losses(store):
+    query = "select metrics from metrics where run_name = 'first try' order by step, id"
+    with closing(sqlite3.connect(store / "my-project.db")) as found:
+        rows = [json.loads(metrics) for (metrics,) in found.execute(query)]
+    return [row["train/loss"] for row in rows if "train/loss" in row]
 
 
 def test_comet_offline_writes_names_tags_settings_and_curve(tracked):
@@ -133,6 +140,27 @@ def test_a_tracker_that_fails_is_told_and_the_run_goes_on(tracked, kind, environ
     assert "0000000" not in told[0]
 
 
+def test_what_did_not_arrive_is_sent_later_from_the_runs_own_events(tracked, tmp_path):
+    from trainer.tracking import main
+
+    folder, events = tracked("trackio", {"TRACKIO_DIR": "/proc/no"})
+
+    def send():
+        os.environ["TRACKIO_DIR"] = str(tmp_path / "store")
+        for name in [name for name in sys.modules if name.split(".")[0] == "trackio"]:
+            del sys.modules[name]
+        os._exit(main([str(folder)]))
+
+    assert forked.end(forked.start(folder, before=send)) == 0
+    assert trackio_losses(tmp_path / "store") == reported(events)
+    last = forked.events(folder)[-1]
+    assert (last.kind, last.trackers, last.points) == ("synced", ["trackio"], len(events_with_points(events)))
+
+
+def events_with_points(events):
+    return [event for event in events if event.kind in ("progress", "evaluated")]
+
+
 def test_one_that_breaks_in_the_middle_is_left_out(train_here, monkeypatch):
     from trainer import trackers
 
@@ -156,10 +184,3 @@ def test_one_that_breaks_in_the_middle_is_left_out(train_here, monkeypatch):
     assert [event.evidence for event in done.of("finding")] == [
         "Nothing more is sent to wandb: connection reset The run itself goes on."
     ]
-
-
-def test_phoenix_is_refused_before_anything_is_loaded(train_here):
-    done = train_here(experiment_tracker="phoenix")
-    assert isinstance(done.error, ConfigError)
-    assert "Phoenix" in done.error.message
-    assert done.kinds == []

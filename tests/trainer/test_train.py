@@ -26,6 +26,12 @@ ALGORITHMS = [
     {"algorithm": "dora", "quantization": "nf4"},
     {"algorithm": "rslora", "quantization": "int4"},
     {"algorithm": "rslora", "quantization": "int8"},
+    {"algorithm": "olora"},
+    {"algorithm": "eva"},
+    {"algorithm": "eva", "quantization": "nf4"},
+    {"algorithm": "lora", "loraplus_lr_ratio": 4.0, "learning_rate": 3e-3},
+    {"algorithm": "dora", "loraplus_lr_ratio": 4.0, "learning_rate": 3e-3, "optim": "adamw_8bit"},
+    {"algorithm": "lora", "neftune_noise_alpha": 5.0},
     {"algorithm": "lora", "gradient_checkpointing": True, "precision": "bf16"},
     {"algorithm": "dora", "quantization": "fp4", "gradient_checkpointing": True},
 ]
@@ -43,15 +49,18 @@ def test_every_algorithm_trains_and_reloads(train_here, values):
     assert finished.samples[0]["before"] != finished.samples[0]["after"]
 
 
-def test_the_adapter_loads_on_the_untouched_base_and_answers_as_it_did(train_here, tiny):
+@pytest.mark.parametrize(("algorithm", "rank"), [("pissa", 8), ("olora", 8), ("eva", 4)])
+def test_the_adapter_loads_on_the_untouched_base_and_answers_as_it_did(train_here, tiny, algorithm, rank):
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    done = train_here(algorithm="pissa", rank=4, alpha=4)
+    done = train_here(algorithm=algorithm, rank=4, alpha=4)
     adapter = done.folder / "adapter"
     settings = json.loads((adapter / "adapter_config.json").read_text())
-    assert (settings["r"], settings["init_lora_weights"]) == (8, True), "PiSSA is a plain LoRA of twice the rank"
+    assert (settings["r"], settings["init_lora_weights"]) == (rank, True), (
+        "a plain LoRA, of twice the rank where it was split"
+    )
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny), adapter).eval()
     tokenizer = AutoTokenizer.from_pretrained(adapter)
     sample = done.last.samples[0]
@@ -84,9 +93,15 @@ def test_the_same_seed_gives_the_same_run(train_here):
     assert curves[0] == curves[1] != curves[2]
 
 
-def test_the_papers_of_a_run(train_here, questions):
+def test_the_papers_of_a_run(train_here, questions, tmp_path):
     import hashlib
 
+    (tmp_path / "run").mkdir()
+    context = {
+        "model": {"licence": "mit"}, "data": {"name": "prices.csv", "made_from": "without 2 repeated rows"},
+        "origins": {"rank": "default"}, "estimate": {"memory_gib": 1.5, "hours": [0.001, 0.002, 0.01]},
+    }  # fmt: skip
+    (tmp_path / "run" / "context.json").write_text(json.dumps(context))
     done = train_here(max_steps=6, run_name="prices")
     capsule = json.loads((done.folder / "run.json").read_text())
     digest = hashlib.sha256(questions.read_bytes()).hexdigest()
@@ -94,10 +109,21 @@ def test_the_papers_of_a_run(train_here, questions):
     assert capsule["config"]["max_steps"] == 6
     assert capsule["result"]["eval_loss_after"] == done.last.eval_loss_after
     assert capsule["versions"]["peft"]
+    assert capsule["decisions"] == {"rank": "default"}
+    assert (capsule["data"]["name"], capsule["data"]["made_from"]) == ("prices.csv", "without 2 repeated rows")
+    assert (capsule["estimate"]["memory_gib"], capsule["base"]["licence"]) == (1.5, "mit")
+    assert capsule["result"]["memory_gib"] > 0
+    assert len(done.last.samples) == 3
+    for name in ("tokenizer.json", "chat_template.jinja", "adapter_config.json", "adapter_model.safetensors"):
+        assert (done.folder / "adapter" / name).is_file()
     card = (done.folder / "adapter" / "README.md").read_text()
     assert digest in card
     assert "# prices" in card
+    assert f"{done.last.eval_loss_before:.4f}" in card
     assert f"{done.last.eval_loss_after:.4f}" in card
+    assert 'license: "mit"' in card
+    assert "(estimated 4 to 36 s)" in card
+    assert "(estimated 1.50 GiB)" in card
 
 
 def test_studio_tiny_is_built_from_the_rows_and_learns(train_here, monkeypatch):
@@ -281,6 +307,7 @@ def test_no_effect_is_a_failure():
         ({"target_modules": ["q_proj", "qv_proj"]}, ModelError, "qv_proj"),
         ({"target_modules": ["lm_head"]}, ModelError, "lm_head"),
         ({"algorithm": "dora", "quantization": "int8"}, ConfigError, "int8"),
+        ({"algorithm": "eva", "rank": 1024}, ConfigError, "too few for rank 1024"),
         ({"precision": "fp16"}, ConfigError, "fp16"),
         ({"dataset": "/no/such/file.jsonl"}, DatasetError, "no file"),
     ],

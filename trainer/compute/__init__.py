@@ -26,6 +26,14 @@ class ComputeProvider(Protocol):
         """Start `python -m trainer FOLDER` there and return at once. Raises `ComputeError` when it cannot."""
         ...
 
+    def rehearse(self, run_id: str, folder: Path) -> Run:
+        """Start `python -m trainer FOLDER --dry-run` there and return at once. Raises `ComputeError` when it cannot."""
+        ...
+
+    def rehearsed(self, run: Run) -> TrainEvent | None:
+        """How a rehearsal ended: `Rehearsed`, `Failed` or `Cancelled`; None while it goes on."""
+        ...
+
     def events(self, run: Run, after: int = 0) -> list[TrainEvent]:
         """The events number `after` and later that exist now; never blocks. A job that died silently ends in `Failed`."""
         ...

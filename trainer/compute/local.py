@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainer.compute import Run
 from trainer.errors import ComputeError
-from trainer.events import FIRST_STAGE, Cancelled, Failed, Finished, Stage, TrainEvent, from_line
+from trainer.events import FIRST_STAGE, Cancelled, Failed, Finished, Rehearsed, Stage, TrainEvent, from_line
 
 ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
 LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
@@ -47,6 +47,19 @@ class LocalProvider:
         child = _spawn(["trainer", str(folder), *(["--resume"] if resume else [])], folder / "train.log")
         self._children[run_id] = child
         return Run(id=run_id, provider=self.name, folder=str(folder), job=f"{child.pid}:{_born(child.pid)}")
+
+    def rehearse(self, run_id: str, folder: Path) -> Run:
+        """See `ComputeProvider`."""
+        child = _spawn(["trainer", str(folder), "--dry-run"], folder / "train.log")
+        self._children[run_id] = child
+        return Run(id=run_id, provider=self.name, folder=str(folder), job=f"{child.pid}:{_born(child.pid)}")
+
+    def rehearsed(self, run: Run) -> TrainEvent | None:
+        """See `ComputeProvider`."""
+        alive = self.alive(run)
+        events = _read(Path(run.folder) / "rehearsal.jsonl", _Cursor())
+        end = next((event for event in reversed(events) if isinstance(event, Rehearsed | Failed | Cancelled)), None)
+        return end or (None if alive else self._last_words(run))
 
     def events(self, run: Run, after: int = 0) -> list[TrainEvent]:
         """See `ComputeProvider`. A process that died without a word ends in `Failed` with its last words."""
@@ -100,9 +113,14 @@ class LocalProvider:
 
 def compare(run: Run, prompt: str) -> None:
     """Answer `prompt` with base and adapter in a process of its own; the answer is a `compared` event of the run."""
+    (Path(run.folder) / "compare.json").write_text(json.dumps({"prompt": prompt}), encoding="utf-8")
+    afterwards(run, "compare")
+
+
+def afterwards(run: Run, module: str, *arguments: str) -> None:
+    """`python -m trainer.MODULE RUN ...` in a process of its own, for a run that has ended; what comes of it is an event."""
     folder = Path(run.folder)
-    (folder / "compare.json").write_text(json.dumps({"prompt": prompt}), encoding="utf-8")
-    _spawn(["trainer.compare", str(folder)], folder / "compare.log")
+    _spawn([f"trainer.{module}", str(folder), *arguments], folder / f"{module}.log")
 
 
 def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

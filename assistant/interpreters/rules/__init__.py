@@ -20,6 +20,7 @@ from assistant.interpreters.rules.guess import readings
 from assistant.interpreters.rules.nearest import CERTAIN, SURE, nearest
 from assistant.interpreters.rules.reading import Reading, read
 from assistant.interpreters.rules.rest import delegated
+from assistant.interpreters.rules.results import about_result, rehearsing
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import normalise
 from assistant.state import ToolCall
@@ -60,6 +61,8 @@ class RuleInterpreter:
         said, leaves = delegated(raw)
         if leaves and not heard:
             return self._left(turn, said)
+        if not accompanied and (tried := rehearsing(plain)) is not None:
+            return tried
         if not accompanied and not heard and (bare := moves.alone(plain, turn.state, turn.run_active)) is not None:
             return bare
         if not accompanied and (back := travel.travels(plain, turn.state)) is not None:
@@ -68,6 +71,8 @@ class RuleInterpreter:
             return compared
         if (chosen := answers_to.pending(plain, turn)) is not None:
             return chosen
+        if not accompanied and (ended := about_result(plain, raw, turn)) is not None:
+            return ended
         if turn.state.choices.get("dataset") and (about := sentences.calls(raw)):
             return about
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, answers_to.subject(turn))
@@ -89,7 +94,7 @@ class RuleInterpreter:
 
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
-        ill = trouble.trouble(plain)
+        ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
             ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)
         if ill is not None:

@@ -13,7 +13,8 @@ from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
 from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
-from trainer.config import TrainingConfig, show
+from assistant.interpreters.rules.words import USUAL
+from trainer.config import ALGORITHM_NAMES, TrainingConfig, show
 
 _MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
@@ -285,13 +286,19 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
         sets.pop("quantization" if "quantization" in wishes.asks else "algorithm", None)
     for name in [name for name in sets if name not in TrainingConfig.model_fields]:
         del sets[name]
+    _switch_off(wishes)
+
+
+def _switch_off(wishes: Wishes) -> None:
+    """What has no value of its own for off, such as "no neftune", is no longer chosen."""
+    for name in [name for name in USUAL if name in wishes.sets and wishes.sets[name] is None]:
+        del wishes.sets[name]
+        wishes.unset.append(name)
 
 
 def label(name: str, value: Any) -> str:
     """A button's text for a value: "rank 16", "QLoRA"."""
     if name == "algorithm":
-        return {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "pissa": "PiSSA", "rslora": "rsLoRA"}.get(
-            value, str(value)
-        )
+        return ALGORITHM_NAMES.get(value, str(value))
     title = TrainingConfig.model_fields[name].title if name in TrainingConfig.model_fields else name
     return f"{str(title).lower()} {show(value)}" if name not in ("precision", "gpu") else show(value)

@@ -44,6 +44,7 @@ NAMES = {
     "max_seq_length", "gradient_checkpoint": "gradient_checkpointing", "use_gradient_checkpointing":
     "gradient_checkpointing", "bf16": "_bf16", "fp16": "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype":
     "precision", "dtype": "precision", "mixed_precision": "precision", "compute_dtype": "precision",
+    "lora_plus_ratio": "loraplus_lr_ratio", "loraplus_ratio": "loraplus_lr_ratio", "neftune_alpha": "neftune_noise_alpha",
     "gradient_clipping": "max_grad_norm", "grad_clip": "max_grad_norm", "optimizer": "optim", "sample_packing":
     "packing", "val_set_size": "validation_split", "val_size": "validation_split", "test_size": "validation_split",
     "validation_size": "validation_split", "validation_ratio": "validation_split", "val_split": "validation_split",
@@ -152,7 +153,8 @@ def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
     if ours == "gradient_checkpointing" and isinstance(value, str):
         value = True  # "unsloth", "outputs", "selective": kinds of it
     if ours == "experiment_tracker" and isinstance(value, list):
-        value = value[0] if value else "none"
+        known = [_VALUES[ours].get(str(one).lower(), one) for one in value]
+        value = known if len(known) > 1 else "".join(map(str, known)) or "none"
     if ours == "experiment_tracker" and value is None:
         value = "none"
     if ours == "dataset" and isinstance(value, list):
@@ -187,8 +189,8 @@ def _special(kind: str, value: Any, values: dict[str, Any]) -> None:
         values["algorithm"] = "dora"
     elif kind == "_rslora" and on:
         values["algorithm"] = "rslora"
-    elif kind == "_init" and str(value).lower().startswith("pissa"):
-        values["algorithm"] = "pissa"
+    elif kind == "_init" and (start := str(value).lower().split("_")[0]) in ("pissa", "olora", "eva"):
+        values["algorithm"] = start
     elif kind == "_all_linear" and on:
         values["target_modules"] = "all-linear"
     elif kind == "_wandb":

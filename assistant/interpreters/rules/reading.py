@@ -16,6 +16,7 @@ from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import INTEGERS, KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
 from assistant.interpreters.rules.numbers import Number
+from assistant.interpreters.rules.results import sharing
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import Message, normalise
@@ -71,7 +72,7 @@ def read(
     message.take_all(_ERROR_STRING)
     message.take_all(_QUOTED_ERROR)
     tags = list(chosen.get("tags") or [])
-    reading.found += names.titles(message, tags)
+    reading.found += sharing(message) + names.titles(message, tags)
     scripts = [
         Found("algorithm", (hit[1] or hit[2]).replace("-", ""), *hit.span()) for hit in _SCRIPT.finditer(message.text)
     ]

@@ -16,10 +16,13 @@ ALGORITHMS = {
     "pissa": r"(?<![a-z])pissa(?![a-z])",
     "other": r"(?<![a-z])(?:ada-?lora|lora-fa|longlora|loha|lokr|ia\^?3|galore|bitfit|prefix[- ]tuning"
     "|prompt[- ]tuning"
-    r"|p-?tuning(?: v2)?|lora-?ga|loftq|s-?lora|randlora|boft|lora\+|loraplus|x-?lora|mora)(?![a-z])",
+    r"|p-?tuning(?: v2)?|lora-?ga|loftq|s-?lora|randlora|boft|x-?lora|mora)(?![a-z])",
+    "olora": r"(?<![a-z])o-?lora(?![a-z])|orthonormal(?: lora| adapt\w+)",
+    "eva": r"\bexplained variance adapt\w+|(?:\b(?:use|using|with|try|take|algorithm|method|to|init(?:iali[sz]\w+)?|lora)\b"
+    r"\W{1,3}|^\W*)eva\b(?!['’])|\beva[- ](?:init\w*|lora|adapter)\b",
     "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?"
     r"|parameters?) (?:training|tuning)|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
-    "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_])|low[- ]rank adapt(?:ation|er)s?",
+    "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
 _MODIFIER = re.compile(
@@ -93,7 +96,9 @@ TRACKER = {
     "wandb": r"\bw(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b|\bwandd?b?\b(?:-core)?|\bwanddb\b",
     "comet": r"\bcomet(?:[ _.-]?ml)?\b",
     "phoenix": r"\b(?:arize[- ]?)?phoenix\b|\barize\b",
-    "trackio": r"\btrackio\b",
+    "trackio": r"\btrackio\b|\b(?:local|embedded|built-in|offline) tracker\b"
+    r"|(?<!n't )(?<!nt )(?<!not )\btrack (?:it|this|that|the (?:run|training|metrics)|my (?:runs?|experiments?|training)|experiments?)\b"
+    r"|\b(?:with|enable|turn on|switch on|add|use|want) (?:experiment |the )?tracking\b",
     "tensorboard": r"\btensor-?board\b",
     "mlflow": r"\bml-?flow\b",
     "neptune": r"\bneptune(?:\.?ai)?\b",
@@ -124,16 +129,24 @@ SWITCHES = {
     r"|\bdoble cuantizaci[oó]n\b"
     r"|\bdoppelte quantisierung\b",
 }
+# Switched on by name alone, at the value usual in their papers; a number beside the name is slots.py's.
+USUAL = {
+    "neftune_noise_alpha": (5.0, r"\bnef-?tune\b(?!.{0,24}\d)"),
+    "loraplus_lr_ratio": (16.0, r"(?<![a-z_])lora(?:\+|[ _-]plus\b)(?!.{0,24}\d)"),
+}
 BF16_LESS = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0)\b", re.I)
 _TABLES: tuple[tuple[str, dict[str, str]], ...] = (
     ("optim", OPTIM), ("double_quantization", {"": SWITCHES["double_quantization"]}), ("quantization", QUANTIZATION),
     ("precision", PRECISION), ("lr_scheduler_type", SCHEDULER),
     ("algorithm", ALGORITHMS), ("experiment_tracker", TRACKER), ("provider", PROVIDER), *((name, {"": SWITCHES[name]}) for name in (
     "gradient_checkpointing", "early_stopping", "packing")),
+    *((name, {"": pattern}) for name, (_, pattern) in USUAL.items()),
 )  # fmt: skip
 _COMPILED = [
     (field, [(value, re.compile(pattern, re.ASCII)) for value, pattern in table.items()]) for field, table in _TABLES
 ]
+_AND = re.compile(r"^\s*(?:,|,?\s*and|&|\+|plus|as well as|und|y|和)\s*(?:(?:also|to|on|in) )*$")
+_TOO = re.compile(r"^\s*(?:too|as well|also|additionally|on top|auch|también)\b")
 _OFF = {"experiment_tracker": "none", "quantization": None}
 
 
@@ -145,7 +158,30 @@ def named(message: Message, chosen: dict[str, Any], card: str) -> list[Found]:
             for hit in message.each(pattern):
                 found += _read(field, value, hit, message, chosen, card)
                 message.take(*hit.span())
-    return sorted(found, key=lambda one: one.start)
+    return _several(sorted(found, key=lambda one: one.start), message, chosen)
+
+
+def _several(found: list[Found], message: Message, chosen: dict[str, Any]) -> list[Found]:
+    """ "wandb and trackio", or "trackio too" after wandb: several trackers at once are one value, a list."""
+    out: list[Found] = []
+    for one in found:
+        last = out[-1] if out else one
+        if (
+            one.field == last.field == "experiment_tracker"
+            and one is not last
+            and _AND.match(message.text[last.end : one.start])
+        ):
+            have = last.value if isinstance(last.value, list) else [last.value]
+            out[-1] = Found(one.field, [*have, one.value], last.start, one.end)
+        elif (
+            one.field == "experiment_tracker" and _TOO.match(message.text[one.end :]) and (had := chosen.get(one.field))
+        ):
+            have = had if isinstance(had, list) else [had]
+            named = [name for name in have if name not in ("none", one.value)]
+            out.append(Found(one.field, [*named, one.value] if named else one.value, one.start, one.end))
+        else:
+            out.append(one)
+    return out
 
 
 def _read(
@@ -153,11 +189,14 @@ def _read(
 ) -> Iterator[Found]:
     before, after = message.text[max(0, hit.start() - 30) : hit.start()], message.text[hit.end() : hit.end() + 30]
     negative = bool(_NO.search(before) or _NO_AFTER.match(after)) and value != "none" and not _YES_AFTER.match(after)
-    if negative and before.strip(" ,") == "no" and hit.start() < 6 and chosen.get(field) not in (None, value):
+    if negative and value and before.strip(" ,") == "no" and hit.start() < 6 and chosen.get(field) not in (None, value):
         negative = False  # "no bf16" after fp16 was chosen: the comma is missing
     if field in SWITCHES:
         on = not negative
         yield Found(field, on, *hit.span())
+        return
+    if field in USUAL:
+        yield Found(field, None if negative else USUAL[field][0], *hit.span())
         return
     if negative:
         if (
