@@ -83,6 +83,8 @@ def test_what_it_measured_is_said_before_the_run_is_confirmed(assistant):
     (row,) = assistant.runs(THREAD)
     assert row["estimate"]["rehearsed"]["step_s"] > 0
     assistant.say(THREAD, "cancel")
+    for child in assistant.services.providers["local"]._children.values():
+        child.wait(60)
 
 
 def test_a_tracker_without_a_key_is_told_before_the_yes(assistant, monkeypatch, tmp_path):
