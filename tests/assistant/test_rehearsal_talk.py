@@ -95,7 +95,7 @@ def test_a_tracker_without_a_key_is_told_before_the_yes(assistant, monkeypatch, 
     assert "wandb lacks WANDB_API_KEY" in assistant.say(THREAD, "track with wandb and trackio").text
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assistant.say(THREAD, "no")
-    text = assistant.say(THREAD, "launch").text
-    assert "Tracking: wandb, trackio" in text
+    text = assistant.say(THREAD, "launch").text  # shows the plan again
+    assert "Start training" in text
     assert "lacks" not in text
     assert "0000" not in text
