@@ -6,74 +6,24 @@ tests/estimator/test_exact_counts.py compares every row with the real class on t
 
 from __future__ import annotations
 
+from estimator.families import (
+    BIASED_LAYER_NORM,
+    BLOOM_NAMES,
+    DEEPSEEK,
+    GEMMA3,
+    GPT2,
+    GPTJ,
+    LLAMA,
+    MPT_NAMES,
+    NEOX,
+    NEW_GELU,
+    OPT,
+    PLAIN_MLP,
+    QWEN2,
+    QWEN3,
+    ROUTED,
+)
 from estimator.traits import NO_NAMES, NOTHING, Mixture, Traits
-
-GPT2_NAMES = {
-    "hidden_size": "n_embd",
-    "num_hidden_layers": "n_layer",
-    "num_attention_heads": "n_head",
-    "intermediate_size": "n_inner",
-    "max_position_embeddings": "n_positions",
-}
-BLOOM_NAMES = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head"}
-MPT_NAMES = {
-    "hidden_size": "d_model",
-    "num_hidden_layers": "n_layers",
-    "num_attention_heads": "n_heads",
-    "max_position_embeddings": "max_seq_len",
-}
-GEMMA3 = {
-    "vocab_size": 262_208,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-    "head_dim": 256,
-    "max_position_embeddings": 131_072,
-    "sliding_window": 4096,
-}
-LLAMA = Traits()
-QWEN2 = Traits(qkv_bias=True)
-QWEN3 = Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="head", defaults={"head_dim": 128})
-ROUTED = Mixture(experts=("n_routed_experts",), shared="n_shared_experts", dense_first=True)
-DEEPSEEK = Traits(latent=True, qkv_bias="attention_bias", out_bias="attention_bias", mixture=ROUTED)
-BIASED_LAYER_NORM = Traits(norm_tensors=2, rms=False)
-PLAIN_MLP = BIASED_LAYER_NORM._replace(gated=False, qkv_bias=True, out_bias=True, mlp_bias=True)
-NEOX = PLAIN_MLP._replace(
-    qkv=("query_key_value",),
-    out="dense",
-    mlp=("dense_h_to_4h", "dense_4h_to_h"),
-    qkv_bias="attention_bias?",
-    out_bias="attention_bias?",
-)
-GPT2 = PLAIN_MLP._replace(
-    qkv=("c_attn",),
-    out="c_proj",
-    mlp=("c_fc", "c_proj"),
-    positions=0,
-    tied=True,
-    names=GPT2_NAMES,
-    defaults={"n_positions": 1024},
-)
-GPTJ = PLAIN_MLP._replace(
-    out="out_proj",
-    mlp=("fc_in", "fc_out"),
-    qkv_bias=False,
-    out_bias=False,
-    norms=1,
-    parallel=True,
-    head_bias=True,
-    names=GPT2_NAMES,
-)
-OPT = PLAIN_MLP._replace(
-    out="out_proj",
-    mlp=("fc1", "fc2"),
-    qkv_bias="enable_bias?",
-    out_bias="enable_bias?",
-    mlp_bias="enable_bias?",
-    positions=2,
-    tied=True,
-    names={"intermediate_size": "ffn_dim"},
-    layout="opt",
-)
 
 ARCHITECTURES: dict[str, Traits] = {
     "llama": Traits(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias"),
@@ -103,17 +53,26 @@ ARCHITECTURES: dict[str, Traits] = {
         out_bias="attention_bias",
         norms=4,
         tied=True,
-        eager=True,
+        scores="capped",
         defaults={"head_dim": 256, "num_key_value_heads": 4, "sliding_window": 4096, "max_position_embeddings": 8192},
     ),
     "gemma3_text": Traits(
         qkv_bias="attention_bias", out_bias="attention_bias", norms=4, qk_norm="head", tied=True, defaults=GEMMA3
     ),
-    "vaultgemma": Traits(tied=True, eager=True, defaults={"head_dim": 256, "num_key_value_heads": 4}),
+    "vaultgemma": Traits(tied=True, scores="capped", defaults={"head_dim": 256, "num_key_value_heads": 4}),
     "phi": PLAIN_MLP._replace(
-        out="dense", mlp=("fc1", "fc2"), norms=1, parallel=True, head_bias=True, qk_norm="head", qk_flag="qk_layernorm"
+        pieced=True,
+        out="dense",
+        mlp=("fc1", "fc2"),
+        norms=1,
+        parallel=True,
+        head_bias=True,
+        qk_norm="head",
+        qk_flag="qk_layernorm",
+        activation=NEW_GELU,
+        dropped=("resid_pdrop", 0.0),
     ),
-    "phi3": Traits(qkv=("qkv_proj",), mlp=("gate_up_proj", "down_proj")),
+    "phi3": Traits(pieced=True, qkv=("qkv_proj",), mlp=("gate_up_proj", "down_proj")),
     "phimoe": Traits(
         qkv_bias="attention_bias",
         out_bias="attention_bias",
@@ -123,10 +82,14 @@ ARCHITECTURES: dict[str, Traits] = {
         mixture=Mixture(experts=("num_local_experts",), width="intermediate_size", top_k=2),
     ),
     "gpt2": GPT2,
-    "gpt_bigcode": GPT2._replace(layout="bigcode"),
+    "gpt_bigcode": GPT2._replace(layout="bigcode", activation=""),
     "gptj": GPTJ,
     "codegen": GPTJ._replace(qkv=("qkv_proj",)),
     "gpt_neo": PLAIN_MLP._replace(
+        rotary=False,
+        scores="plain",
+        activation=NEW_GELU,
+        dropped=("resid_dropout", 0.0),
         out="out_proj",
         mlp=("c_fc", "c_proj"),
         qkv_bias=False,
@@ -136,8 +99,15 @@ ARCHITECTURES: dict[str, Traits] = {
     ),
     "gpt_neox": NEOX,
     "opt": OPT,
-    "biogpt": OPT._replace(names=NO_NAMES, layout="", qkv_bias=True, out_bias=True, mlp_bias=True),
+    "biogpt": OPT._replace(
+        dropped=("hidden_dropout_prob", 0.1), names=NO_NAMES, layout="", qkv_bias=True, out_bias=True, mlp_bias=True
+    ),
     "bloom": NEOX._replace(
+        pieced=False,
+        parallel=False,
+        rotary=False,
+        scores="plain",
+        dropped=("hidden_dropout", 0.0),
         qkv_bias=True,
         out_bias=True,
         embedding_norm=True,
@@ -146,16 +116,21 @@ ARCHITECTURES: dict[str, Traits] = {
         defaults={"max_position_embeddings": 2048},
     ),
     "falcon": NEOX._replace(
+        pieced=False,
+        parallel="parallel_attn?",
         qkv_bias="bias",
         out_bias="bias",
         mlp_bias="bias",
         tied=True,
         layout="falcon",
+        own_linear=True,
         names={"intermediate_size": "ffn_hidden_size"},
         defaults={"max_position_embeddings": 2048},
     ),
-    "persimmon": NEOX._replace(qkv_bias=True, out_bias=True, qk_norm="head", qk_flag="qk_layernorm?"),
+    "persimmon": NEOX._replace(parallel=False, qkv_bias=True, out_bias=True, qk_norm="head", qk_flag="qk_layernorm?"),
     "mpt": Traits(
+        rotary=False,
+        scores="plain",
         qkv=("Wqkv",),
         out="out_proj",
         mlp=("up_proj", "down_proj"),
@@ -165,10 +140,10 @@ ARCHITECTURES: dict[str, Traits] = {
         names=MPT_NAMES,
         defaults={"max_seq_len": 2048},
     ),
-    "stablelm": BIASED_LAYER_NORM._replace(qkv_bias="use_qkv_bias"),
+    "stablelm": BIASED_LAYER_NORM._replace(pieced=True, qkv_bias="use_qkv_bias"),
     "olmo": Traits(qkv_bias="attention_bias", out_bias="attention_bias", norm_tensors=0, rms=False),
-    "olmo2": Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="width"),
-    "olmo3": Traits(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="width"),
+    "olmo2": Traits(post_norm=True, qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="width"),
+    "olmo3": Traits(post_norm=True, qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="width"),
     "olmoe": Traits(
         qkv_bias="attention_bias",
         out_bias="attention_bias",
@@ -201,6 +176,7 @@ ARCHITECTURES: dict[str, Traits] = {
         defaults={"sliding_window": 4096},
     ),
     "starcoder2": PLAIN_MLP._replace(
+        dropped=("residual_dropout", 0.0),
         mlp=("c_fc", "c_proj"),
         qkv_bias="use_bias?",
         out_bias="use_bias?",
@@ -216,11 +192,13 @@ ARCHITECTURES: dict[str, Traits] = {
         defaults={"num_key_value_heads": 4},
     ),
     "glm": Traits(
+        pieced=True,
         qkv_bias="attention_bias?",
         mlp=("gate_up_proj", "down_proj"),
         defaults={"head_dim": 128, "num_key_value_heads": 2},
     ),
     "glm4": Traits(
+        pieced=True,
         qkv_bias="attention_bias?",
         mlp=("gate_up_proj", "down_proj"),
         norms=4,
@@ -233,8 +211,9 @@ ARCHITECTURES: dict[str, Traits] = {
         defaults={"num_key_value_heads": 8},
         mixture=ROUTED,
     ),
-    "exaone4": Traits(qk_norm="head"),
+    "exaone4": Traits(post_norm=True, qk_norm="head"),
     "nemotron": PLAIN_MLP._replace(
+        pieced=True,
         mlp=("up_proj", "down_proj"),
         qkv_bias="attention_bias",
         out_bias="attention_bias",
@@ -252,6 +231,7 @@ ARCHITECTURES: dict[str, Traits] = {
     "seed_oss": Traits(
         qkv_bias="attention_bias?",
         out_bias="attention_out_bias",
+        dropped=("residual_dropout", 0.1),
         mlp_bias="mlp_bias",
         defaults={"head_dim": 128, "num_key_value_heads": 8},
     ),
@@ -267,6 +247,7 @@ ARCHITECTURES: dict[str, Traits] = {
     "deepseek_v3": DEEPSEEK,
     "youtu": DEEPSEEK._replace(mixture=None, tied=True),
     "gpt_oss": Traits(
+        scores="plain",
         sinks=True,
         qkv_bias="attention_bias?",
         out_bias="attention_bias?",

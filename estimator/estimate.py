@@ -68,7 +68,7 @@ def estimate(
     step = make_step(config, spec, card, stack, longest, sharded)
     need = memory(step, spec, card is not None and card.is_cpu, config.num_gpus)
     usable = _usable(card, available_gib)
-    notes = [note for note in (spec.note, _about(card)) if note]
+    notes = [note for note in (spec.note, _about(card), _about_bits(config, spec)) if note]
     duration = _duration(config, spec, step, card, rows, tokens_per_row, cores, notes, lengths)
     paid = _paid(price, card, config, live, notes)
     return Estimate(
@@ -138,6 +138,12 @@ def _about(card: Gpu | None) -> str:
     if card is None:
         return "No card is chosen, so time and fit are not known."
     return "" if card.verified or card.is_cpu else f"The figures for the {card.name} are unverified ({card.source})."
+
+
+def _about_bits(config: TrainingConfig, spec: ModelSpec) -> str:
+    if not config.quantization or spec.quantizable:
+        return ""
+    return f"Quantization saves nothing here: bitsandbytes leaves the layers of a {spec.model_type} model in 16 bits."
 
 
 def _duration(

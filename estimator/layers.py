@@ -31,7 +31,7 @@ class Linear(NamedTuple):
 
 
 class Experts(NamedTuple):
-    """Fused expert weights (no nn.Linear: "all-linear" and 4-bit loading leave them alone)."""
+    """Fused expert weights (no nn.Linear: 4-bit loading leaves them alone, and trainer/model.py puts no adapter on them)."""
 
     layers: int
     number: int
@@ -143,7 +143,7 @@ def mlp(config: Mapping[str, Any], traits: Traits, dims: Dims, layers: int) -> I
 def _mlp(traits: Traits, hidden: int, width: int, layers: int, bias: bool, reads: str) -> Iterator[Linear]:
     if not layers:
         return
-    source = "attention_input" if traits.parallel and reads == "mlp" else f"{reads}_input"
+    source = "attention_input" if traits.parallel is True and reads == "mlp" else f"{reads}_input"
     fused = traits.gated and len(traits.mlp) == 2
     for name in traits.mlp[:-1]:
         yield Linear(name, hidden, 2 * width if fused else width, layers, bias, "mlp", source)

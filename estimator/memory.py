@@ -11,13 +11,14 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from estimator.activations import (
+    first_layer_spares,
     head_bytes,
     layer_bytes,
     layer_input_bytes,
     layer_weights_bytes,
-    transient_bytes,
-    transient_weights,
+    mask_bytes,
 )
+from estimator.moments import layer_moments
 from estimator.spec import ModelSpec
 from estimator.step import Step, adapter_params
 
@@ -76,18 +77,20 @@ def _parts(step: Step, spec: ModelSpec) -> dict[str, float]:
 
 
 def _moments(step: Step, spec: ModelSpec, gradients: float) -> list[dict[str, float]]:
-    """What can be the peak: the loss, the last layer's and the first layer's backward, the optimizer's update."""
+    """What can be the peak: the loss, the moments of the last layer and of the first, the optimizer's update."""
     one = step.tokens * layer_bytes(step, spec) + layer_weights_bytes(step, spec)
-    moment = step.tokens * transient_bytes(step, spec) + transient_weights(step, spec)
     kept = step.tokens * layer_input_bytes(step, spec) if step.checkpointing else one
-    held, before = spec.layers * kept, gradients if step.accumulating else 0.0
-    again = one if step.checkpointing else 0.0
-    return [
-        {"activations": held, "logits": head_bytes(step, spec), "gradients": before, "working memory": 0.0},
-        {"activations": held + again, "logits": 0.0, "gradients": before, "working memory": moment},
-        {"activations": kept + again, "logits": 0.0, "gradients": gradients, "working memory": moment},
-        {"activations": 0.0, "logits": 0.0, "gradients": gradients, "working memory": 0.0},
-    ]
+    always = step.tokens * (mask_bytes(step) - first_layer_spares(step, spec))
+    before = gradients if step.accumulating else 0.0
+    last, first = always + (spec.layers - 1) * kept, always
+    if step.checkpointing:
+        last, first = last + kept, first + kept
+    moments = [(always + spec.layers * kept, head_bytes(step, spec), before, 0.0), (0.0, 0.0, gradients, 0.0)]
+    for moment in layer_moments(step, spec):
+        moments.append((last + moment.kept, 0.0, before, moment.beside))
+        moments.append((first + moment.kept, 0.0, gradients, moment.beside))
+    names = ("activations", "logits", "gradients", "working memory")
+    return [dict(zip(names, moment, strict=True)) for moment in moments]
 
 
 def base_bytes(step: Step, spec: ModelSpec) -> float:

@@ -9,13 +9,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from estimator import layers as build
-from estimator.architectures import ALIASES, ARCHITECTURES, LLAMA
+from estimator.architectures import ALIASES, ARCHITECTURES
+from estimator.families import LLAMA
 from estimator.layers import Dims, Experts, Linear
 from estimator.numbers import count, flag, optional_count, show
 from estimator.traits import Traits
 from trainer.errors import ModelError
 
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+STEPWISE = ("gelu_new", "gelu_fast")  # activations transformers computes operator by operator, each result kept
 CLOSE = 0.1  # a foreign model whose published size is this near the Llama-shaped count is estimated as one, and said so
 NO_EXPERTS = Experts(0, 0, 0, 0, 0, 0)
 
@@ -44,7 +46,14 @@ class ModelSpec(BaseModel):
     gated: bool = True
     qk_norm: bool = False
     parallel: bool = False
-    eager: bool = False
+    scores: str = ""  # materialised attention scores: "capped", "plain" or none
+    fused_qkv: bool = False
+    rotary: bool = True
+    pieced: bool = False
+    stepwise_gelu: bool = False
+    masks: int = 0  # dropout masks on the residual stream in one layer
+    post_norm: bool = False
+    quantizable: bool = True  # whether transformers puts its layers into 4 or 8 bits
     sandwiched: bool = False
     embedding: int = 0  # parameters, this and below
     attention: int = 0
@@ -185,10 +194,38 @@ def _sizes(config: Mapping[str, Any], traits: Traits, dims: Dims) -> dict[str, A
         "rms": traits.rms,
         "gated": traits.gated,
         "qk_norm": build.has_qk_norm(config, traits),
-        "parallel": traits.parallel,
-        "eager": traits.eager,
+        "parallel": flag(config, traits.parallel),
+        "scores": _scores(config, traits),
+        "fused_qkv": len(traits.qkv) == 1 and not traits.latent,
+        "rotary": traits.rotary,
+        "pieced": traits.pieced,
+        "stepwise_gelu": _activation(config, traits) in STEPWISE,
+        "masks": 2 if _dropped(config, traits) else 0,
+        "post_norm": traits.post_norm,
+        "quantizable": not traits.own_linear,
         "sandwiched": bool(traits.mixture and traits.mixture.sandwiched),
     }
+
+
+def _scores(config: Mapping[str, Any], traits: Traits) -> str:
+    """Falcon's single key head is broadcast, which no fused kernel takes."""
+    shared = traits.layout == "falcon" and flag(config, "multi_query?") and not flag(config, "new_decoder_architecture")
+    return "plain" if shared else traits.scores
+
+
+def _activation(config: Mapping[str, Any], traits: Traits) -> str:
+    given = config.get("hidden_act") or config.get("activation_function")
+    return given if isinstance(given, str) else traits.activation
+
+
+def _dropped(config: Mapping[str, Any], traits: Traits) -> float:
+    key, default = traits.dropped
+    value = config.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ModelError(
+            f"The model's config.json says `{key}`: {show(value)}; possible is 0 to below 1.", fields=(key,)
+        )
+    return float(value)
 
 
 def _window(config: Mapping[str, Any], traits: Traits) -> int | None:

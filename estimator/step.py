@@ -75,6 +75,7 @@ def make_step(
     length = check_length(config, spec, None if config.packing and stack == "transformers" else longest)
     on_cpu = gpu is not None and gpu.is_cpu
     bits = _bits(config)
+    packed = bits if spec.quantizable else None
     precision = config.precision or precision_of(gpu)
     plain = 4 if precision == "fp32" else 2
     # TRL casts the adapter to bf16 on a quantized base; PEFT keeps fp32 adapters otherwise (autocast_adapter_dtype)
@@ -86,12 +87,12 @@ def make_step(
         targets=adapted(config.target_modules, spec),
         dropout=config.dropout,
         dora=config.algorithm == "dora",
-        quantization=bits,
-        weight_bytes=_weight_bytes(bits, config.double_quantization is not False, plain),
+        quantization=packed,
+        weight_bytes=_weight_bytes(packed, config.double_quantization is not False, plain),
         base_bytes=plain,
         adapter_bytes=2 if narrow_adapter else 4,
         compute_bytes=plain,
-        autocast=plain == 2 and stack == "ours",
+        autocast=plain == 2 and (stack == "ours" or packed is not None),
         checkpointing=checkpoints(config, on_cpu),
         accumulating=config.gradient_accumulation_steps > 1,
         optimizer_bytes=_optimizer_bytes(config.optim, 2 if narrow_adapter else 4),
@@ -99,7 +100,7 @@ def make_step(
         padded=config.batch_size > 1 and not config.packing,
         full=config.batch_size > 1 and config.packing and stack == "transformers",
         shards=config.num_gpus if sharded else 1,
-        wide_flow=bits is not None and stack == "transformers",
+        wide_flow=packed is not None and stack == "transformers",
     )
 
 
@@ -131,11 +132,15 @@ def checkpoints(config: TrainingConfig, on_cpu: bool) -> bool:
 
 
 def adapted(target_modules: list[str] | str, spec: ModelSpec) -> tuple[Linear, ...]:
-    """The linear layers that get an adapter; "all-linear" is all but the head. Raises `ConfigError` for an unknown name."""
+    """The linear layers that get an adapter; "all-linear" is all but the head, with experts the attention's.
+
+    As trainer/model.py has it. Raises `ConfigError` for an unknown name.
+    """
+    possible = tuple(linear for linear in spec.linears if not spec.routed.number or linear.kind == "attention")
     if isinstance(target_modules, str):
-        return spec.linears
+        return possible
     wanted = {name.rsplit(".", 1)[-1] for name in target_modules}
-    known = {linear.name for linear in spec.linears}
+    known = {linear.name for linear in possible}
     if not wanted or wanted - known:
         unknown = ", ".join(sorted(wanted - known)) or "none"
         raise ConfigError(
@@ -143,7 +148,7 @@ def adapted(target_modules: list[str] | str, spec: ModelSpec) -> tuple[Linear, .
             f"It has {', '.join(sorted(known))}; all-linear takes them all.",
             ("target_modules",),
         )
-    return tuple(linear for linear in spec.linears if linear.name in wanted)
+    return tuple(linear for linear in possible if linear.name in wanted)
 
 
 def adapter_params(step: Step) -> int:

@@ -44,7 +44,7 @@ class Traits(NamedTuple):
     positions: int = -1  # rows of a learned position table beyond the context; -1: no such table
     embedding_norm: bool = False
     final_norm: bool = True
-    parallel: bool = False  # attention and MLP read the same normed input
+    parallel: Flag = False  # attention and MLP read the same input; True: normed once, a key: each normed
     tied: bool = False  # what a missing tie_word_embeddings means
     names: Mapping[str, str] = NO_NAMES  # our name -> config.json key
     defaults: Mapping[str, int] = NOTHING  # values config.json may leave out
@@ -52,4 +52,13 @@ class Traits(NamedTuple):
     latent: bool = False  # DeepSeek's multi-head latent attention
     layout: str = ""  # "falcon" | "bigcode" | "qwen1" | "opt": a rule of its own in estimator/layers.py
     sinks: bool = False  # one learned logit a head
-    eager: bool = False  # attention scores are materialised: soft-capped ones have no fused kernel
+    scores: str = ""  # materialised for want of a fused kernel: "capped" (soft caps) or "plain"; "": never
+    rotary: bool = True
+    pieced: bool = False  # a part of each head is rotated and pieced together with the rest
+    activation: str = ""  # what config.json need not say, where it matters: "gelu_new" is computed operator by operator
+    dropped: tuple[str, float] = (
+        "",
+        0.0,
+    )  # config.json's key and default of the dropout after attention and after the MLP
+    own_linear: bool = False  # its layers are of a class of their own, which bitsandbytes leaves in 16 bits
+    post_norm: bool = False  # norms follow attention and MLP, none precedes them

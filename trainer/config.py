@@ -54,7 +54,8 @@ class TrainingConfig(BaseModel):
     dropout: float = _field(0.05, "Dropout", "algorithm", (0.0, 0.1), ge=0.0, lt=1.0)
     """Share of the adapter's inputs dropped while training, against overfitting. Its mask costs activation memory."""
     target_modules: list[str] | Literal["all-linear"] = _field("all-linear", "Target modules", "algorithm")
-    """Which layers get an adapter. `all-linear` reads them from the architecture and is the best default."""
+    """Which layers get an adapter. `all-linear` reads them from the architecture and is the best default; on a mixture
+    of experts, the attention's."""
     quantization: Quantization | None = _field(None, "Quantization", "algorithm")
     """Bits of the frozen base: `nf4` (or `fp4`) is 4-bit, `int8` is LLM.int8, none keeps 16 bits. `int4` means nf4."""
     double_quantization: bool | None = _field(None, "Double quantization", "algorithm")

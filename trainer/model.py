@@ -19,8 +19,9 @@ from trl import SFTConfig
 from trainer import starts, together
 from trainer.checks import FOUR_BIT, contradictions
 from trainer.config import Precision, TrainingConfig
-from trainer.errors import ConfigError, MissingDependency, ModelError
+from trainer.errors import ConfigError, MissingDependency
 from trainer.loading import explained
+from trainer.targets import adaptable, check_targets, has_experts
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -88,14 +89,19 @@ def quantization_config(config: TrainingConfig, dtype: torch.dtype) -> BitsAndBy
     )
 
 
-def lora_config(config: TrainingConfig) -> LoraConfig:
-    """peft's settings of the adapter; its scale is alpha / rank, for rsLoRA alpha / sqrt(rank)."""
+def lora_config(config: TrainingConfig, base: torch.nn.Module) -> LoraConfig:
+    """peft's settings of an adapter on `base`; its scale is alpha / rank, for rsLoRA alpha / sqrt(rank).
+
+    On a mixture of experts all-linear means the attention: peft 0.21 would adapt every expert's fused weights, a
+    hundred times the parameters, and only without dropout and DoRA (ParamWrapper).
+    """
+    routed = config.target_modules == "all-linear" and has_experts(base)
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=config.rank,
         lora_alpha=config.alpha,
         lora_dropout=config.dropout,
-        target_modules=config.target_modules,
+        target_modules=sorted(adaptable(base)) if routed else config.target_modules,
         use_dora=config.algorithm == "dora",
         use_rslora=config.algorithm == "rslora",
         **starts.settings(config),
@@ -183,9 +189,9 @@ def attach(base: PreTrainedModel, config: TrainingConfig, start: Path, rows: Dat
 
     rows: training rows (input_ids, labels) for EVA to look at; None where a checkpoint is loaded over the adapter anyway
     """
-    _check_targets(base, config.target_modules)
+    check_targets(base, config.target_modules)
     torch.manual_seed(config.seed)
-    settings = lora_config(config)
+    settings = lora_config(config, base)
     looks = config.algorithm == "eva" and rows is not None
     if not looks and config.algorithm == "eva":
         starts.plain(settings)
@@ -282,19 +288,3 @@ def _rhythm(config: TrainingConfig, pace: Pace, evaluates: bool) -> dict[str, An
         "metric_for_best_model": "eval_loss" if best else None,
         "greater_is_better": False if best else None,
     }
-
-
-def _check_targets(base: PreTrainedModel, wanted: list[str] | str) -> None:
-    """peft ignores names that match nothing as long as one matches; a typo must not shrink the adapter silently."""
-    if isinstance(wanted, str):
-        return
-    linear = {name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
-    names = sorted({name.rsplit(".", 1)[-1] for name in linear} - {"lm_head"})
-    missing = [want for want in wanted if not any(name == want or name.endswith("." + want) for name in linear)]
-    if missing or "lm_head" in wanted:
-        wrong = ", ".join(missing) or "lm_head"
-        raise ModelError(
-            f"This model has no layer an adapter could be put on called {wrong}.",
-            f"It has: {', '.join(names)}; `all-linear` takes them all.",
-            ("target_modules",),
-        )

@@ -16,6 +16,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.pytorch_utils import Conv1D
 
 from trainer import model as ours
 from trainer.checks import FOUR_BIT
@@ -34,7 +35,7 @@ def build(config: TrainingConfig, numbers: Mapping[str, Any], where: ours.Hardwa
         if config.gradient_checkpointing:
             base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             base.enable_input_require_grads()
-        settings = ours.lora_config(config)
+        settings = ours.lora_config(config, base)
         settings.init_lora_weights = True  # PiSSA's start is an SVD of weights that are not there; the sizes are LoRA's
         with dequantizing():
             tuned = get_peft_model(base, settings)
@@ -72,9 +73,9 @@ def _base(numbers: Mapping[str, Any], dtype: torch.dtype) -> PreTrainedModel:
 
 
 def _quantize(model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> None:
-    """What transformers does when it loads quantized: every nn.Linear but the head becomes a bitsandbytes layer."""
+    """What transformers does when it loads quantized: every nn.Linear (no subclass of it) but the head becomes a bitsandbytes layer."""
     for name, layer in list(model.named_modules()):
-        if type(layer) is nn.Linear and name != "lm_head":
+        if (type(layer) is nn.Linear and name != "lm_head") or isinstance(layer, Conv1D):
             model.set_submodule(name, _quantized(layer, config, dtype).requires_grad_(False))
     quantization = ours.quantization_config(config, dtype)
     model.is_quantized = True  # type: ignore[assignment]
@@ -83,8 +84,9 @@ def _quantize(model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> N
     model.config.quantization_config = quantization  # type: ignore[union-attr]
 
 
-def _quantized(layer: nn.Linear, config: TrainingConfig, dtype: torch.dtype) -> Any:
-    sizes = (layer.in_features, layer.out_features, layer.bias is not None)
+def _quantized(layer: nn.Linear | Conv1D, config: TrainingConfig, dtype: torch.dtype) -> Any:
+    shape = layer.weight.shape if isinstance(layer, Conv1D) else (layer.in_features, layer.out_features)
+    sizes = (*shape, layer.bias is not None)
     if config.quantization not in FOUR_BIT:
         return bnb.nn.Linear8bitLt(*sizes, has_fp16_weights=False, threshold=0.0, device="meta")
     return bnb.nn.Linear4bit(

@@ -1,4 +1,4 @@
-"""Two optimizer updates as the trainer makes them, so that the second finds the optimizer's state in place."""
+"""One optimizer update as the trainer makes it, with the optimizer's state of earlier ones in place."""
 
 from __future__ import annotations
 
@@ -56,39 +56,40 @@ def run(
     live: LiveBytes,
     say: Callable[[str], None],
 ) -> None:
-    """Two updates over such batches, each of up to two micro-steps. `live` must be active."""
+    """The last micro-step of a later update, and the update: earlier ones have left their state and gradients. `live` must be active."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    live.tag = "optimizer"
+    states = [state for parameter in trained for state in optimizer_state(parameter, config.optim)]
+    live.tag = "gradients"
     for parameter in trained:
+        if config.gradient_accumulation_steps > 1:
+            parameter.grad = torch.empty_like(parameter)
         parameter.register_post_accumulate_grad_hook(lambda p: live.retag(p.grad, "gradients"))
-    states: list[torch.Tensor] = []
-    for update in range(2):
-        for _ in range(min(2, config.gradient_accumulation_steps)):
-            say(f"update {update + 1} of 2")
-            _micro_step(model, where, stack, batch, live)
-            live.work = None  # one micro-step is enough
-        live.tag = "optimizer"
-        if config.max_grad_norm:
-            torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
-        if not states:
-            states = [state for parameter in trained for state in optimizer_state(parameter, config.optim)]
-        for parameter in trained:
-            parameter.grad = None
+    say("one micro-step, forward and backward")
+    _micro_step(model, where, stack, batch, live, mixed=stack == "ours" or bool(config.quantization))
+    live.work = None  # what the update computes is not counted
+    live.tag = "optimizer"
+    if config.max_grad_norm:
+        torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
+    del states
 
 
-def _micro_step(model: Any, where: ours.Hardware, stack: Stack, batch: Batch, live: LiveBytes) -> None:
+def _micro_step(model: Any, where: ours.Hardware, stack: Stack, batch: Batch, live: LiveBytes, *, mixed: bool) -> None:
+    """`mixed`: under autocast. The published plain runs had it on a quantized base, and pure bf16 otherwise."""
     live.tag = "activations"
     ids = torch.zeros((batch.rows, batch.length), dtype=torch.long)
     rows = {"input_ids": ids, "labels": ids}
     if batch.padded:
         rows["attention_mask"] = torch.ones_like(ids)
-    mixed = torch.autocast("cpu", dtype=where.dtype) if where.precision != "fp32" else nullcontext()
+    context = torch.autocast("cpu", dtype=where.dtype) if mixed and where.precision != "fp32" else nullcontext()
     if stack == "ours":
-        with mixed:
+        with context:
             out = model(**rows, fused_lm_head=True)
         loss = (-out.log_probs).sum() / ids.numel()
         del out
     else:
-        loss = _loss_of_logits(model, rows)
+        with context:
+            loss = _loss_of_logits(model, rows)
     live.tag = "backward"
     loss.backward()
 
