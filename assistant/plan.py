@@ -227,7 +227,7 @@ def blocked_steps(state: ChatState, services: Services) -> dict[str, list[str]]:
     found = {name: [wants[name]] for name in missing(state.choices)}
     checks = (
         ("base_model", _model_blocks), ("dataset", _data_blocks), ("provider", _place_blocks),
-        ("hyperparameters", _precision_blocks), ("provider", _memory_blocks),
+        ("hyperparameters", lambda state, services: missing_bf16(state.choices, services.machine())), ("provider", _memory_blocks),
     )  # fmt: skip
     for step, check in checks:
         if sentences := check(state, services):
@@ -280,17 +280,12 @@ def _place_blocks(state: ChatState, services: Services) -> list[str]:
     return []
 
 
-def missing_bf16(choices: dict[str, Any], machine: Machine) -> str | None:
-    """What is wrong with bf16 where the chosen card has none (Turing, Volta and older), or None."""
+def missing_bf16(choices: dict[str, Any], machine: Machine) -> list[str]:
+    """What is wrong with bf16 where the chosen card has none (Turing, Volta and older)."""
     card = card_of(choices, machine)
     if choices.get("precision") != "bf16" or card is None or _bf16(card) is not False:
-        return None
-    return f"{card} has no bf16 (it came with Ampere: RTX 30, A100). Say *fp16* for that card."
-
-
-def _precision_blocks(state: ChatState, services: Services) -> list[str]:
-    found = missing_bf16(state.choices, services.machine())
-    return [found] if found else []
+        return []
+    return [f"{card} has no bf16 (it came with Ampere: RTX 30, A100). Say *fp16* for that card."]
 
 
 def _memory_blocks(state: ChatState, services: Services) -> list[str]:

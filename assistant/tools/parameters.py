@@ -50,7 +50,7 @@ def set_parameters(args: BaseModel, state: ChatState, services: Services) -> Out
         choices = _merged(state.choices, good)
     warned = {name: text for name, value in good.items() if (text := replies.eyebrow(name, value, choices))}
     if {"precision", "gpu"} & good.keys() and (lacking := missing_bf16(choices, services.machine())):
-        warned["precision"] = lacking
+        warned["precision"] = lacking[0]
     note = replies.set_note(state.choices, good, rejected, warned)
     extra = meanings(good, choices, state, services)
     asks = tuple(name for name in warned if name == "rank" and "algorithm" in choices)

@@ -13,7 +13,7 @@ from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
 from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
-from assistant.interpreters.rules.words import USUAL
+from assistant.interpreters.rules.words import switched_off
 from trainer.config import ALGORITHM_NAMES, TrainingConfig, show
 
 _MOVED_ON = re.compile(
@@ -286,14 +286,7 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
         sets.pop("quantization" if "quantization" in wishes.asks else "algorithm", None)
     for name in [name for name in sets if name not in TrainingConfig.model_fields]:
         del sets[name]
-    _switch_off(wishes)
-
-
-def _switch_off(wishes: Wishes) -> None:
-    """What has no value of its own for off, such as "no neftune", is no longer chosen."""
-    for name in [name for name in USUAL if name in wishes.sets and wishes.sets[name] is None]:
-        del wishes.sets[name]
-        wishes.unset.append(name)
+    wishes.unset += switched_off(sets)
 
 
 def label(name: str, value: Any) -> str:

@@ -161,6 +161,11 @@ def named(message: Message, chosen: dict[str, Any], card: str) -> list[Found]:
     return _several(sorted(found, key=lambda one: one.start), message, chosen)
 
 
+def switched_off(sets: dict[str, Any]) -> list[str]:
+    """Takes what has no value of its own for off, such as "no neftune", out of `sets`; it is no longer chosen."""
+    return [name for name in USUAL if name in sets and sets[name] is None and sets.pop(name) is None]
+
+
 def _several(found: list[Found], message: Message, chosen: dict[str, Any]) -> list[Found]:
     """ "wandb and trackio", or "trackio too" after wandb: several trackers at once are one value, a list."""
     out: list[Found] = []
