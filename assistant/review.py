@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from assistant.plan import blocked_steps, card_of, config_of, estimated, job_of, plan_hash, report_of, values_of
+from assistant.blockers import blocked_steps
+from assistant.plan import card_of, config_of, estimated, job_of, plan_hash, report_of, values_of
 from assistant.rehearsals import due, measured
 from assistant.replies.estimate import estimate_lines
 from assistant.replies.memory import memory_bar

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from assistant.blockers import blocked_steps
 from assistant.graph.steps import answered, next_step
-from assistant.plan import blocked_steps, values_of
+from assistant.plan import values_of
 from assistant.services import Services
 from assistant.state import ChatState
 from trainer.config import STEPS, TrainingConfig, show, step_of

@@ -10,10 +10,11 @@ from typing import Any, TypedDict
 from langgraph.runtime import Runtime
 
 from assistant import replies
+from assistant.blockers import blockers
 from assistant.dropped import config_call
 from assistant.graph.steps import next_step
 from assistant.interpreters import Interpreter, Turn
-from assistant.plan import blockers, plan_hash, values_of
+from assistant.plan import plan_hash, values_of
 from assistant.replies.questions import QUESTIONS
 from assistant.services import Services
 from assistant.state import ChatState, Pending, Reply, ToolCall

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from assistant import rehearsals, replies
-from assistant.plan import blockers, closed_form, config_of, estimated, model_card, plan_hash, report_of
+from assistant.blockers import blockers
+from assistant.plan import closed_form, config_of, estimated, model_card, plan_hash, report_of
 from assistant.replies.rehearsal import still_going_on
 from assistant.review import plan_rows, review_text
 from assistant.services import Services

@@ -15,7 +15,7 @@ from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, travel, tried, trouble, vague
 from assistant.interpreters.rules.compose import asked, compose, questions
-from assistant.interpreters.rules.decide import Wishes, decide
+from assistant.interpreters.rules.decide import decide
 from assistant.interpreters.rules.guess import readings
 from assistant.interpreters.rules.nearest import CERTAIN, SURE, nearest
 from assistant.interpreters.rules.reading import Reading, read
@@ -23,6 +23,7 @@ from assistant.interpreters.rules.rest import delegated
 from assistant.interpreters.rules.results import about_result, rehearsing
 from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import normalise
+from assistant.interpreters.rules.wishes import Wishes
 from assistant.state import ToolCall
 
 # A value that is to change in the run there is, not in the plan of the next.

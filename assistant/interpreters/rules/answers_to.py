@@ -10,11 +10,12 @@ from rapidfuzz import fuzz, process
 
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import slots
-from assistant.interpreters.rules.decide import ASKS, Wishes
+from assistant.interpreters.rules.decide import ASKS
 from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
 from assistant.interpreters.rules.numbers import WORDS, Number, numbers
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.text import normalise
+from assistant.interpreters.rules.wishes import Wishes
 from assistant.interpreters.rules.words import BF16_LESS
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig

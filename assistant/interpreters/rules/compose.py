@@ -8,10 +8,10 @@ from typing import Any
 from assistant.dataset.sentences import with_part
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import models, topics
-from assistant.interpreters.rules.decide import Wishes, label
 from assistant.interpreters.rules.nearest import SURE, nearest
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.reckon import reckoned
+from assistant.interpreters.rules.wishes import Wishes, label
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
 

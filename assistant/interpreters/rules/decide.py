@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.interpreters.rules import models
@@ -13,8 +12,9 @@ from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
 from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
+from assistant.interpreters.rules.wishes import Wishes
 from assistant.interpreters.rules.words import switched_off
-from trainer.config import ALGORITHM_NAMES, TrainingConfig, show
+from trainer.config import TrainingConfig
 
 _MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
@@ -46,19 +46,6 @@ ASKS = re.compile(
     r"|tell)\b|(?:por qué|qué|cómo|warum|wieso|was|wie|ist)\b|为什么|为啥|什么|怎么"
 )
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
-
-
-@dataclass
-class Wishes:
-    """`sets`: to be set · `ideas`: hypothetical values · `asks`: fields to ask about, with candidates and the reason."""
-
-    sets: dict[str, Any] = field(default_factory=dict)
-    ideas: dict[str, Any] = field(default_factory=dict)
-    asks: dict[str, tuple[list[Any], str]] = field(default_factory=dict)
-    unset: list[str] = field(default_factory=list)
-    model: str | None = None
-    model_options: tuple[str, ...] | None = None
-    model_said: str = ""
 
 
 def decide(
@@ -287,11 +274,3 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
     for name in [name for name in sets if name not in TrainingConfig.model_fields]:
         del sets[name]
     wishes.unset += switched_off(sets)
-
-
-def label(name: str, value: Any) -> str:
-    """A button's text for a value: "rank 16", "QLoRA"."""
-    if name == "algorithm":
-        return ALGORITHM_NAMES.get(value, str(value))
-    title = TrainingConfig.model_fields[name].title if name in TrainingConfig.model_fields else name
-    return f"{str(title).lower()} {show(value)}" if name not in ("precision", "gpu") else show(value)

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from assistant.interpreters import Turn
-from assistant.interpreters.rules.decide import Wishes
 from assistant.interpreters.rules.masks import ROWS, count_of
 from assistant.interpreters.rules.reading import Reading
+from assistant.interpreters.rules.wishes import Wishes
 from assistant.state import ToolCall
 
 _THING = (
