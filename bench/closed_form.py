@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
     @property
     def key(self) -> str:
-        return key({"config": self.config.model_dump(), "model": self.numbers})
+        return key({"config": self.config.model_dump(exclude_unset=True), "model": self.numbers})
 
     @property
     def closed_bytes(self) -> float:
