@@ -51,11 +51,11 @@ def transcript():
 
 
 def catches():
-    """What was planted and what it was called, and the last line's count, from docs/catches.md."""
+    """What was planted and what it was called, and the last paragraph, from docs/catches.md."""
     text = (ROOT / "docs" / "catches.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
     named = [f"| {row[0].lstrip('| ')} | {row[3]} |" for row in rows]
-    return "\n".join(["| planted | what it says |", "|---|---|", *named, "", text.strip().splitlines()[-1]])
+    return "\n".join(["| planted | what it says |", "|---|---|", *named, "", text.strip().split("\n\n")[-1]])
 
 
 OTHERS = {
