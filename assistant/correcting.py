@@ -26,6 +26,8 @@ def ask_for_trace(thread: str, state: Callable[[], ChatState], reply: Reply, ser
 
 def corrections(thread: str, state: Callable[[], ChatState], services: Services) -> RunReport | None:
     """Post what the plan's trace does now, or its result when it is in; None when there is nothing new."""
+    if any(not row["progress"].ended for row in services.store.runs(thread)):
+        return None  # the live line is the run's
     news = services.traces.news(thread)
     if news is None:
         return _stage(thread, services)

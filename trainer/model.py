@@ -92,8 +92,8 @@ def quantization_config(config: TrainingConfig, dtype: torch.dtype) -> BitsAndBy
 def lora_config(config: TrainingConfig, base: torch.nn.Module) -> LoraConfig:
     """peft's settings of an adapter on `base`; its scale is alpha / rank, for rsLoRA alpha / sqrt(rank).
 
-    On a mixture of experts all-linear means the attention: peft 0.21 would adapt every expert's fused weights, a
-    hundred times the parameters, and only without dropout and DoRA (ParamWrapper).
+    On a mixture of experts all-linear means the attention: peft 0.21 would adapt every expert's fused weights, many
+    times the parameters, and only without dropout and DoRA (ParamWrapper).
     """
     routed = config.target_modules == "all-linear" and has_experts(base)
     return LoraConfig(

@@ -46,13 +46,19 @@ def _json(text: str) -> Paste | None:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Where `{...}` stands, outermost first."""
-    position = text.find("{")
-    while position >= 0:
-        end = _closing(text, position + 1, "{", "}") + 1
-        if end <= len(text):
-            yield position, end
-        position = text.find("{", max(end, position + 1) if end <= len(text) else position + 1)
+    """Where a closed `{...}` stands that lies in no other one, in one pass: a text may open thousands and close none."""
+    opened: list[int] = []
+    closed: list[tuple[int, int]] = []
+    for brace in re.finditer(r"[{}]", text):
+        if brace[0] == "{":
+            opened.append(brace.start())
+        elif opened:
+            closed.append((opened.pop(), brace.end()))
+    done = 0
+    for start, end in sorted(closed):
+        if start >= done:
+            yield start, end
+            done = end
 
 
 def _object(block: str) -> dict[Any, Any] | None:
