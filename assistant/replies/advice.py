@@ -8,8 +8,8 @@ from assistant.answers_job import rows_verdict
 from assistant.plan import PROVIDER_NAMES, TOKENS_PER_ROW
 from assistant.replies.estimate import range_of
 from assistant.state import ChatState
+from trainer.config import ALGORITHM_NAMES
 
-_ALGORITHMS = {"lora": "LoRA", "qlora": "QLoRA"}
 _KEPT_IN = {"excel": "a spreadsheet", "document": "documents", "export": "mails or chats", "database": "a database"}
 _SMALL_B = 1  # billions of parameters below which answers are simple, whatever the training
 
@@ -54,7 +54,7 @@ def _ways(told: Told, found: list[Start]) -> str:
 
 
 def _way(start: Start) -> str:
-    method, where = _ALGORITHMS[start.choices["algorithm"]], "this computer's processor"
+    method, where = ALGORITHM_NAMES[start.choices["algorithm"]], "this computer's processor"
     if start.card != "CPU":
         where = f"{_whose(start)} {start.card}" + (f" at {PROVIDER_NAMES[start.provider]}" if _is_rented(start) else "")
     text = f"**{start.model.id}** with **{method}** on {where}: {_numbers(start)}."

@@ -8,7 +8,7 @@ from assistant.advice import Start, Told, starts
 from assistant.knowledge.models import KnownModel, table
 from assistant.plan import PROVIDER_NAMES, card_of, estimated, model_spec, on_cpu, values_of
 from assistant.state import ChatState, Pending, ToolCall
-from trainer.config import show
+from trainer.config import ALGORITHM_NAMES, show
 
 if TYPE_CHECKING:
     from assistant.services import Services
@@ -61,7 +61,7 @@ def _why(start: Start) -> str:
     place = f"your {start.card}"
     if start.provider != "local":
         place = f"one {start.card}, rented at {PROVIDER_NAMES[start.provider]}"
-    method = {"lora": "LoRA", "qlora": "QLoRA"}[start.choices["algorithm"]]
+    method = ALGORITHM_NAMES[start.choices["algorithm"]]
     return f"I suggest `{start.model.id}`: with {method} it fits {place}."
 
 
