@@ -26,10 +26,10 @@ setup-dev: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m tests.browser.chromium
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 2; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status
 
 check: lint types $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 2 -m "not slow and not browser"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

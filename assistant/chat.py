@@ -22,6 +22,7 @@ from assistant.correcting import ask_for_trace, corrections
 from assistant.data_card import card
 from assistant.dataset import counting
 from assistant.doctor.away import returned, snapshot
+from assistant.dropped import display_name
 from assistant.following import follow
 from assistant.graph.build import build_graph
 from assistant.helper_model import HelperModel, from_settings, phrased
@@ -133,6 +134,11 @@ class Assistant:
         self._watcher.start()
         return self._watcher
 
+    def catch_up(self, thread: str) -> None:
+        """Post what this conversation's runs reported, without counting as a visit to it."""
+        with self._lock(thread):
+            follow(thread, self.services)
+
     def history(self, thread: str) -> list[Message]:
         """The messages of a conversation, oldest first."""
         return self.store.messages(thread)
@@ -230,8 +236,7 @@ class Assistant:
             unseen = {row["conversation"] for row in self.store.runs() if not row["progress"].ended}
             for thread in sorted(unseen):
                 if time.monotonic() - self._looked.get(thread, -math.inf) > PRESENT_S + every_s:
-                    with self._lock(thread):
-                        follow(thread, self.services)
+                    self.catch_up(thread)
 
     def _tell_count(self, thread: str) -> None:
         """Post the exact count of this conversation's data once it is there."""
@@ -283,7 +288,7 @@ class Assistant:
 
     def _keep(self, thread: str, file: Path) -> str:
         """Copy an uploaded file under a name of our making; its own name is only how the user calls it."""
-        name = _display_name(file.name)
+        name = display_name(file.name)
         folder = self.settings.home / "uploads" / hashlib.sha256(thread.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         upload_id = uuid.uuid4().hex
@@ -291,10 +296,3 @@ class Assistant:
         shutil.copyfile(file, path)
         self.store.add_upload(thread, upload_id, name, path)
         return name
-
-
-def _display_name(name: str) -> str:
-    """Printable, one line, no folders: a file's name is shown and matched, never followed."""
-    flat = name.replace("\\", "/").split("/")[-1]
-    kept = "".join(char for char in flat if char.isprintable() and char not in "\u202e\u202d\u2066\u2067\u2068\u2069")
-    return kept.strip()[-120:] or "file"

@@ -1,4 +1,4 @@
-"""A dropped file that is a configuration, not data: one small JSON or YAML mapping of parameters we know."""
+"""Dropped files: what one is called, and one that is a configuration: a small JSON or YAML mapping of parameters we know."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def config_call(path: Path, name: str) -> ToolCall | None:
     return ToolCall(
         tool="load_config", args={"values": found.values, "unknown": found.unknown, "source": f"configuration `{name}`"}
     )
+
+
+def display_name(name: str) -> str:
+    """Printable, one line, no folders: a file's name is shown and matched, never followed."""
+    flat = name.replace("\\", "/").split("/")[-1]
+    kept = "".join(char for char in flat if char.isprintable() and char not in "\u202e\u202d\u2066\u2067\u2068\u2069")
+    return kept.strip()[-120:] or "file"
 
 
 def _mapping(path: Path) -> dict[str, Any] | None:

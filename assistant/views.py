@@ -77,6 +77,7 @@ class Views:
         if row is not None and what == "open":
             thread = row["conversation"]
         elif row is not None:
+            self.assistant.catch_up(row["conversation"])  # nobody may have looked at it yet
             self.assistant.say(self.known(thread), f"lay run {run_id} beside this one")
         return [thread, *self.draw(thread)]
 

@@ -14,10 +14,6 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["PEFT_STUDIO_EXACT"] = os.environ["PEFT_STUDIO_LIVE_PRICES"] = "0"  # a test that wants them says so
 
-# How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
-
 DATA = Path(__file__).parent / "data"
 
 # No test judges a time: on a busy or new machine (where the first text costs seconds) a slow example is still a right one.

@@ -59,6 +59,15 @@ class RowTrainer(SFTTrainer):  # type: ignore[misc]
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """None in a checkpoint: the adapter gets ours (trainer/card.py) at the end."""
 
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """A watchdog that outlived a training that failed would end the next one (half the batch, after out of memory)."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            for listener in self.callback_handler.callbacks:
+                if isinstance(listener, Watchdog):
+                    listener.rest()
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """accelerate takes a model it prepared to be evaluated for one ready to train: without this, processes would not
         share their gradients when an evaluation comes first, and drift apart silently (transformers 5.23)."""

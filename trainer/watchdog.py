@@ -59,9 +59,8 @@ class Watchdog(TrainerCallback):  # type: ignore[misc]
         self._step = state.global_step
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def rest(self) -> None:
+        """The training is over, however it ended: `on_train_end` is not called for one that raised."""
         self._over.set()
 
     def on_step_begin(

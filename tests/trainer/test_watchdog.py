@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,19 @@ def test_its_limit_follows_the_steps():
     assert dog.limit_s == FLOOR_S
     dog._took.extend([FLOOR_S] * 9)
     assert dog.limit_s == TIMES * FLOOR_S, "long steps get as many of their own length"
+
+
+def test_a_training_that_failed_leaves_no_watchdog_behind(train_here):
+    def fail(event):
+        if event.kind == "progress":
+            raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        train_here(on_event=fail, logging_steps=1)
+    threads = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 @pytest.fixture
