@@ -45,6 +45,11 @@ class Views:
         text, files = message.get("text") or "", [Path(file) for file in message.get("files") or []]
         if text.strip() or files:
             asked = [*_bubbles(self.assistant.history(thread)), {"role": "user", "content": text or "📎"}]
+            yield [
+                thread,
+                asked,
+                *[SKIP] * (OUTPUTS - 1),
+            ]  # a slow language model keeps nobody from seeing what they said
             for reply in self.assistant.stream(thread, text, files):
                 yield [thread, [*asked, {"role": "assistant", "content": reply.text}], *[SKIP] * (OUTPUTS - 1)]
         yield [thread, *self.draw(thread)]

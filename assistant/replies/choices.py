@@ -176,10 +176,10 @@ def cannot_choose(fields: Iterable[str], services: Services) -> str:
     return "Starting small is wise: I suggest the first of the models below."
 
 
-def undone(now: dict[str, Any], before: dict[str, Any]) -> str:
-    """What an undo changed, as a small diff."""
-    lines = [f"- {line}" for line in _differences(now, before)]
-    return "Taken back:\n" + "\n".join(lines) if lines else "Taken back."
+def restored(now: dict[str, Any], version: dict[str, Any], done: str) -> str:
+    """What an undo, or a redo, changed, as a small diff."""
+    lines = [f"- {line}" for line in _differences(now, version)]
+    return f"{done}:\n" + "\n".join(lines) if lines else f"{done}."
 
 
 def changes(made: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:

@@ -53,6 +53,10 @@ def nothing_to_undo(to: str = "") -> str:
     )
 
 
+def nothing_to_redo() -> str:
+    return "There is nothing to do again: nothing was taken back since the last change."
+
+
 def unknown_place(to: str) -> str:
     return f"I don't know where “{to}” is. I can go back to: model, algorithm, hyperparameters, compute, dataset, tracking."
 

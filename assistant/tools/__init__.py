@@ -53,6 +53,7 @@ TOOLS: dict[str, Tool] = {
         _tool(diagnose.ApplyRemedy, diagnose.apply_remedy),
         _tool(talk.ShowPlan, talk.show_plan),
         _tool(talk.Undo, talk.undo),
+        _tool(talk.Redo, talk.redo),
         _tool(talk.ShowChanges, talk.show_changes),
         _tool(talk.GoBack, talk.go_back),
         _tool(talk.Restart, talk.restart),

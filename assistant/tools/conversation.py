@@ -50,6 +50,15 @@ def undo(args: Undo, state: ChatState, services: Services) -> Outcome:
     return _restored(earlier[-1], state) if earlier else Outcome(note=replies.nothing_to_undo())
 
 
+class Redo(BaseModel):
+    """Take back what was undone last, as long as nothing else was changed since."""
+
+
+def redo(args: Redo, state: ChatState, services: Services) -> Outcome:
+    undone = next((later for later in services.earlier() if later.parent == state.version), None)
+    return _restored(undone, state, "Done again") if undone else Outcome(note=replies.nothing_to_redo())
+
+
 class ShowChanges(BaseModel):
     """What the user changed in the plan so far, newest first; changes nothing."""
 
@@ -109,10 +118,10 @@ def _ancestors(state: ChatState, services: Services) -> Iterator[ChatState]:
         yield now
 
 
-def _restored(before: ChatState, state: ChatState) -> Outcome:
-    update: dict[str, Any] = {name: getattr(before, name) for name in PLAN_FIELDS}
-    update |= {"version": before.version, "parent": before.parent, "shown_plan": None}
-    return Outcome(update, replies.undone(state.choices, before.choices))
+def _restored(version: ChatState, state: ChatState, done: str = "Taken back") -> Outcome:
+    update: dict[str, Any] = {name: getattr(version, name) for name in PLAN_FIELDS}
+    update |= {"version": version.version, "parent": version.parent, "shown_plan": None}
+    return Outcome(update, replies.restored(state.choices, version.choices, done))
 
 
 class Restart(BaseModel):

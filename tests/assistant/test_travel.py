@@ -98,3 +98,23 @@ def test_a_question_after_its_own_answer_sets_nothing(assistant, form):
         assistant.say("t", form.format(title=title, value=TrainingConfig.model_fields[name].default))
     assistant.say("t", "why 2e-4?")
     assert assistant.choices("t") == before
+
+
+@pytest.mark.parametrize("words", ["redo", "undo the undo", "no wait, redo that please", "重做"])
+def test_what_was_taken_back_is_done_again(told, words):
+    whole = told.choices("t")
+    told.say("t", "undo")
+    told.say("t", "undo")
+    told.say("t", words)
+    reply = told.say("t", words)
+    assert told.choices("t") == whole
+    assert "Learning rate: *not chosen* → 1e-4" in reply.text
+    assert "nothing to do again" in told.say("t", words).text
+
+
+def test_after_another_change_nothing_is_done_again(told):
+    told.say("t", "undo")
+    told.say("t", "alpha 64")
+    before = told.choices("t")
+    assert "nothing to do again" in told.say("t", "redo").text
+    assert told.choices("t") == before

@@ -112,6 +112,9 @@ class RuleInterpreter:
             calls.append(ToolCall(tool="you_choose", args={"fields": ["rank", "alpha", "hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
             calls.append(ToolCall(tool="launch"))
+        calls.sort(
+            key=lambda call: call.tool == "clarify"
+        )  # what is asked back stands last, and is what the next word answers
         return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
 
 

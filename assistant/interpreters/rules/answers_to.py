@@ -44,7 +44,9 @@ _BETTER = re.compile(
 )
 _REPLACES = re.compile(
     r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i meant?|sorry|use|try|take|just"
-    r"|nvm|hmm+|改|那)\b|\b(?:then|instead|rather|statt|dann|entonces|i meant?|is right|is fine|was meant"
+    r"|nvm|hmm+|改|那"
+    r"|(?:and |now |then )?(?:again|once more|the same|same)(?: \w+)? with)\b"
+    r"|\b(?:then|instead|rather|statt|dann|entonces|i meant?|is right|is fine|was meant"
     r"|meine ich|quise decir)\W*$|改成|吧"
 )
 _SIZED = re.compile(

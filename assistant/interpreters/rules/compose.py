@@ -116,6 +116,8 @@ def _reason(name: str, candidates: list[Any], why: str) -> str:
             f"It is one or the other, {several}: bf16 is the more stable one where the card has it (compute "
             f"capability 8.0 and up), fp16 for older cards. Which card is it?"
         )
+    if why == "which":
+        return f"Shall I take {several}?"
     return f"You named several: {several}. Which one should I take?"
 
 

@@ -64,6 +64,8 @@ def decide(
             groups.setdefault(one.field, []).append(one)
         elif one.value is not None and where == "idea":
             wishes.ideas[one.field] = one.value
+        elif one.candidates and where == "idea" and "difference" not in reading.text:
+            wishes.asks[one.field] = (list(one.candidates), "which")
     for name, several in groups.items():
         _settle(name, several, reading, wishes)
     _model(reading, chosen, pending, wishes, fresh)

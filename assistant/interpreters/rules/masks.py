@@ -28,6 +28,8 @@ _DURATION = re.compile(
     rf"{_COUNT}\s?-?\s?(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?|secs?|s/it|it/s|days?|weeks?|months?"
     rf"|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
     r"|semanas|años|meses|个?小时|分钟|秒|天|周|年|个月)(?:\s+(?:ago|old|eta|of training))?"
+    # "21 s", "0.8s": a bare "4090s" is two cards.
+    r"|(?<![\w.])(?:\d{1,3} s|\d{1,3}[.,]\d+ ?s)(?:ec)?(?:/(?:it|step|iter|batch|sample|example))?(?![a-z0-9'])"
 )
 # "max steps 12" and "eval steps 50" are settings, "step 12" is a place in a run.
 _NO_NAME = "".join(

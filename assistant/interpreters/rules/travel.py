@@ -25,6 +25,11 @@ _PREVIOUS = re.compile(
     r"\b(?:restore|bring back|return to) (?:the |my )?(?:previous|last|earlier|old) (?:plan|version|settings?|state)\b"
     r"|^ctrl[- +]?z\W*$|\bput (?:it|that|everything|things) back\b"
 )
+_AGAIN = re.compile(
+    r"^(?:(?:no|ok(?:ay)?|wait|please|actually|sorry|hm+|then|and)[\s,]+)*(?:re-?do(?: (?:it|that|this|the (?:last )?(?:change|step)))?"
+    r"|ctrl[- +]?y|(?:undo|revert|cancel) (?:the|that|this|my) (?:last )?undo|(?:do|apply|put) (?:it|that) (?:back )?again"
+    r"|重做|恢复刚才(?:的|撤销的)?(?:修改)?|rehacer|rehaz(?:lo)?|wiederherstellen|mach es doch wieder)(?:[\s,]*(?:please|then))?\W*$"
+)
 _VALUE_BACK = re.compile(r"\b(?:put|set|change|bring) (?:the |my )?(?P<field>[a-z ]{2,24}?) back\b")
 _BEFORE = re.compile(
     r"\bback\b.{0,30}\bbefore (?:the |i (?:took|chose|used|set|switched to) )?(?P<what>[\w.-]{2,24})\W*$"
@@ -35,6 +40,8 @@ def travels(text: str, state: ChatState) -> list[ToolCall] | None:
     """The calls of a message (lower case) that looks or goes back; None for any other."""
     if _CHANGED.search(text):
         return [ToolCall(tool="show_changes", args={"last": bool(_LAST.search(text))})]
+    if _AGAIN.match(text):
+        return [ToolCall(tool="redo")]
     if hit := _STEPS.search(text):
         said = hit["n"] or hit["z"] or hit["s"]
         return [ToolCall(tool="undo", args={"steps": int(said) if said.isdigit() else _WORDS.get(said, 2)})]
