@@ -24,6 +24,7 @@ _PUT = re.compile(
     r"|empfiehl"
 )
 
+_PUBLISHED = re.compile(r"arXiv:|documentation|docs/|measured here")
 _FIELD = {"warmup": "warmup_ratio", "effective_batch": "batch_size"}
 
 
@@ -90,7 +91,14 @@ def _paragraph(
     parts.append(about_job(name, supposed, values, state, job))
     if name in TrainingConfig.model_fields:
         parts.append(_now(name, values, state, job))
+    if not brief and (read_on := _published(row["source"])):
+        parts.append(f"*(Source: {read_on})*")
     return " ".join(part for part in parts if part)
+
+
+def _published(source: str) -> str:
+    """Of a row's sources those that anybody can look up."""
+    return "; ".join(part for part in source.split("; ") if _PUBLISHED.search(part))
 
 
 def _now(name: str, values: Mapping[str, Any], state: ChatState, job: Job) -> str:
