@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from trainer.errors import ModelError
 from trainer.hub_name import Subsets, subsets
 
 Found = Any  # huggingface_hub's ModelInfo or DatasetInfo, which only hub.py may import
+_LICENCE = re.compile(r"[\w.+-]{1,40}")  # as the Hub's own list has them: apache-2.0, llama3.1, cc-by-nc-4.0
 
 
 class DatasetCard(BaseModel):
@@ -53,13 +55,12 @@ def no_safe_weights(name: str, files: list[str]) -> str:
 
 def card_from(found: Found, config: dict[str, Any] | None, blocked: str) -> ModelCard:
     """`config`: its config.json, None when that may not be read; `blocked`: see ModelCard."""
-    licence = getattr(found.card_data, "license", None)
     return ModelCard(
         id=found.id,
         revision=found.sha,
         params=found.safetensors.total if found.safetensors else None,
         context=context_of(config) if config else None,
-        licence=licence if isinstance(licence, str) else None,
+        licence=_licence(found),
         gated=bool(found.gated),
         private=bool(found.private),
         chat_template=_has_template(found),
@@ -67,6 +68,12 @@ def card_from(found: Found, config: dict[str, Any] | None, blocked: str) -> Mode
         source="hub",
         blocked=blocked,
     )
+
+
+def _licence(found: Found) -> str | None:
+    """The name of the licence: a card is anybody's text, and no sentence of it belongs into a reply or a prompt."""
+    named = getattr(found.card_data, "license", None)
+    return named if isinstance(named, str) and _LICENCE.fullmatch(named) else None
 
 
 def _has_template(found: Found) -> bool | None:
@@ -78,7 +85,6 @@ def _has_template(found: Found) -> bool | None:
 
 def dataset_card(found: Found) -> DatasetCard:
     """The part of the answer that the conversation needs."""
-    licence = getattr(found.card_data, "license", None)
     files = [file.rfilename for file in found.siblings or []]
     configs = getattr(found.card_data, "configs", None) or []
     return DatasetCard(
@@ -86,7 +92,7 @@ def dataset_card(found: Found) -> DatasetCard:
         revision=found.sha,
         gated=bool(found.gated),
         private=bool(found.private),
-        licence=licence if isinstance(licence, str) else None,
+        licence=_licence(found),
         files=tuple(files),
         sizes={file.rfilename: file.size for file in found.siblings or [] if file.size},
         parts=subsets(files, [one for one in configs if isinstance(one, Mapping)]),
