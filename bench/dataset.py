@@ -1,6 +1,6 @@
 """Speed and memory of the dataset doctor, each file in a process of its own, against bare parsing (orjson, pyarrow).
 
-`python -m bench.dataset [MEGABYTES ...]`; 10, 100 and 1,000 without. Rates are per core, best of three.
+`python -m bench.dataset [MEGABYTES ...]`; 10, 100 and 1,000 without. Rates are per core, the best of several.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def measure(path: Path) -> str:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = path.stat().st_size / 1e9
     pairs = [
-        (_cpu(lambda: scan(path, fmt)), _cpu(lambda: _bare(path))) for _ in range(3)
+        (_cpu(lambda: scan(path, fmt)), _cpu(lambda: _bare(path))) for _ in range(3 if size > 0.2 else 7)
     ]  # in turn: load disturbs both
     checked, bare = (min(times) for times in zip(*pairs, strict=True))
     what = "orjson" if path.suffix == ".jsonl" else "pyarrow"

@@ -1,17 +1,20 @@
 """A file as batches of rows, fast: the same rows, numbers and errors as trainer/rows.py, which stays the reference.
 
 JSON Lines go through orjson and CSV through pyarrow; whatever those refuse, and every other kind of file, is read by
-trainer/rows.py itself.
+trainer/rows.py itself. One thing differs: orjson rounds whole numbers of more than 64 bits.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader, FileIO
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import orjson
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from trainer.json_text import MAX_CHARS, too_long
 from trainer.rows import Row, delimiter_of, encoding_of, json_row, read, suffix
 
-BLOCK = 1 << 16  # bytes read at once: what is parsed stays in the processor's cache
+BLOCK = 3 << 15  # bytes read at once: what is parsed stays in the processor's cache
 CSV_BLOCK = 1 << 19
 SMALL_CSV = 4_000_000  # bytes; up to here the reference is done before pyarrow is loaded
 _MAX_BYTES = 4 * MAX_CHARS  # a character takes at most four
@@ -42,20 +45,23 @@ class Batch:
         if isinstance(self.rows, _Columns):
             return self.rows.named(name)
         try:
-            return [row[name] for row in self.rows]
+            return list(map(itemgetter(name), self.rows))
         except KeyError:
             return [row.get(name) for row in self.rows]
 
-    def not_text(self, name: str) -> Sequence[int]:
-        """Places of the rows without text in this column: missing, of another type, or nothing but space."""
+    def not_text(self, name: str, values: list[Any] | None = None) -> Sequence[int]:
+        """Places of the rows without text in this column (of these `values`): missing, of another type, or only space."""
         blank = self.rows.blank(name) if isinstance(self.rows, _Columns) else None
-        return blank if blank is not None else not_text(self.column(name))
+        return blank if blank is not None else not_text(self.column(name) if values is None else values)
 
 
 def not_text(column: list[Any]) -> Sequence[int]:
     """Places of the values that are no text, or nothing but space."""
-    if set(map(type, column)) == {str} and all(column) and not any(map(str.isspace, column)):
-        return ()
+    try:
+        if all(column) and not any(map(str.isspace, column)):
+            return ()
+    except TypeError:  # isspace is for text only
+        pass
     return [at for at, value in enumerate(column) if type(value) is not str or not value.strip()]
 
 
@@ -92,41 +98,41 @@ def _plain(rows: Iterator[Row], first: int = 0) -> Iterator[Batch]:
 
 def _jsonl(path: Path) -> Iterator[Batch]:
     number = 1
-    with path.open("rb") as file:
+    with BufferedReader(path.open("rb", buffering=0), BLOCK) as file:
         for lines, long in _lines(file):
             yield _careful(number, lines) if long else _batch(number, lines)
             number += len(lines)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[list[bytes], bool]]:
-    """Whole lines, a block at a time, and whether one of them may be too long; of such a one only the start is kept."""
-    rest = b""
-    if file.read(3) != b"\xef\xbb\xbf":
-        file.seek(0)
-    while block := file.read(BLOCK):
-        end = block.rfind(b"\n")
-        if end >= 0:
-            yield (rest + block[:end]).split(b"\n"), len(rest) > MAX_CHARS
-            rest = block[end + 1 :]
-        elif len(rest) <= _MAX_BYTES:
-            rest += block
-    if rest:
-        yield [rest], len(rest) > MAX_CHARS
+def _lines(file: BufferedReader[FileIO]) -> Iterator[tuple[list[bytes], bool]]:
+    """Whole lines, a block at a time, and whether the last may be too long; of such a one only the start is kept."""
+    file.read(len(codecs.BOM_UTF8) if file.peek(1).startswith(codecs.BOM_UTF8) else 0)
+    while block := file.peek(1):
+        whole = block.rfind(b"\n") + 1
+        lines = file.readlines(whole - 1) if whole > 1 else []  # it stops at the first line beyond
+        last = file.readline(_MAX_BYTES)  # it goes on in the next block
+        if last:
+            lines.append(last if last.endswith(b"\n") else last + b"\n")
+        if len(last) == _MAX_BYTES and not last.endswith(b"\n"):
+            while (rest := file.readline(BLOCK)) and not rest.endswith(b"\n"):
+                pass
+        yield lines, len(last) > MAX_CHARS
 
 
 def _batch(first: int, lines: list[bytes], loads: Callable[[bytes], Any] = orjson.loads) -> Batch:
+    """`lines` end with a line feed, which `sizes` leave out."""
     try:
-        rows = [loads(line) for line in lines]
+        rows = list(map(loads, lines))
     except ValueError:
         return _careful(first, lines)
     if set(map(type, rows)) - {dict}:
         return _careful(first, lines)
-    return Batch(range(first, first + len(rows)), rows, list(map(len, lines)))
+    return Batch(range(first, first + len(rows)), rows, [len(line) - 1 for line in lines])
 
 
 def _careful(first: int, lines: list[bytes]) -> Batch:
     """Line by line; what orjson refuses is read, or explained, by the reference."""
-    found = [(_one(number, line), len(line)) for number, line in enumerate(lines, first) if line.strip()]
+    found = [(_one(number, line[:-1]), len(line) - 1) for number, line in enumerate(lines, first) if line.strip()]
     good = [(row, size) for row, size in found if row.error is None]
     errors = [row for row, _ in found if row.error is not None]
     return Batch([row.number for row, _ in good], [row.data for row, _ in good], [size for _, size in good], errors)

@@ -28,9 +28,10 @@ def look(batch: Batch, fmt: Format) -> Look:
         return _chats(batch, fmt)
     if fmt.name == "text":
         texts = batch.column(fmt.columns["text"])
-        return Look(not_text(texts), _keys(texts))
-    prompts, answer = batch.column(fmt.columns["prompt"]), fmt.columns["completion"]
-    odd = {*not_text(prompts), *batch.not_text(answer), *_not_optional(batch, fmt)}
+        return Look(batch.not_text(fmt.columns["text"], texts), _keys(texts))
+    prompts = batch.column(fmt.columns["prompt"])
+    empty = batch.not_text(fmt.columns["prompt"], prompts), batch.not_text(fmt.columns["completion"])
+    odd = {*empty[0], *empty[1], *_not_optional(batch, fmt)}
     extra = batch.column(fmt.columns["input"]) if "input" in fmt.columns else None
     keys = _keys(prompts) if extra is None else _keys(list(zip(prompts, extra, strict=True)))
     return Look(sorted(odd), keys)

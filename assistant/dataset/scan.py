@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import random
 import re
 from array import array
 from bisect import bisect
@@ -70,7 +71,8 @@ Kept = tuple[int, int, Example]  # size in bytes, number, example
 class Scan:
     """What one pass keeps; its memory grows by 8 bytes a row at most.
 
-    `stride`: every so many usable rows one is kept in `sample`, for what is too slow to do on every row.
+    `stride`: of every so many usable rows one is kept in `sample`, for what is too slow to do on every row. Which one
+    is drawn, the very first row apart: at a fixed place a file that repeats itself would show always the same kind.
     """
 
     fmt: Format
@@ -86,6 +88,8 @@ class Scan:
     segments: list[tuple[int, Sequence[int]]] = field(default_factory=list)  # first usable row, its numbers in the file
     _sizes: array[int] = field(default_factory=lambda: array("q"))
     _next: int = 0  # the usable row to keep next
+    _stratum: int = 0  # where the rows begin of which it is one
+    _draw: random.Random = field(default_factory=lambda: random.Random(0))
 
     @property
     def complete(self) -> bool:
@@ -140,7 +144,8 @@ class Scan:
         while self._next < self.usable:
             at = self._next - start
             self.sample.append(self._kept(batch, good[at], sizes[at]))
-            self._next += self.stride
+            self._stratum += self.stride
+            self._next = self._stratum + self._draw.randrange(self.stride)
         floor = self.longest[0][0] if len(self.longest) >= KEPT_LONGEST else -1
         if max(sizes) <= floor:
             return

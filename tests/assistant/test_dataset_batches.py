@@ -22,7 +22,7 @@ from trainer.rows import read
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
     ["a,b", 'say "x"', "two\nlines", "é", " ", "", "NULL", "1"]
 )
-VALUE = TEXT | st.none() | st.integers() | st.booleans() | st.lists(TEXT, max_size=2)
+VALUE = TEXT | st.none() | st.integers(-(2**63), 2**64 - 1) | st.booleans() | st.lists(TEXT, max_size=2)
 PAIR = st.fixed_dictionaries({"prompt": VALUE}, optional={"completion": VALUE, "input": VALUE})
 TURN = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "system", "tool", "bot", "x"]), "content": VALUE}
@@ -73,6 +73,9 @@ def test_json_lines(tmp_path, rows, changes):
     path = tmp_path / "a.jsonl"
     path.write_bytes(_mutated("\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode(), changes))
     _same(path)
+    with pytest.MonkeyPatch.context() as patch:  # lines that go on over several blocks
+        patch.setattr("assistant.dataset.batches.BLOCK", 32)
+        _same(path)
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +125,15 @@ def test_a_line_too_long_is_one_bad_row_for_both(tmp_path):
     assert [row[0] for row in _fast(path)] == [1, 2, 3]
 
 
+def test_a_number_beyond_64_bits_is_rounded_and_stays_a_row(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "1"}\n{"text": 9223372036854775809000}\n{"text": "3"}\n')
+    found, expected = _fast(path), _reference(path)
+    assert [row[0] for row in found] == [1, 2, 3]
+    assert (found[0], found[2]) == (expected[0], expected[2])
+    assert found[1][1]["text"] == pytest.approx(expected[1][1]["text"])
+
+
 @pytest.mark.parametrize("name", ["gsm8k_60.jsonl"])
 def test_real_files(name):
     _same(DATA / name)
@@ -154,3 +166,15 @@ def test_what_is_shown_as_graded_is_what_the_trainer_grades(tmp_path):
             theirs = tokenise(example, tokenizer, limit, frozenset({tokenizer.eos_token_id}))
             ours = grade(number, example, kit, limit)
             assert (ours.tokens - ours.cut, ours.trained) == (len(theirs.input_ids), theirs.trained)
+
+
+def test_a_file_that_repeats_itself_does_not_hide_behind_the_sample(tmp_path):
+    path = tmp_path / "a.jsonl"
+    plain = [json.dumps({"text": f"{n:06} some words of a row"}) + "\n" for n in range(20_000)]
+    path.write_text("".join(plain))
+    period = scan(path, detect(read(path))).stride
+    assert period > 1
+    path.write_text("".join(line.replace("some", "<b>me") if n % period == 3 else line for n, line in enumerate(plain)))
+    kept = scan(path, detect(read(path))).sample
+    share = sum("<b>" in example["text"] for _, _, example in kept) / len(kept)
+    assert 0.5 / period < share < 2 / period
