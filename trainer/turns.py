@@ -25,7 +25,8 @@ _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words}
 
 def role_of(name: Any) -> str | None:
     """system, user, assistant, tool or function_call for this word in any dialect; None when it is unknown."""
-    return _ROLE_OF.get(str(name).strip().lower())
+    known = _ROLE_OF.get(name) if isinstance(name, str) else None  # most are written as they should be
+    return known or _ROLE_OF.get(str(name).strip().lower())
 
 
 def turns_of(value: Any) -> list[dict[str, Any]] | None:

@@ -51,7 +51,8 @@ def leaking(keys: NDArray[np.int64], fraction: float, seed: int) -> list[int]:
     held = np.asarray(sorted(validation_places(len(keys), fraction, seed)), np.int64)
     trained = np.ones(len(keys), bool)
     trained[held] = False
-    known = np.unique(keys[trained])
+    known = keys[trained]
+    known.sort()
     at = np.minimum(np.searchsorted(known, keys[held]), max(0, len(known) - 1))
     return [int(place) for place in held[known[at] == keys[held]]] if len(known) else []
 

@@ -30,20 +30,34 @@ _WORD = re.compile(r"\w+")
 def repetitions(path: Path, seen: Scan) -> dict[str, Finding]:
     """Findings `duplicate`, `conflict` and `near duplicate` (the last on the sample)."""
     found: dict[str, Finding] = {}
-    numbers = _suspects(seen)
+    numbers, all_of_them = _suspects(seen)
     if numbers:
-        _compare(_examples(path, seen, numbers), found)
+        _compare(_examples(path, seen, numbers), found, about=not all_of_them)
     _near(seen, found)
     return found
 
 
-def _suspects(seen: Scan) -> set[int]:
-    """Numbers of rows whose question (by its hash) comes more than once."""
+def _suspects(seen: Scan) -> tuple[set[int], bool]:
+    """Numbers of rows whose question (by its hash) comes more than once, and whether these are all there are."""
     keys = np.frombuffer(seen.keys, np.int64)
+    twice = _more_than_once(keys)
+    places = list(islice(_among(keys, twice), COMPARED + 1))
+    all_of_them = len(places) <= COMPARED and len(keys) == seen.usable
+    if len(places) > COMPARED:  # fewer questions, each with its repetitions, however far away those are
+        twice = np.unique(keys[places[: COMPARED // 2]])
+        places = list(islice(_among(keys, twice), COMPARED))
+    return {seen.number_of(at) for at in places}, all_of_them
+
+
+def _more_than_once(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The keys that come again, in order; np.unique would need the memory twice."""
     ordered = np.sort(keys)
-    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
     del ordered
-    return {seen.number_of(at) for at in islice(_among(keys, twice), COMPARED)}
+    new = np.ones(len(again), bool)
+    new[1:] = again[1:] != again[:-1]
+    found: NDArray[np.int64] = again[new]
+    return found
 
 
 def _among(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> Iterator[int]:
@@ -67,19 +81,19 @@ def _examples(path: Path, seen: Scan, numbers: set[int]) -> Iterator[tuple[int, 
                     continue
 
 
-def _compare(examples: Iterable[tuple[int, Example]], found: dict[str, Finding]) -> None:
+def _compare(examples: Iterable[tuple[int, Example]], found: dict[str, Finding], about: bool) -> None:
     first: dict[int, int] = {}
     answers: dict[int, tuple[int, int]] = {}
     for number, example in examples:
         prompt, answer = parts(example)
         whole, asked = hash((prompt, answer)), hash(prompt)
         if whole in first:
-            _note(found, "duplicate", number, f"row {number} is the same as row {first[whole]}: {answer[:100]}")
+            _note(found, "duplicate", number, f"row {number} is the same as row {first[whole]}: {answer[:100]}", about)
             continue
         first[whole] = number
         earlier, said = answers.setdefault(asked, (number, whole))
         if prompt and said != whole:
-            _note(found, "conflict", number, f"rows {earlier} and {number} ask the same: {prompt[:100]}")
+            _note(found, "conflict", number, f"rows {earlier} and {number} ask the same: {prompt[:100]}", about)
 
 
 class Nearness:
@@ -114,7 +128,7 @@ def _near(seen: Scan, found: dict[str, Finding]) -> None:
             continue
         wholes.add(text)
         if known.like_earlier(text):
-            _note(found, "near duplicate", number, text[:100], about=not seen.complete)
+            _note(found, "near duplicate", number, text[:100], not seen.complete)
 
 
 def _shingles(text: str) -> frozenset[int]:

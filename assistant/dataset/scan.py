@@ -28,8 +28,8 @@ SAMPLED_ROWS, SAMPLED_BYTES = 1_000, 1_000_000
 KEPT_LONGEST = 50
 BIN = 16  # bytes; lengths are kept as a histogram, so memory does not grow with the file
 BINS = 1 << 16
-FOLD = 1 << 20
-MAX_KEYS = 8_000_000  # rows whose repetition is followed (64 MB)
+FOLD = 1 << 17
+MAX_KEYS = 3_000_000  # rows whose repetition is followed (24 MB, and as much again to put them in order)
 _PLACE = re.compile(r"\[\d+\]")
 
 

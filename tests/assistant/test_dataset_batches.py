@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assistant.dataset import inspect
 from assistant.dataset.batches import batches
 from assistant.dataset.clean import look
 from assistant.dataset.graded import grade
@@ -178,3 +179,13 @@ def test_a_file_that_repeats_itself_does_not_hide_behind_the_sample(tmp_path):
     kept = scan(path, detect(read(path))).sample
     share = sum("<b>" in example["text"] for _, _, example in kept) / len(kept)
     assert 0.5 / period < share < 2 / period
+
+
+def test_a_file_joined_to_itself_is_repetition_however_long(tmp_path, monkeypatch):
+    monkeypatch.setattr("assistant.dataset.repeats.COMPARED", 40)
+    rows = [json.dumps({"prompt": f"question {n}", "completion": f"answer {n * n}"}) + "\n" for n in range(100)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(rows) * 3)
+    (found,) = (problem for problem in inspect(path).problems if problem.check == "duplicate")
+    assert (found.count, found.rows[:2]) == (20, [101, 102])
+    assert found.message.startswith("at least 20 rows")
