@@ -16,6 +16,7 @@ from trainer.errors import DatasetError
 from trainer.json_text import kind_of
 from trainer.rows import Row, readable
 from trainer.turns import Message, in_words, to_message, tools_of, turns_of, wrong
+from trainer.unknown import refuse, unknown
 
 Name = Literal["text", "instruction", "prompt_completion", "question_answer", "messages", "sharegpt"]
 Example = dict[str, Any]
@@ -23,11 +24,15 @@ Example = dict[str, Any]
 
 SAMPLE = 200  # rows looked at to recognise the shape
 
-_PROMPTS = ("prompt", "question", "instruction", "query", "problem", "user", "input", "source")
-_COMPLETIONS = ("completion", "answer", "response", "output", "solution", "assistant", "reply", "target")
-_CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
-_ANSWERS = frozenset(("messages", "completion", "response"))
-_MEDIA = ("image", "images", "video", "videos", "audio", "audios")
+_PROMPTS = (
+    "prompt", "question", "instruction", "query", "problem", "user", "input", "source",
+    "frage", "pregunta", "domanda", "pergunta", "вопрос", "问题",
+)  # fmt: skip
+_COMPLETIONS = (
+    "completion", "answer", "response", "output", "solution", "assistant", "reply", "target",
+    "antwort", "respuesta", "réponse", "risposta", "resposta", "ответ", "答案", "回答",
+)  # fmt: skip
+_CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns", "contents")
 _SHAPES = ("role", "from")
 
 
@@ -55,27 +60,6 @@ class Format(BaseModel):
         return f"`{self.columns['completion']}` only; {' and '.join(read)} {'is' if len(read) == 1 else 'are'} read, not graded"
 
 
-class UnknownColumns(DatasetError):
-    """No known shape has these columns.
-
-    columns: their names · proposal: a guess, {"prompt": column, "completion": column}, or None ·
-    examples: what three rows would be under that guess
-    """
-
-    def __init__(self, columns: list[str], proposal: dict[str, str] | None, rows: list[dict[str, Any]]) -> None:
-        shown = ", ".join(f"`{name}`" for name in columns[:20])
-        hint = "Tell me which column is the prompt and which the answer"
-        if proposal:
-            prompt, answer = proposal["prompt"], proposal["completion"]
-            hint += f', for instance "use {prompt} as the prompt and {answer} as the answer"'
-        super().__init__(f"I don't know what the columns {shown} mean.", hint + ".", ("dataset",))
-        self.columns, self.proposal = columns, proposal
-        guess = (proposal or {}).items()
-        self.examples = [
-            {part: str(row.get(column, ""))[:100] for part, column in guess} for row in rows[:3] if proposal
-        ]
-
-
 def detect(rows: Iterable[Row]) -> Format:
     """The shape of these rows, from the first 200 that can be read.
 
@@ -87,11 +71,10 @@ def detect(rows: Iterable[Row]) -> Format:
         why = f": row {broken[0].number} is {broken[0].error}" if broken else ""
         raise DatasetError(f"No row of the file can be read{why}.", "Check the file, or choose another.", ("dataset",))
     columns = _common(sample)
-    _refuse_preference(columns, sample)
-    _refuse_media(columns, sample)
+    refuse(columns, sample)
     found = next((fmt for rule in _SHAPE_RULES if (fmt := rule(columns, sample))), None)
     if not found:
-        raise UnknownColumns(list(columns.values()), _propose(columns, sample), sample)
+        raise unknown(columns, sample)
     return found
 
 
@@ -123,38 +106,6 @@ def _common(sample: list[dict[str, Any]]) -> dict[str, str]:
     return {name.strip().lower(): name for name, count in counts.items() if 2 * count >= len(sample)}
 
 
-def _refuse_preference(columns: dict[str, str], sample: list[dict[str, Any]]) -> None:
-    if {"chosen", "rejected"} <= columns.keys():
-        what, way = "pairs of a chosen and a rejected answer", "keep only the chosen answers as the completion"
-    elif "label" in columns and _mostly_bool(sample, columns["label"]) and _ANSWERS & columns.keys():
-        what, way = "answers labelled good or bad (KTO)", "keep only the rows whose label is true"
-    else:
-        return
-    raise DatasetError(
-        f"This is preference data: {what}. I train on examples of right answers, not on comparisons.",
-        f"What would work: {way}.",
-        ("dataset",),
-    )
-
-
-def _refuse_media(columns: dict[str, str], sample: list[dict[str, Any]]) -> None:
-    present = (columns[name] for name in _MEDIA if name in columns)
-    media = next((column for column in present if any(row.get(column) for row in sample)), None)
-    if media:
-        raise DatasetError(
-            f"These rows have a column `{media}`: I train language models on text alone.",
-            "What would work: rows whose question and answer make sense without it, with that column removed.",
-            ("dataset",),
-        )
-
-
-def _mostly_bool(sample: list[dict[str, Any]], column: str) -> bool:
-    truths = sum(
-        isinstance(value := row.get(column), bool) or value in ("true", "false", "True", "False") for row in sample
-    )
-    return 2 * truths > len(sample)
-
-
 def _as_chat(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
     for name in _CHATS:
         if name not in columns:
@@ -171,8 +122,15 @@ def _as_instruction(columns: dict[str, str], sample: list[dict[str, Any]]) -> Fo
     answer = next((columns[name] for name in ("output", "response", "completion", "answer") if name in columns), None)
     if "instruction" not in columns or not answer:
         return None
-    more = {extra: columns[extra] for extra in ("input", "system", "history") if extra in columns}
-    return Format(name="instruction", columns={"prompt": columns["instruction"], "completion": answer, **more})
+    return _instruction(columns["instruction"], answer, columns)
+
+
+def _instruction(prompt: str, answer: str, columns: dict[str, str]) -> Format:
+    """`context` is what others call the input (Dolly, SQuAD)."""
+    more: dict[str, str] = {extra: columns[extra] for extra in ("system", "history") if extra in columns}
+    given = next((columns[name] for name in ("input", "context") if columns.get(name, prompt) != prompt), None)
+    more |= {"input": given} if given else {}
+    return Format(name="instruction", columns={"prompt": prompt, "completion": answer, **more})
 
 
 def _as_pair(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
@@ -180,6 +138,8 @@ def _as_pair(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | 
     answer = next((columns[name] for name in _COMPLETIONS if name in columns), None)
     if not prompt or not answer:
         return None
+    if "context" in columns:
+        return _instruction(prompt, answer, columns)
     name: Name = "question_answer" if prompt.strip().lower() == "question" else "prompt_completion"
     more = {extra: columns[extra] for extra in ("system", "history") if extra in columns}
     return Format(name=name, columns={"prompt": prompt, "completion": answer, **more})
@@ -187,18 +147,6 @@ def _as_pair(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | 
 
 def _as_text(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
     return Format(name="text", columns={"text": columns["text"]}) if "text" in columns else None
-
-
-def _propose(columns: dict[str, str], sample: list[dict[str, Any]]) -> dict[str, str] | None:
-    """The two longest text columns, in the order of the file: a question usually comes before its answer."""
-    length = {
-        name: sum(len(text) for row in sample if isinstance(text := row.get(name), str)) for name in columns.values()
-    }
-    best = sorted((name for name in length if length[name]), key=lambda name: -length[name])[:2]
-    if len(best) < 2:
-        return None
-    prompt, completion = sorted(best, key=list(columns.values()).index)
-    return {"prompt": prompt, "completion": completion}
 
 
 # One row

@@ -16,7 +16,8 @@ from huggingface_hub.errors import GatedRepoError, HFValidationError, Repository
 
 from trainer.errors import DatasetError, DatasetUnreachable
 from trainer.hub_name import HubName, choose, parse, subsets
-from trainer.rows import Row, paragraphs, read
+from trainer.plain_text import rows_of
+from trainer.rows import Row, read
 
 _DATA = ("dataset",)
 
@@ -63,7 +64,7 @@ def _one(path: Path) -> Iterator[Row]:
     if ending == ".parquet":
         return _parquet(path)
     if ending == ".txt":
-        return (Row(0, values) for values in paragraphs(path))
+        return (Row(0, values) for values in rows_of(path))
     return _unpacked(path) if ending == ".gz" else read(path)
 
 

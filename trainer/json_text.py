@@ -17,7 +17,7 @@ def parse(text: str) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1:,}") from None
+        raise ValueError(f"not valid JSON: {_said(error)} at character {error.pos + 1:,}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     _whole_characters(text)
@@ -33,6 +33,10 @@ def kind_of(value: Any) -> str:
 
 def too_long() -> str:
     return f"longer than {MAX_CHARS // 1_000_000} million characters"
+
+
+class Passed(ValueError):
+    """This value is refused; those after it can be read."""
 
 
 class Values:
@@ -58,12 +62,21 @@ class Values:
             raise ValueError(f"not valid JSON: {f'`{found}`' if found else 'the end'} where `{expected}` should be")
         self._at += 1
 
+    def skip(self, character: str) -> bool:
+        """Moves behind this character if it comes next, and says whether it did."""
+        found = self.peek() == character
+        self._at += found
+        return found
+
     def value(self) -> Any:
         """The value that starts here. Raises ValueError when it is malformed, cut off or too long."""
         self.peek()
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
+            except Passed:
+                self._pass()
+                raise
             except RecursionError:
                 raise ValueError("nested too deeply") from None
             except json.JSONDecodeError as error:
@@ -75,11 +88,20 @@ class Values:
             _whole_characters(piece)
             return value
 
+    def _pass(self) -> None:
+        """Moves behind the value that starts here, whatever constants it has."""
+        while True:
+            try:
+                self._at = _LENIENT.raw_decode(self._text, self._at)[1]
+                return
+            except json.JSONDecodeError as error:
+                self._extend(error)
+
     def _extend(self, error: json.JSONDecodeError) -> None:
         if len(self._text) - self._at > MAX_CHARS:
             raise ValueError(too_long()) from None
         if not self._more(max(_CHUNK, len(self._text) - self._at)):
-            raise ValueError(f"not valid JSON: {error.msg}") from None
+            raise ValueError(f"not valid JSON: {_said(error)}") from None
 
     def _more(self, size: int) -> bool:
         read = self._file.read(size)
@@ -107,6 +129,16 @@ def enter_list(text: Values) -> dict[str, Any] | None:
     return members
 
 
+def _said(error: json.JSONDecodeError) -> str:
+    """What is wrong, with the usual cause where it can be told."""
+    before, here = error.doc[max(0, error.pos - 50) : error.pos].rstrip(), error.doc[error.pos : error.pos + 1]
+    if before.endswith(",") and here in ("}", "]"):
+        return f"a comma before the closing `{here}`"
+    if here == "'":
+        return "single quotes, as Python prints its objects; write them with json.dumps. The quote is"
+    return error.msg
+
+
 def _whole_characters(text: str) -> None:
     """Raises ValueError when an escape is half of a surrogate pair: no tokenizer takes that."""
     if not _SURROGATE.search(text):
@@ -118,8 +150,9 @@ def _whole_characters(text: str) -> None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise Passed(f"{name} is not JSON: write null for a missing value")
 
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_LENIENT = json.JSONDecoder()

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from trainer.errors import DatasetError
-from trainer.json_text import MAX_CHARS, Values, enter_list, kind_of, parse, too_long
+from trainer.json_text import MAX_CHARS, Passed, Values, enter_list, kind_of, parse, too_long
+from trainer.sniff import instead_of, refuse_other_kinds
 
 MAX_COLUMNS = 1_000
 _CHUNK = 1 << 18
@@ -38,6 +39,7 @@ def read(path: Path | str) -> Iterator[Row]:
     path = Path(path)
     reader = _READERS[suffix(path)]
     check_file(path)
+    refuse_other_kinds(path)
     return _at_least_one(reader(path), path)
 
 
@@ -61,7 +63,8 @@ def suffix(path: Path | str) -> str:
     ending = {".ndjson": ".jsonl", ".jl": ".jsonl", ".tab": ".tsv"}.get(ending, ending)
     if ending not in _READERS:
         shown = f"`{ending}` files" if ending else "a file without an ending"
-        raise _refused(f"I can't read {shown} (`{Path(path).name}`).", "Use .jsonl, .json, .csv or .tsv.")
+        hint = instead_of(ending) or "Use .jsonl, .json, .csv or .tsv."
+        raise _refused(f"I can't read {shown} (`{Path(path).name}`).", hint)
     return ending
 
 
@@ -93,23 +96,6 @@ def readable(rows: Iterable[Row], broken: list[Row]) -> Iterator[Row]:
             broken.append(row)
 
 
-def paragraphs(path: Path) -> Iterator[dict[str, Any]]:
-    """Plain text: one row a paragraph; one a line when there is no blank line."""
-    with _text(path, newline=None) as file:
-        blank = any(not line.strip() for line in itertools.islice(iter(lambda: file.readline(MAX_CHARS), ""), 2_000))
-        file.seek(0)
-        lines: list[str] = []
-        for line in iter(lambda: file.readline(MAX_CHARS), ""):
-            if line.strip() and (blank or not lines):
-                lines.append(line.rstrip("\r\n"))
-                continue
-            if lines:
-                yield {"text": "\n".join(lines)}
-            lines = [line.rstrip("\r\n")] if line.strip() else []
-        if lines:
-            yield {"text": "\n".join(lines)}
-
-
 def _at_least_one(rows: Iterator[Row], path: Path) -> Iterator[Row]:
     first = next(rows, None)
     if first is None:
@@ -126,7 +112,14 @@ def _text(path: Path, newline: str | None = "\n") -> TextIO:
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
-    return _read_array(path) if _first_lines(path)[0][:1] == "[" else _read_lines(path)
+    return _read_lines(path) if one_a_line(path) else _read_array(path)
+
+
+def one_a_line(path: Path) -> bool:
+    """Whether a .jsonl file is what its name says: no array, and no object spread over several lines."""
+    lines = _first_lines(path)
+    spread = len(lines) > 1 and lines[0] == "{" and not any(map(_is_object, lines))
+    return not spread and not lines[0].startswith("[")
 
 
 def _read_lines(path: Path) -> Iterator[Row]:
@@ -151,7 +144,7 @@ def json_row(number: int, line: str) -> Row:
 def _as_row(number: int, value: Any) -> Row:
     if isinstance(value, dict):
         return Row(number, value)
-    return Row(number, {}, f'a row must be an object like {{"text": ...}}, not {kind_of(value)}')
+    return Row(number, {}, f'{kind_of(value)}, not an object like {{"text": ...}}')
 
 
 def _skip_line(file: TextIO) -> None:
@@ -195,19 +188,29 @@ def _read_array(path: Path) -> Iterator[Row]:
             alone = enter_list(text)
         except ValueError as error:
             raise _refused(f"`{path.name}` is {error}.", "Check that it is a JSON array of objects.") from None
-        yield from [Row(1, alone)] if alone is not None else _items(text)
+        if alone is not None:
+            yield Row(1, alone)
+            text.skip(",")
+        yield from _items(text) if alone is None else _items(text, number=2, end="")
 
 
-def _items(text: Values) -> Iterator[Row]:
-    number = 1
+def _items(text: Values, number: int = 1, end: str = "]") -> Iterator[Row]:
+    """The values of a list; or objects one after the other, with a comma between them or nothing."""
     try:
-        while text.peek() != "]":
-            yield _as_row(number, text.value())
+        while text.peek() != end:
+            yield _next_row(number, text)
             number += 1
-            if text.peek() != "]":
+            if not text.skip(",") and end and text.peek() != end:
                 text.take(",")
     except ValueError as error:
         yield Row(number, {}, f"{error}; nothing after it could be read")
+
+
+def _next_row(number: int, text: Values) -> Row:
+    try:
+        return _as_row(number, text.value())
+    except Passed as error:
+        return Row(number, {}, str(error))
 
 
 # CSV and TSV
@@ -236,8 +239,9 @@ def _guarded(records: Iterator[list[str]]) -> Iterator[Record]:
 
 
 def _header(records: Iterator[Record], path: Path) -> list[str]:
-    """The names in the first line that is not blank; none for an empty file."""
-    cells, error = next(((cells, error) for cells, error in records if any(cells) or error), ([], None))
+    """The names in the first line that is not blank, nor Excel's word on the separator; none for an empty file."""
+    named = ((cells, error) for cells, error in records if error or (any(cells) and cells[0].lower() != "sep="))
+    cells, error = next(named, ([], None))
     if error or len(cells) > MAX_COLUMNS:
         why = error or f"{len(cells):,} columns"
         raise _refused(f"I can't use the header of `{path.name}`: {why}.", "Its first line must name the columns.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 from typing import Any
@@ -13,6 +14,7 @@ Message = dict[str, Any]
 """{"role": system | user | assistant | tool, "content": str, "tool_calls"?: [...], "name"?: str}."""
 
 _CALL = "function_call"
+_PRINTED = 200_000  # characters of a list as Python prints it
 _ROLES = {
     "system": ("system", "developer"),
     "user": ("user", "human", "prompter", "customer"),
@@ -35,14 +37,22 @@ def turns_of(value: Any) -> list[dict[str, Any]] | None:
         try:
             value = parse(value)
         except ValueError:
-            return None
+            value = _as_python(value)
     return value if isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value) else None
+
+
+def _as_python(text: str) -> Any:
+    """The list as Python prints it, which is what pandas writes into a CSV; None for anything else. Nothing is executed."""
+    try:
+        return ast.literal_eval(text) if len(text) <= _PRINTED else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def to_message(turn: dict[str, Any], where: str) -> Message:
     """`where` names the turn in errors, such as `messages[2]`. Raises `DatasetError` saying what is wrong with it."""
     role = _role(turn.get("role", turn.get("from")), where)
-    content = _content(turn.get("content", turn.get("value")), where)
+    content = _content(turn.get("content", turn.get("value", turn.get("parts"))), where)  # parts: Gemini's word
     if role == _CALL:
         return {"role": "assistant", "content": "", "tool_calls": _calls(content, where)}
     calls = turn.get("tool_calls")
@@ -115,7 +125,9 @@ def _content(value: Any, where: str) -> str:
         return value
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         raise wrong(f"the content of `{where}` is {kind_of(value)}, not text")
-    other = next((part.get("type") for part in value if part.get("type") != "text"), None)
+    other = next(
+        (part.get("type") or "?" for part in value if part.get("type", "text") != "text" or "text" not in part), None
+    )
     if other:
         raise wrong(f"`{where}` has a part of type `{other}`, and only text can be trained on")
     return "".join(str(part.get("text", "")) for part in value)

@@ -21,7 +21,7 @@ import orjson
 from numpy.typing import NDArray
 
 from trainer.json_text import MAX_CHARS, too_long
-from trainer.rows import Row, delimiter_of, encoding_of, json_row, read, suffix
+from trainer.rows import Row, delimiter_of, encoding_of, json_row, one_a_line, read, suffix
 
 BLOCK = 3 << 15  # bytes read at once: what is parsed stays in the processor's cache
 CSV_BLOCK = 1 << 19
@@ -74,16 +74,11 @@ def batches(path: Path) -> Iterator[Batch]:
     """Raises `DatasetError` as trainer.rows.read does."""
     reference = read(path)
     kind, utf8 = suffix(path), encoding_of(path) == "utf-8-sig"
-    if kind == ".jsonl" and utf8 and _starts_with_object(path):
+    if kind == ".jsonl" and utf8 and one_a_line(path):
         return _jsonl(path)
     if kind in (".csv", ".tsv") and utf8 and path.stat().st_size > SMALL_CSV:
         return _csv(path, reference)
     return _plain(reference)
-
-
-def _starts_with_object(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(BLOCK).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"["
 
 
 def _plain(rows: Iterator[Row], first: int = 0) -> Iterator[Batch]:

@@ -18,7 +18,8 @@ import orjson
 
 from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, detect
-from trainer.rows import Row, paragraphs, read
+from trainer.plain_text import rows_of
+from trainer.rows import Row, read
 
 READ_AS_THEY_ARE = (".jsonl", ".ndjson", ".jl", ".json", ".csv", ".tsv", ".tab")
 PACKED = (".gz", ".zip")
@@ -50,7 +51,7 @@ def _opened(path: Path, folder: Path) -> list[Path]:
         return _opened_again(_unzipped(path, folder), folder)
     if ending == ".parquet":
         return [_written(path, folder, _parquet_rows(path))]
-    return [_written(path, folder, paragraphs(path))] if ending == ".txt" else [path]
+    return [_written(path, folder, rows_of(path))] if ending == ".txt" else [path]
 
 
 def _opened_again(paths: list[Path], folder: Path) -> list[Path]:

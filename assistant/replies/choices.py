@@ -129,7 +129,8 @@ def dataset_note(report: DatasetReport) -> str:
 
 def _problem(problem: Any) -> str:
     rows = f" ({row_numbers(problem)})" if problem.rows else ""
-    return f"{MARKS[problem.severity]} {problem.message.rstrip('.')}{rows}. {problem.hint}".strip()
+    why = f" The first: {problem.example}." if problem.check == "unreadable" else ""
+    return f"{MARKS[problem.severity]} {problem.message.rstrip('.')}{rows}.{why} {problem.hint}".strip()
 
 
 def dataset_near(source: str, near: str) -> str:

@@ -6,8 +6,8 @@ from assistant.dataset.graded import Graded
 from assistant.dataset.repair import Repaired
 from assistant.dataset.report import DatasetReport, FarAway, Problem, Suggestion
 from trainer.config import TrainingConfig, show
-from trainer.formats import UnknownColumns
 from trainer.presets import total_steps, validation_rows
+from trainer.unknown import UnknownColumns
 
 BARS = 24  # characters of the longest bar
 MARKS = {"stops": "⛔", "warns": "⚠️", "tells": "ℹ️"}
@@ -120,7 +120,8 @@ def mapping(error: UnknownColumns) -> str:
     """The question with the guessed mapping."""
     guess = error.proposal or {}
     shown = "".join(f"\n- {code(row.get('prompt', ''))} → {code(row.get('completion', ''))}" for row in error.examples)
-    return f"Is {code(guess.get('prompt', ''))} the prompt and {code(guess.get('completion', ''))} the answer?{shown}"
+    asked = f"Is {code(guess.get('prompt', ''))} the prompt and {code(guess.get('completion', ''))} the answer?"
+    return f"{asked}{shown}\n{error.warning}".rstrip()
 
 
 def graded(views: list[Graded], found: DatasetReport) -> str:

@@ -20,9 +20,10 @@ from assistant.tools.base import Outcome
 from assistant.tools.sources import counted, find_dataset, refreshed, report_on
 from trainer.config import TrainingConfig
 from trainer.errors import DatasetError, StudioError
-from trainer.formats import SAMPLE, Format, UnknownColumns, detect, mapped, to_example
+from trainer.formats import SAMPLE, Format, detect, mapped, to_example
 from trainer.hub_name import SeveralParts
 from trainer.rows import Row, read
+from trainer.unknown import UnknownColumns
 
 MAX_SHOWN = 5  # rows in one reply
 

@@ -15,8 +15,8 @@ from assistant.tools.base import Outcome
 from assistant.tools.data import ask_for_columns, ask_for_part
 from assistant.tools.sources import find_dataset, near_file, report_on_found
 from trainer.errors import DatasetUnreachable
-from trainer.formats import UnknownColumns
 from trainer.hub_name import SeveralParts
+from trainer.unknown import UnknownColumns
 
 
 class ValidateDataset(BaseModel):

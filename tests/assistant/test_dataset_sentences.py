@@ -3,7 +3,10 @@
 import pytest
 
 from assistant.dataset.sentences import calls
+from assistant.interpreters import Turn
+from assistant.interpreters.rules import RuleInterpreter
 from assistant.replies.data import WAYS_OUT
+from assistant.state import ChatState
 
 
 @pytest.mark.parametrize("sentence", sorted(set(WAYS_OUT.values())))
@@ -71,3 +74,29 @@ def test_views(text, args):
 )  # fmt: skip
 def test_other_sentences_are_left_alone(text):
     assert calls(text) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "source"),
+    [
+        ("fine-tune on nan.json", "nan.json"),
+        ("fine-tune on nested.json", "nested.json"),
+        ("fine-tune a model on mac.zip", "mac.zip"),
+        ("fine-tune on labels_int.csv", "labels_int.csv"),
+        ("my data is pairs.jsonl.gz", "pairs.jsonl.gz"),
+        ("my dataset is faq.txt", "faq.txt"),
+        ("train on my/rank64.loss.csv", "my/rank64.loss.csv"),
+        ("use my file 'qlora-oom.jsonl'", "qlora-oom.jsonl"),
+        ("my dataset is manual.pdf", "manual.pdf"),
+    ],
+)
+def test_a_file_name_is_a_name_and_nothing_else(message, source):
+    calls_made = RuleInterpreter().interpret(Turn(message, ChatState()))
+    assert [(call.tool, call.args) for call in calls_made] == [("validate_dataset", {"source": source})]
+
+
+def test_what_else_is_said_beside_a_file_name_is_heard():
+    calls_made = RuleInterpreter().interpret(Turn("rank 16 on nan.json, and I get nan after 10 steps", ChatState()))
+    tools = {call.tool: call.args for call in calls_made}
+    assert tools["validate_dataset"] == {"source": "nan.json"}
+    assert "nan_loss" in tools["diagnose"]["symptoms"]

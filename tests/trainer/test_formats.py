@@ -3,8 +3,9 @@
 import pytest
 
 from trainer.errors import DatasetError
-from trainer.formats import UnknownColumns, detect, mapped, to_example, without_tool_fields
+from trainer.formats import detect, mapped, to_example, without_tool_fields
 from trainer.rows import Row
+from trainer.unknown import UnknownColumns
 
 
 def _detect(*rows):

@@ -7,6 +7,7 @@ normalise and mend -> pasted configuration -> bare moves -> take meaning out of 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from assistant.dataset import sentences
@@ -22,6 +23,7 @@ from assistant.interpreters.rules.reading import Reading, read
 from assistant.interpreters.rules.rest import delegated
 from assistant.interpreters.rules.results import about_result, rehearsing
 from assistant.interpreters.rules.spelling import mend
+from assistant.interpreters.rules.stand_ins import put_back, stand_in
 from assistant.interpreters.rules.text import normalise
 from assistant.interpreters.rules.wishes import Wishes
 from assistant.state import ToolCall
@@ -32,6 +34,7 @@ _ON_THE_WAY = re.compile(
     r"|\band (?:then )?(?:resume|continue|go on|carry on|keep going)\b|^(?:resume|continue|go on|carry on)\b.*\bwith\b"
     r"|\b(?:on the fly|mid-?run|in the middle of the run)\b|\b(?:for|in) (?:this|the running|the current) (?:run|training)\b"
 )
+LONG = 2_000  # characters; what is longer is pasted: a log, a configuration, code
 _ORDERS = re.compile(r"\b(?:use|set|make|change|switch|try|take|want|with|go|prefer|need|instead)\b")
 
 
@@ -39,6 +42,11 @@ class RuleInterpreter:
     """Reads a message by grammar. Never raises; what it does not understand it says."""
 
     def interpret(self, turn: Turn) -> list[ToolCall]:
+        message, names = stand_in(turn.message) if len(turn.message) < LONG else (turn.message, {})
+        calls = self._interpret(replace(turn, message=message) if names else turn)
+        return [call.model_copy(update={"args": put_back(call.args, names)}) for call in calls] if names else calls
+
+    def _interpret(self, turn: Turn) -> list[ToolCall]:
         dropped = [ToolCall(tool="validate_dataset", args={"source": name}) for name in turn.files]
         plain = mend(normalise(turn.message)).lower().strip()
         if not plain:

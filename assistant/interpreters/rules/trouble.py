@@ -36,6 +36,10 @@ _IS_X = re.compile(
     r"^(?:ok |and |so |but )*(?:is|are|does|do|will|would|can|could|ist|macht|es)\s+(?!it\b|this\b|that\b|my\b"
     r"|the run\b|the training\b)[\w ]{2,40}\?*$"
 )
+_NAMES_DATA = re.compile(
+    r"^(?:ok |and |so |hi |hello )*(?:(?:my|the|our) )?(?:training )?(?:data ?set|data|file)(?: file)?(?: is| are|:| =| is called)"
+    r"(?: in| at)? ['\"`]?[\w./~-]+\.\w+['\"`]?[.!]?$"
+)
 _COMPLAINT = re.compile(
     r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps?|again|still|suddenly|getting|got|get|gets|gives"
     r"|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can"
@@ -83,7 +87,8 @@ def trouble(text: str) -> Trouble | None:
         return None
     best = sorted(scores, key=lambda name: -scores[name])
     certain = scores[best[0]] >= ERROR
-    if not certain and not _COMPLAINT.search(text) and (_IS_X.search(text.strip()) or _DEFINES.search(text.strip())):
+    plain = any(pattern.search(text.strip()) for pattern in (_IS_X, _DEFINES, _NAMES_DATA))
+    if not certain and plain and not _COMPLAINT.search(text):
         return None
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), facts(text), certain, close)

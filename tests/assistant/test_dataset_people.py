@@ -1,0 +1,120 @@
+"""Files as people have them, named in the chat: read as they were meant, or refused with what they are and the way on."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from assistant import Assistant
+from assistant.settings import Settings
+from trainer.formats import detect
+from trainer.rows import read
+
+PAIRS = [(f"How do I return order {n}?", f"Open order {n}, choose Return and print label {n * 3}.") for n in range(60)]
+ROWS = [{"question": asked, "answer": said} for asked, said in PAIRS]
+TURNS = [[{"role": "user", "content": asked}, {"role": "assistant", "content": said}] for asked, said in PAIRS]
+
+
+def _lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _csv(header, rows, delimiter=","):
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows([header, *rows])
+    return out.getvalue()
+
+
+READ = {
+    "excel.csv": _csv(["Frage", "Antwort"], [(a, b + " für Österreich") for a, b in PAIRS], ";").encode("cp1252"),
+    "excel_says_so.csv": ("sep=;\r\n" + _csv(["question", "answer"], PAIRS, ";")).encode("utf-8-sig"),
+    "excel_unicode.txt": _csv(["Question", "Answer"], PAIRS, "\t").encode("utf-16"),
+    "faq.txt": "\n\n".join(f"Q: {asked}\nA: {said}" for asked, said in PAIRS),
+    "glued.json": "".join(map(json.dumps, ROWS)),
+    "pretty.jsonl": "\n".join(json.dumps(row, indent=2) for row in ROWS),
+    "pretty_commas.json": ",\n".join(json.dumps(row, indent=2) for row in ROWS),
+    "wrapped.json": json.dumps({"version": 2, "data": ROWS}),
+    "pandas.csv": _csv(["", "messages"], [(n, str(turns)) for n, turns in enumerate(TURNS)]),
+    "gemini.jsonl": _lines(
+        {
+            "contents": [
+                {"role": role, "parts": [{"text": text}]} for role, text in zip(("user", "model"), pair, strict=True)
+            ]
+        }
+        for pair in PAIRS
+    ),
+    "mixed.jsonl": _lines(
+        {"conversations": [{"role": "human", "value": asked}, {"from": "gpt", "value": said}]} for asked, said in PAIRS
+    ),
+    "nan.jsonl.json": json.dumps([{**row, "other": None} for row in ROWS]),
+}
+REFUSED = {
+    "page.jsonl": ("<!DOCTYPE html><html>Sign in</html>", "a web page"),
+    "pointer.jsonl": ("version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64, "git lfs pull"),
+    "renamed.csv": (b"PK\x03\x04 sheet", "as CSV"),
+    "renamed.jsonl": (b"\x80\x04\x95 pickled", "never opened"),
+    "sheet.xlsx": (b"PK\x03\x04", "as CSV"),
+    "manual.pdf": (b"%PDF-1.4", "a question and an answer"),
+    "turns.jsonl": (_lines(turn for turns in TURNS for turn in turns), "a single turn"),
+    "squad.json": (json.dumps({"data": [{"title": 1, "paragraphs": [{"qas": ROWS}]}]}), "none of them holds text"),
+    "printed.jsonl": ("\n".join(map(str, ROWS)), "json.dumps"),
+    "commas.json": (f"[{json.dumps(ROWS[0])[:-1]},}}]", "a comma before the closing `}`"),
+    "pairs.csv": (
+        _csv(*(lambda rows: (rows[0], rows[1:]))([(f"{a} And then?", b) for a, b in PAIRS])),
+        "`prompt,completion` above",
+    ),
+}
+
+
+@pytest.fixture
+def ask(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    assistant = Assistant(settings=Settings(home=tmp_path / "home", offline=True, data_folders=(folder,)))
+
+    def named(name, content):
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return assistant.say(name, f"fine-tune on {name}"), assistant
+
+    yield named
+    assistant.close()
+
+
+@pytest.mark.parametrize("name", READ)
+def test_files_are_read_as_they_were_meant(ask, name):
+    reply, assistant = ask(name, READ[name])
+    assert "60 usable rows of 60" in reply.text
+    assert not reply.rejected
+    assert [call.tool for call in reply.calls] == ["validate_dataset"]
+    report = assistant.state(name).dataset
+    assert report["preview"][1]["prompt"] == PAIRS[1][0]
+    assert report["preview"][1]["answer"].startswith(PAIRS[1][1])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_data_is_called_what_it_is(ask, name):
+    reply, _ = ask(name, REFUSED[name][0])
+    assert REFUSED[name][1] in reply.text
+    assert "usable rows" not in reply.text
+
+
+def test_a_guess_takes_the_words_not_the_dates_and_addresses(ask):
+    rows = [(f"Title {n}", f"A body about {n}.", "2024-01-01T10:00:00Z", f"https://a.example/{n}") for n in range(60)]
+    reply, _ = ask("articles.csv", _csv(["title", "body", "published", "link"], rows))
+    assert "Is `title` the prompt and `body` the answer?" in reply.text
+    assert reply.suggestions[0] == "yes"
+
+
+def test_nan_in_an_array_costs_its_own_row_only(ask):
+    reply, _ = ask(
+        "numbers.json", json.dumps([{**row, "answer": float("nan")} if row is ROWS[3] else row for row in ROWS])
+    )
+    assert "59 usable rows of 60" in reply.text
+    assert "NaN is not JSON" in reply.text
+
+
+def test_what_comes_with_the_question_is_read_too(tmp_path):
+    path = tmp_path / "dolly.jsonl"
+    path.write_text(_lines({"instruction": a, "context": "In Oslo.", "response": b} for a, b in PAIRS))
+    assert detect(read(path)).columns["input"] == "context"
