@@ -5,7 +5,8 @@ Events go to RUN/events.jsonl and standard output.
 --resume goes on from the newest checkpoint that verifies; --dry-run rehearses it in seconds and reports to
 RUN/rehearsal.jsonl instead.
 
-Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again), 34 pre-empted, 1 anything else.
+Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again), 34 pre-empted or ended by SIGTERM
+(resume it), 1 anything else.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from trainer.errors import (
     RunFailed,
     StudioError,
 )
-from trainer.events import FIRST_STAGE, Cancelled, Failed, Stage, TrainEvent, to_line
-from trainer.stopping import Stopped, StopRequest
+from trainer.events import FIRST_STAGE, Cancelled, Failed, Finding, Stage, TrainEvent, to_line
+from trainer.stopping import CANCEL, KEEP, Stopped, StopRequest
 
 _SYMPTOMS: dict[type[StudioError], str] = {
     ModelGated: "gated_model",
@@ -66,8 +67,9 @@ def main(arguments: list[str]) -> int:
     if not (folder / "config.json").is_file():
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
-    if "--resume" in flags:
-        (folder / "cancel").unlink(missing_ok=True)  # it was said to the start before
+    if "--resume" in flags and ranks.rank() is None:
+        for mark in (KEEP, CANCEL):
+            (folder / mark).unlink(missing_ok=True)  # it was said to the start before
     told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
     if ranks.rank():
         return ranks.leave(folder, run(folder, functools.partial(ranks.told, folder), flags))
@@ -106,10 +108,7 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
             return ranks.lead(folder, config, sorted(flags), emit)
         _job(config, folder, emit, stop, flags)
     except Stopped:
-        if stop.preempted:
-            emit(Failed(message="The machine was taken away before the first step.", hint="Start the run again."))
-            return PREEMPTED
-        emit(Cancelled(message="Stopped before there was anything to keep."))
+        return _stopped(stop, emit)
     except StudioError as error:
         traceback.print_exc()
         emit(Failed(symptom=symptom(error), message=error.message, hint=error.hint))
@@ -121,6 +120,22 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
         emit(ranks.cause(folder, error) or _unexpected(error, folder / "train.log"))
         return INFRASTRUCTURE if isinstance(error, OSError) or _lost_card(error) else 1
     return 0
+
+
+def _stopped(stop: StopRequest, emit: Callable[[TrainEvent], None]) -> int:
+    """What a signal that acted at once left undone; the exit code."""
+    if not stop.preempted:
+        emit(Cancelled(message="Stopped before there was anything to keep."))
+        return 0
+    if stop.phase == "done":
+        emit(Finding(symptom="other", evidence=stop.told("when its result was there; trackers or the Hub may lack it")))
+        return 0
+    again = "Resume the run if it has a checkpoint, else start it again."
+    if stop.phase == "after":
+        emit(Failed(message=stop.told("before its result was checked; a checkpoint is kept"), hint="Resume the run."))
+    else:
+        emit(Failed(message=stop.told("before its first step"), hint=again))
+    return PREEMPTED
 
 
 def _job(

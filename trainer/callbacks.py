@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from trainer import together
 from trainer.events import Evaluated, Finding, Progress, TrainEvent
-from trainer.stopping import StopRequest
+from trainer.stopping import EvaluationCut, StopRequest
 
 Emit = Callable[[TrainEvent], None]
 _REPORTED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens")
@@ -178,8 +179,17 @@ class StopWhenAsked(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._request.asked:
             control.should_training_stop = True
+            control.should_evaluate = control.should_evaluate and not self._request.preempted
             # A cancelled run keeps what it was told to save in this very step: see assistant/doctor/relaunch.py.
             control.should_save = control.should_save or not self._request.cancelled
+
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """An evaluation can take minutes. Several processes finish it, since they must go on together."""
+        if self._request.preempted and self._request.phase == "steps" and together.count() == 1:
+            control.should_training_stop = control.should_save = True
+            raise EvaluationCut
 
 
 def memory_gib() -> float:

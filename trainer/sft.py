@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from trainer.errors import ConfigError
 from trainer.events import Finding
 from trainer.job import Job
 from trainer.order import ByLength
-from trainer.stopping import StopRequest
+from trainer.stopping import EvaluationCut, StopRequest
 from trainer.together import Together
 from trainer.watch import Batches, Bookkeeping, Gauges, row_numbers
 from trainer.watchdog import Watchdog
@@ -71,7 +72,10 @@ class RowTrainer(SFTTrainer):  # type: ignore[misc]
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """accelerate takes a model it prepared to be evaluated for one ready to train: without this, processes would not
         share their gradients when an evaluation comes first, and drift apart silently (transformers 5.23)."""
-        metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        try:
+            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        except EvaluationCut:
+            return {"eval_loss": math.inf}  # never the best; nobody is told of it
         if together.count() > 1 and not self.is_in_train and self.model_wrapped is self.model:
             self.accelerator._models.clear()
             self.model._is_accelerate_prepared = False

@@ -84,7 +84,6 @@ def _attempt(
 def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequest) -> None:
     """Save the adapter, check what was saved, write its papers."""
     config, outcome = job.config, trained.outcome
-    stop.enter("after")
     emit(Stage(name="saving the adapter"))
     model.save_adapter(trained.model, config, job.adapter, job.start)
     job.tokenizer.save_pretrained(job.adapter)
@@ -115,6 +114,7 @@ def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequ
             samples=samples,
         )
     )
+    stop.enter("done")
     generations(config, job.folder, samples, outcome.losses, emit)
     hub.publish(config, job.folder, emit)
 
@@ -164,9 +164,9 @@ def _run(
     if watch.broken:
         raise _broken(watch.broken, watch.symptom, job)
     if stop.preempted:
-        raise RunFailed(
-            f"The machine was taken away at step {step:,}; a checkpoint is kept.", "Resume the run.", "other"
-        )
+        where = f"at step {step:,}; a checkpoint is kept, the result was not checked"
+        raise RunFailed(stop.told(where), "Resume the run: it goes on from there.", "other")
+    stop.enter("after")
     emit(Stage(name="evaluating"))
     after = _last_evaluation(trainer) or _evaluate(trainer)
     return card.Outcome(contract.Losses(before, after), step, total, stopped_early=step < total, fast_path=path)

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from trainer import checkpoints
 from trainer.errors import ConfigError, DatasetError, ModelError, ModelNotFound, ModelUnreachable, RunFailed
 from trainer.stopping import Stopped, StopRequest
 
@@ -184,13 +185,42 @@ def stop_at(step):
     return on_event
 
 
-def test_a_signal_saves_and_finishes_properly(train_here, tmp_path, signals):
+def test_a_signal_saves_and_finishes_properly_for_who_wants_it_kept(train_here, tmp_path, signals):
     stop = StopRequest(tmp_path / "run").install()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "keep").touch()
     done = train_here(on_event=stop_at(5), stop=stop, logging_steps=1)
     assert done.last.kind == "finished"
     assert (done.last.step, done.last.stopped_early) == (6, True)
     assert (done.folder / "adapter" / "adapter_model.safetensors").is_file()
     assert done.of("saved")[-1].step == 6
+
+
+@pytest.mark.parametrize("when", ["in a step", "at an evaluation"])
+def test_a_bare_sigterm_saves_a_checkpoint_and_does_nothing_more(train_here, tmp_path, signals, when):
+    """The last line a scheduler lets a run say: where it is. No evaluation, generation or reload comes after it."""
+    stop = StopRequest(tmp_path / "run").install()
+    pace = {"eval_steps": 5, "early_stopping": True} if when == "at an evaluation" else {}
+    done = train_here(on_event=stop_at(5), stop=stop, logging_steps=1, save_steps=5, **pace)
+    step = 5 if pace else 6
+    assert isinstance(done.error, RunFailed)
+    assert f"(SIGTERM) at step {step}; a checkpoint is kept" in done.error.message
+    assert "Resume" in done.error.hint
+    asked = next(n for n, event in enumerate(done.events) if event.kind == "progress" and event.step == 5)
+    assert {event.kind for event in done.events[asked + 1 :]} <= {"progress", "saved"}
+    assert not (done.folder / "adapter").exists()
+    found, rejected = checkpoints.newest(done.folder / "checkpoints")
+    assert (found.step, rejected) == (step, {})
+
+
+def test_a_sigterm_while_the_result_is_checked_leaves_it_to_the_resumed_run(train_here, tmp_path, signals):
+    def on_event(event):
+        if event.kind == "stage" and event.name == "checking the result":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        train_here(on_event=on_event, stop=StopRequest(tmp_path / "run").install(), max_steps=3)
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints")[0].step == 3
 
 
 def test_a_cancelled_run_keeps_nothing(train_here, tmp_path, signals):

@@ -14,6 +14,7 @@ from pathlib import Path
 from trainer.compute import Run
 from trainer.errors import ComputeError
 from trainer.events import FIRST_STAGE, Cancelled, Failed, Finished, Rehearsed, Stage, TrainEvent, from_line
+from trainer.stopping import CANCEL, KEEP
 
 ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
 LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
@@ -87,15 +88,14 @@ class LocalProvider:
         """See `ComputeProvider`. Raises `ComputeError` when the run is over."""
         if not self.alive(run):
             raise ComputeError(f"Run {run.id} is not running any more.", "Nothing to stop.")
-        if not keep:
-            (Path(run.folder) / "cancel").touch()
+        (Path(run.folder) / (KEEP if keep else CANCEL)).touch()
         pid = int(run.job.partition(":")[0])
         os.killpg(pid, signal.SIGTERM)
         os.killpg(pid, signal.SIGCONT)  # a stopped process hears nothing else
 
     def _last_words(self, run: Run) -> TrainEvent:
         folder = Path(run.folder)
-        if (folder / "cancel").exists():
+        if (folder / CANCEL).exists():
             return Cancelled(message="It ended before the first step.")
         child = self._children.get(run.id)
         code = child.returncode if child else None
