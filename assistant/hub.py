@@ -113,9 +113,9 @@ class Hub:
             )
         return self._datasets.card(meant)
 
-    def fetch_dataset(self, name: str, folder: Path) -> Fetched:
+    def fetch_dataset(self, name: str, folder: Path, whole: bool = False) -> Fetched:
         """The rows of a dataset, or the first few thousand of a large one (see HubDatasets.fetch)."""
-        return self._datasets.fetch(_PAGE.sub("", name.strip()).strip("/ "), folder)
+        return self._datasets.fetch(_PAGE.sub("", name.strip()).strip("/ "), folder, whole)
 
     def reachable(self) -> bool:
         """Whether the Hub answers; asked at most once a minute and for at most 1.5 s."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 )
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # type: ignore[attr-defined]
 
-from assistant.dataset.convert import readable
+from assistant.dataset.convert import FREE, readable
 from assistant.hub_cards import DatasetCard, dataset_card
 from assistant.patience import within
 from trainer.errors import DatasetError, DatasetUnreachable
@@ -70,8 +71,9 @@ class HubDatasets:
             )
         return dataset_card(found)
 
-    def fetch(self, text: str, folder: Path) -> Fetched:
-        """The rows meant by this name: all of them when they are few, else the first few thousand, kept under `folder`.
+    def fetch(self, text: str, folder: Path, whole: bool = False) -> Fetched:
+        """The rows meant by this name: all of them when they are few or `whole` is said, else the first few thousand, kept
+        under `folder`.
 
         Raises `DatasetError` when there are none, `SeveralParts` when subset or split must be said,
         `DatasetUnreachable` when it takes too long: then it goes on in the background, and is there the next time.
@@ -86,7 +88,9 @@ class HubDatasets:
         size = sum(card.sizes.get(file, 0) for file in files)
         place = folder / card.id.replace("/", "--") / str(card.revision)[:12]
         with explained_dataset(name.id):
-            if 0 < size <= WHOLE:
+            if whole:
+                _check_room(name, size, folder)
+            if whole or 0 < size <= WHOLE:
                 paths = within(FETCH, lambda: [self._file(name, file, place) for file in files], FAILURES)
                 found = Fetched(name, paths) if paths else None
             else:
@@ -133,6 +137,17 @@ class HubDatasets:
 
     def _headers(self) -> dict[str, str]:
         return dict(build_hf_headers(token=self._token() or False))
+
+
+def _check_room(name: HubName, size: int, folder: Path) -> None:
+    """Once as it comes and once unpacked, with a gigabyte left over."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < 2 * size + FREE:
+        raise DatasetError(
+            f"{name.id} has {size / 1e9:,.1f} GB, and the disk has {free / 1e9:,.1f} GB left.",
+            "Free some space, or choose a smaller subset.", _DATA,
+        )  # fmt: skip
 
 
 class _Far(io.RawIOBase):

@@ -60,6 +60,14 @@ def far_away(far: FarAway) -> str:
     )
 
 
+def only_a_look(name: str, size: int) -> str:
+    """Why rows on the Hub are not changed as they are, and what would do."""
+    return (
+        f"I have only the first rows of `{name}` here, and can change only what is here whole. "
+        f"Shall I download all of it ({size / 1e6:,.0f} MB), and then show what would change?"
+    )
+
+
 def problems(found: DatasetReport) -> str:
     """Every finding with an example."""
     if not found.problems:

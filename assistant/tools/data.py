@@ -17,7 +17,7 @@ from assistant.replies import data as words
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
 from assistant.tools.base import Outcome
-from assistant.tools.sources import counted, find_dataset, refreshed, report_on
+from assistant.tools.sources import Found, counted, find_dataset, refreshed, report_on
 from trainer.config import TrainingConfig
 from trainer.errors import DatasetError, StudioError
 from trainer.formats import SAMPLE, Format, detect, mapped, to_example
@@ -53,10 +53,13 @@ class ShowDataset(BaseModel):
 
 
 def repair_dataset(args: RepairDataset, state: ChatState, services: Services) -> Outcome:
-    report = _whole(_report(state))
+    report = _report(state)
+    if report.far:
+        again = ToolCall(tool="repair_dataset", args={"repairs": list(args.repairs)})
+        return _offer_whole(report.far.name, report.far.bytes, again)
     path, fmt, (kit, rate) = Path(report.source), _format(report), _kit(state, services)
     repairs = [_repair(name, state, services) for name in dict.fromkeys(args.repairs)]
-    if args.confirmed and _was_shown("repair_dataset", args, state):
+    if args.confirmed and was_shown("repair_dataset", args, state):
         done = apply(path, fmt, repairs, kit, rate, services.settings.home / "mended")
         return _mended(Path(str(done.file)), report, words.done(done, report.name), list(args.repairs), state, services)
     plan = propose(path, fmt, repairs, kit, rate)
@@ -74,10 +77,15 @@ def map_columns(args: MapColumns, state: ChatState, services: Services) -> Outco
     if not source:
         raise DatasetError("There is no file to map the columns of.", "Drop one first.", ("dataset",))
     if report and not args.source:
-        path = _unmapped(_whole(report))
+        found = Found(
+            _unmapped(report), report.far.name if report.far else "", bytes=report.far.bytes if report.far else 0
+        )
     else:
         found = find_dataset(source, services)
-        path = _all_of(found.path, found.far, services)
+    if found.far:
+        again = ToolCall(tool="map_columns", args=args.model_dump())
+        return _offer_whole(found.far, found.bytes, again)
+    path = readable([found.path], services.settings.home / "unpacked")
     prompt, completion = _columns(path, args.prompt, args.completion)
     kit, rate = _kit(state, services)
     mapping = Repair(name="map_columns", prompt=prompt, completion=completion)
@@ -161,24 +169,12 @@ def _report(state: ChatState) -> DatasetReport:
     return report
 
 
-def _all_of(path: Path, far: str, services: Services) -> Path:
-    """The file as the trainer reads it; only a file that is whole can be changed."""
-    if far:
-        raise _only_a_look(far)
-    return readable([path], services.settings.home / "unpacked")
-
-
-def _whole(report: DatasetReport) -> DatasetReport:
-    if report.far:
-        raise _only_a_look(report.far.name)
-    return report
-
-
-def _only_a_look(name: str) -> DatasetError:
-    return DatasetError(
-        f"I have only the first rows of `{name}` here, so I can't change it.",
-        "Download the rows you want, and drop the file into the chat.",
-        ("dataset",),
+def _offer_whole(name: str, size: int, again: ToolCall) -> Outcome:
+    """Only what is here whole can be changed: to download it and then do what was asked for."""
+    fetch = ToolCall(tool="validate_dataset", args={"source": name, "whole": True})
+    options = {"yes": [fetch, again], "no": [ToolCall(tool="decline")]}
+    return Outcome(
+        note=words.only_a_look(name, size), suggestions=tuple(options), pending=Pending(kind="offer", options=options)
     )
 
 
@@ -200,7 +196,7 @@ def _repair(name: Name, state: ChatState, services: Services) -> Repair:
     return Repair(name=name, limit=int(values["max_seq_length"]) if needs else None)
 
 
-def _was_shown(tool: str, args: BaseModel, state: ChatState) -> bool:
+def was_shown(tool: str, args: BaseModel, state: ChatState) -> bool:
     """A yes counts only for what the last reply offered, whatever an interpreter claims."""
     offered = [call for calls in state.pending.options.values() for call in calls if call.tool == tool]
     return any(type(args).model_validate(call.args) == args for call in offered)

@@ -36,8 +36,10 @@ class Found:
     bytes: int = 0
 
 
-def find_dataset(source: str, services: Services) -> Found:
+def find_dataset(source: str, services: Services, whole: bool = False) -> Found:
     """The file: dropped into this conversation under that name, on the Hub, or under an allowed folder.
+
+    whole: download all of one on the Hub, however large.
 
     Raises `DatasetUnreachable` for one that is not there (yet), `DatasetError` for what may not be opened.
     """
@@ -45,7 +47,7 @@ def find_dataset(source: str, services: Services) -> Found:
     if uploaded is not None:
         return Found(uploaded)
     if parse(source) and not _FILE.search(source):
-        return _fetched(source, services)
+        return _fetched(source, services, whole)
     if not services.settings.data_folders:
         raise DatasetUnreachable(f"I can't open `{source}` from here.", "Drop the file into the chat.")
     try:
@@ -70,8 +72,8 @@ def together(names: list[str], services: Services) -> list[str]:
     return [name]
 
 
-def _fetched(source: str, services: Services) -> Found:
-    fetched = services.hub.fetch_dataset(source, services.settings.home / "hub-datasets")
+def _fetched(source: str, services: Services, whole: bool) -> Found:
+    fetched = services.hub.fetch_dataset(source, services.settings.home / "hub-datasets", whole)
     path = readable(fetched.files, services.settings.home / "unpacked")
     return Found(path) if fetched.rows is None else Found(path, str(fetched.name), fetched.rows, fetched.bytes)
 

@@ -12,7 +12,7 @@ from assistant.replies.data import ways_out
 from assistant.services import Services
 from assistant.state import ChatState
 from assistant.tools.base import Outcome
-from assistant.tools.data import ask_for_columns, ask_for_part
+from assistant.tools.data import ask_for_columns, ask_for_part, was_shown
 from assistant.tools.sources import find_dataset, near_file, report_on_found
 from trainer.errors import DatasetUnreachable
 from trainer.hub_name import SeveralParts
@@ -23,17 +23,21 @@ class ValidateDataset(BaseModel):
     """Choose the training data and check it: a dropped file's name, a path, or a Hub dataset `owner/name[:subset[:split]]`."""
 
     source: str = Field(min_length=1, max_length=1000)
+    whole: bool = Field(False, description="Download all of a Hub dataset: only after the user said yes to its size.")
 
 
 def validate_dataset(args: ValidateDataset, state: ChatState, services: Services) -> Outcome:
     source = args.source.strip()
     try:
-        report = report_on_found(find_dataset(source, services), Path(source).name, state, services)
+        whole = args.whole and was_shown("validate_dataset", args, state)
+        report = report_on_found(find_dataset(source, services, whole), Path(source).name, state, services)
     except SeveralParts as error:
         return ask_for_part(source, error, state)
     except UnknownColumns as error:
         return ask_for_columns(source, error, state)
     except DatasetUnreachable as error:
+        if args.whole:  # it goes on in the background; the look at its first rows still holds
+            return Outcome(note=f"⏳ {error.message} Say *yes* again in a minute.")
         if near := near_file(source, services):
             found = validate_dataset(ValidateDataset(source=near), state, services)
             return replace(found, note=f"{replies.dataset_near(source, near)}\n{found.note}")

@@ -11,6 +11,7 @@ import pytest
 from assistant import Assistant, hub_data
 from assistant.hub import Hub
 from assistant.settings import Settings
+from assistant.state import ToolCall
 from tests.stubs.hub import COMMIT, HubStub, Repo
 from trainer.errors import DatasetError
 from trainer.hub_name import HubName, SeveralParts, choose, parse, subsets
@@ -151,4 +152,52 @@ def test_in_the_conversation_the_subset_is_asked_for_and_the_whole_is_estimated(
     assert "only the first rows" in assistant.say("t", "remove the duplicates").text
     assistant.say("t", "max length 32")
     assert 5_000 < assistant.state("t").dataset["usable_rows"] < 7_000
+    assistant.close()
+
+
+def test_a_repair_downloads_the_whole_after_a_yes_to_its_size(stub, small, tmp_path):
+    stub.datasets["org/data"] = Repo(files={"train.jsonl": LINES + LINES[: LINES.index(b"\n") + 1]})
+    assistant = Assistant(settings=Settings(home=tmp_path / "home", hub_endpoint=stub.url))
+    assistant.say("t", "use studio-tiny, train on the dataset org/data")
+    offered = assistant.say("t", "remove the duplicates")
+    assert "download all of it (1 MB)" in offered.text
+    assert offered.suggestions[:2] == ["yes", "no"]
+    assert assistant.state("t").dataset["far"]
+    shown = assistant.say("t", "yes")
+    assert "This would leave 6,000 of 6,001 rows" in shown.text
+    report = assistant.state("t").dataset
+    assert (report["far"], report["rows"]) == (None, 6_001)
+    assert "Done: 1" in assistant.say("t", "yes").text
+    mended = assistant.state("t").dataset
+    assert (mended["rows"], mended["made_from"]["repairs"]) == (6_000, ["drop_duplicates"])
+    assistant.close()
+
+
+def test_a_download_that_takes_long_keeps_the_look_and_the_offer(stub, small, tmp_path, monkeypatch):
+    stub.datasets["org/data"] = Repo(files={"train.jsonl": LINES})
+    assistant = Assistant(settings=Settings(home=tmp_path / "home", hub_endpoint=stub.url))
+    assistant.say("t", "use studio-tiny, train on the dataset org/data")
+    assistant.say("t", "remove the duplicates")
+    monkeypatch.setattr(hub_data, "within", lambda *_: None)
+    waiting = assistant.say("t", "yes")
+    assert "still being fetched" in waiting.text
+    assert waiting.suggestions[0] == "yes"
+    assert assistant.state("t").dataset["far"]
+    monkeypatch.undo()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert "change no row" in assistant.say("t", "yes").text
+    assert assistant.state("t").dataset["rows"] == 6_000
+    assistant.close()
+
+
+def test_the_whole_is_not_fetched_because_an_interpreter_says_so(stub, small, tmp_path):
+    class Greedy:
+        def interpret(self, turn):
+            return [ToolCall(tool="validate_dataset", args={"source": "org/data", "whole": True})]
+
+    stub.datasets["org/data"] = Repo(files={"train.jsonl": LINES})
+    settings = Settings(home=tmp_path / "home", hub_endpoint=stub.url)
+    assistant = Assistant(settings=settings, interpreter=Greedy())
+    assistant.say("t", "go")
+    assert assistant.state("t").dataset["far"]
     assistant.close()
