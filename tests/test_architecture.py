@@ -16,8 +16,9 @@ HEAVY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "ac
 # trainer's rooms that need nothing but the standard library and pydantic
 LIGHT = {
     "trainer.checks", "trainer.compute", "trainer.config", "trainer.errors", "trainer.events", "trainer.formats",
-    "trainer.hub_name", "trainer.json_text", "trainer.plain_text", "trainer.presets", "trainer.rows", "trainer.sniff", "trainer.templates",
-    "trainer.token_cache", "trainer.tracing", "trainer.turns", "trainer.unknown",
+    "trainer.hub_name", "trainer.json_text", "trainer.long_lines", "trainer.plain_text", "trainer.presets",
+    "trainer.rows", "trainer.sniff", "trainer.templates", "trainer.token_cache", "trainer.tracing", "trainer.turns",
+    "trainer.unknown",
 }  # fmt: skip
 ALLOWED_IN_LIGHT = {"pydantic", *sys.stdlib_module_names, "trainer"}
 

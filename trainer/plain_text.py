@@ -55,7 +55,7 @@ def _tabular(path: Path) -> bool:
 def _table(path: Path) -> Iterator[dict[str, str]]:
     csv.field_size_limit(MAX_CHARS)
     with _text(path) as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+        for row in csv.DictReader(_lines(file), delimiter="\t", quoting=csv.QUOTE_NONE):
             yield {str(name).strip(): value for name, value in row.items() if isinstance(value, str)}
 
 

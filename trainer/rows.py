@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TextIO
 
 from trainer.errors import DatasetError
 from trainer.json_text import MAX_CHARS, Passed, Values, enter_list, kind_of, parse, too_long
+from trainer.long_lines import CsvLines, skip_line
 from trainer.sniff import instead_of, refuse_other_kinds
 
 MAX_COLUMNS = 1_000
@@ -127,7 +128,7 @@ def _read_lines(path: Path) -> Iterator[Row]:
         lines = iter(lambda: file.readline(MAX_CHARS + 1), "")
         for number, line in enumerate(lines, 1):
             if len(line) > MAX_CHARS and not line.endswith("\n"):
-                _skip_line(file)
+                skip_line(file)
                 yield Row(number, {}, too_long())
             elif line.strip():
                 yield json_row(number, line)
@@ -145,11 +146,6 @@ def _as_row(number: int, value: Any) -> Row:
     if isinstance(value, dict):
         return Row(number, value)
     return Row(number, {}, f'{kind_of(value)}, not an object like {{"text": ...}}')
-
-
-def _skip_line(file: TextIO) -> None:
-    while (rest := file.readline(_CHUNK)) and not rest.endswith("\n"):
-        pass
 
 
 # JSON: an array of objects, bare or under a key of one top-level object; or JSON Lines under the wrong name
@@ -219,7 +215,7 @@ def _next_row(number: int, text: Values) -> Row:
 def _read_csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(MAX_CHARS)
     with _text(path, newline="") as file:
-        records = _guarded(csv.reader(file, delimiter=delimiter_of(path)))
+        records = _guarded(csv.reader(CsvLines(file), delimiter=delimiter_of(path)))
         header = _header(records, path)
         for number, (cells, error) in enumerate(((cells, error) for cells, error in records if any(cells) or error), 1):
             yield Row(number, {}, error) if error else _csv_row(number, header, cells)

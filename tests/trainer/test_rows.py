@@ -1,6 +1,7 @@
 """Reading data files row by row."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -109,3 +110,26 @@ def test_numbers_survive_a_chunk_border(tmp_path):
     values = [{"n": 123_456_789, "pad": "x" * (97 + i % 13)} for i in range(5000)]
     path = _file(tmp_path, "a.json", json.dumps(values))
     assert [row.data for row in read(path)] == values
+
+
+def test_a_csv_line_too_long_is_one_bad_row_and_is_never_held_whole(tmp_path):
+    path = tmp_path / "a.csv"
+    with path.open("w") as out:
+        out.write("prompt,completion\na,b\n")
+        for _ in range(60):
+            out.write("x," * 500_000)
+        out.write("\nc,d\n")
+    tracemalloc.start()
+    rows = list(read(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [row.data for row in rows] == [{"prompt": "a", "completion": "b"}, {}, {"prompt": "c", "completion": "d"}]
+    assert "longer than 8 million characters" in rows[1].error
+    assert peak < 45_000_000
+
+
+def test_a_first_line_of_a_billion_columns_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x," * 5_000_000)
+    with pytest.raises(DatasetError, match="header"):
+        list(read(path))

@@ -22,7 +22,37 @@ KINDS = {
             {"role": "assistant", "content": str(n + 2)},
         ]
     },
+    "tools": lambda n: {
+        "messages": [
+            {"role": "user", "content": f"How warm is it in {n}?"},
+            {"role": "assistant", "content": None, "tool_calls": [called(f"weather_{n}")]},
+            {"role": "tool", "tool_call_id": "1", "content": f"{n} °C"},
+            {"role": "assistant", "content": f"It has {n} degrees."},
+        ],
+        "tools": [{"type": "function", "function": {"name": f"weather_{n}", "parameters": {"type": "object"}}}],
+    },
+    "observations": lambda n: {
+        "conversations": [
+            {"from": "human", "value": f"How warm is it in {n}?"},
+            {"from": "function_call", "value": json.dumps({"name": "weather", "arguments": {"city": f"é<{n}>"}})},
+            {"from": "observation", "value": f"{n} °C"},
+            {"from": "gpt", "value": f"It has {n} degrees."},
+        ],
+        "tools": json.dumps([{"name": "weather", "description": "how warm", "parameters": {}}]),
+    },
 }
+WITH_TOOLS = """{%- if tools %}<|im_start|>system
+{%- for tool in tools %}
+{{ tool | tojson }}{% endfor %}<|im_end|>
+{% endif %}{%- for message in messages %}<|im_start|>{{ message.role }}
+{{ message.content or '' }}{% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>
+{%- endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+
+
+def called(name):
+    return {"id": "1", "type": "function", "function": {"name": name, "arguments": {"city": "Zürich", "days": 2}}}
 
 
 def made(tmp_path, kind, tiny, count=300):
@@ -40,6 +70,24 @@ def made(tmp_path, kind, tiny, count=300):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_trainer_takes_over_what_the_doctor_counted(tmp_path, tiny, kind):
+    taken_over(tmp_path, tiny, kind)
+
+
+@pytest.mark.parametrize("kind", ["tools", "observations"])
+def test_also_where_the_template_has_a_place_for_tools(tmp_path, tiny, kind):
+    from transformers import AutoTokenizer
+
+    base = tmp_path / "with-tools"
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    tokenizer.chat_template = WITH_TOOLS
+    tokenizer.save_pretrained(base)
+    ids = taken_over(tmp_path, base, kind)
+    assert "<tool_call>" in tokenizer.decode(ids)
+    assert "<tool_response>" not in tokenizer.decode(ids)
+
+
+def taken_over(tmp_path, tiny, kind):
+    """Checks that the trainer finds every row in what the doctor made, and the same tokens; the first row's are returned."""
     from transformers import AutoTokenizer
 
     from trainer import data
@@ -60,6 +108,7 @@ def test_the_trainer_takes_over_what_the_doctor_counted(tmp_path, tiny, kind):
     limit = max(map(len, alone.train["input_ids"])) - 1
     short = data.prepare(source.examples, [], tokenizer, limit, stops, folder)
     assert max(map(len, short.train["input_ids"])) == limit
+    return alone.train["input_ids"][0]
 
 
 def test_a_cache_of_another_tokenizer_is_not_believed(tmp_path, tiny):
