@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.knowledge.models import KnownModel, by_id
-from assistant.plan import TOKENS_PER_ROW, card_of
+from assistant.plan import TOKENS_PER_ROW, card_of, report_of
 from assistant.services import Services
 from assistant.state import ChatState, ToolCall
 from estimator import Estimate, ModelSpec, estimate, find_gpu, gpus
@@ -29,7 +29,7 @@ class Told(BaseModel):
 
     rows: training examples · tokens_per_row: of one, on average · task: a key of starts.json ·
     kept_in: where the examples are now (excel, pdf, ...) ·
-    vram_gib: memory of a card whose name was not said
+    vram_gib: memory of a card whose name was not said · only_here: they have this computer and nothing else
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -39,6 +39,8 @@ class Told(BaseModel):
     task: str | None = None
     kept_in: str | None = None
     vram_gib: float | None = None
+    longest_tokens: int | None = Field(None, description="Of the longest row of the data that is here.")
+    only_here: bool | None = Field(None, description="They have no GPU and only this computer.")
 
 
 class Start(NamedTuple):
@@ -68,7 +70,19 @@ def starts(told: Told, state: ChatState, services: Services) -> list[Start]:
         return [*fitting[:1], *(start for start in fitting[1:] if start.model.size_b <= 0.5 * fitting[0].model.size_b)][
             :2
         ]
-    return [start for start in (_rented(ladder, told, state), _here(ladder, told, services)) if start]
+    ways = [_rented(ladder, told, state), _here(ladder, told, services)]
+    return [start for start in (reversed(ways) if told.only_here else ways) if start]
+
+
+def told_of(state: ChatState) -> Told:
+    """What is known of the user and their data: what the data's report says counts more than what was told before it."""
+    told, report = Told.model_validate(state.told), report_of(state)
+    if report is None or not report.usable_rows:
+        return told
+    counted = {
+        "rows": report.usable_rows, "tokens_per_row": round(report.tokens_mean), "longest_tokens": report.tokens_longest,
+    }  # fmt: skip
+    return told.model_copy(update={name: value for name, value in counted.items() if value})
 
 
 def task_words(task: str | None) -> dict[str, str]:
@@ -98,7 +112,7 @@ def _on_card(model: KnownModel, card: str, told: Told, state: ChatState) -> Star
     where = {"gpu": card} if state.choices.get("gpu") else {"gpu": card, "provider": "local"}
     for algorithm in ("lora", "qlora"):
         choices = {"algorithm": algorithm, **where}
-        result = _estimate(model, choices, card, told, Job(params=model.params, context=model.context, bf16=bf16))
+        result = _estimate(model, choices, card, told, _job(model, told, bf16=bf16))
         if result is not None and result.verdict == "yes":
             return Start(model, card, str(state.choices.get("provider") or "local"), choices, result, _rows(told))
     return None
@@ -110,9 +124,7 @@ def _rented(ladder: list[KnownModel], told: Told, state: ChatState) -> Start | N
     if limits.get("local_only") or limits.get("free_only"):
         return None
     model = ladder[0]
-    config = resolve(
-        {"base_model": model.id, "algorithm": "qlora"}, Job(params=model.params, context=model.context, bf16=True)
-    )
+    config = resolve({"base_model": model.id, "algorithm": "qlora"}, _job(model, told, bf16=True))
     rows = compare(
         config, _spec(model), gpus=RENTED, budget_usd=limits.get("budget_usd"), deadline_hours=limits.get("max_hours"),
         rows=_rows(told), tokens_per_row=_tokens(told),
@@ -130,7 +142,7 @@ def _here(ladder: list[KnownModel], told: Told, services: Services) -> Start | N
     for model in (one for one in ladder if one.size_b < 1):
         known = {"available_gib": machine.ram_gib, "cores": machine.cores}
         choices = {"algorithm": "lora", "provider": "local", "gpu": "CPU"}
-        job = Job(params=model.params, context=model.context, on_cpu=True)
+        job = _job(model, told, on_cpu=True)
         result = _estimate(model, choices, "CPU", told, job, **known)
         if result is None or not result.fits:
             continue
@@ -148,6 +160,11 @@ def _estimate(
         return estimate(config, _spec(model), card, rows=_rows(told), tokens_per_row=_tokens(told), **known)
     except StudioError:
         return None
+
+
+def _job(model: KnownModel, told: Told, **where: bool) -> Job:
+    known = {"rows": told.rows, "longest_tokens": told.longest_tokens}
+    return Job(params=model.params, context=model.context, **known, **where)
 
 
 def _rows(told: Told) -> int:

@@ -22,7 +22,11 @@ def label(start: Start) -> str:
 
 def advised(told: Told, found: list[Start], state: ChatState) -> str:
     """Understood, one or two ways to start with their numbers, the data, one question."""
-    parts = [_understood(told), _ways(told, found), _about_data(told, state)]
+    parts = [
+        _understood(told),
+        _ways(told, found, bool(state.dataset and told.rows and told.tokens_per_row)),
+        _about_data(told, state),
+    ]
     return "\n\n".join(part for part in [*parts, _question(found, state)] if part)
 
 
@@ -41,12 +45,15 @@ def _understood(told: Told) -> str:
     return f"Gladly: {listed}." if listed else "Gladly."
 
 
-def _ways(told: Told, found: list[Start]) -> str:
+def _ways(told: Told, found: list[Start], counted: bool) -> str:
     if not found:
         return "Tell me your graphics card, or which model you have in mind, and I work out what fits."
     amount = "your rows" if told.rows else f"each {found[0].rows:,} rows"
     head = "This is how I would start" if len(found) == 1 else "Two ways to start"
-    assumed = f"(the numbers are for {amount}, if a row has about {told.tokens_per_row or TOKENS_PER_ROW} tokens)"
+    if counted:
+        assumed = f"(the numbers are for your {told.rows:,} rows of about {told.tokens_per_row:,} tokens)"
+    else:
+        assumed = f"(the numbers are for {amount}, if a row has about {told.tokens_per_row or TOKENS_PER_ROW} tokens)"
     guessed = ""
     if told.vram_gib and found[0].card != "CPU" and not _is_rented(found[0]):
         guessed = f"\n\nI count your card as an {found[0].card}; tell me its name and I reckon with that."
@@ -90,7 +97,7 @@ def _about_data(told: Told, state: ChatState) -> str:
 def _question(found: list[Start], state: ChatState) -> str:
     both = not state.choices.get("base_model") and not state.choices.get("dataset")
     take = (
-        "Shall I take the first, or which **base model** would you like?"
+        f"Shall I take {'it' if len(found) == 1 else 'the first'}, or which **base model** would you like?"
         if found
         else "Which **base model** shall it be?"
     )

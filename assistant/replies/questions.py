@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from assistant.advice import Start, Told, starts
+from assistant.advice import Start, starts, told_of
 from assistant.knowledge.models import KnownModel, table
 from assistant.plan import PROVIDER_NAMES, card_of, estimated, model_spec, on_cpu, values_of
 from assistant.state import ChatState, Pending, ToolCall
@@ -70,7 +70,7 @@ def _advised(state: ChatState, services: Services) -> list[Start]:
     card = card_of(state.choices, services.machine())
     if services.machine().gpus or not (state.told or card not in (None, "CPU")):
         return []
-    return starts(Told.model_validate(state.told), state, services)
+    return starts(told_of(state), state, services)
 
 
 def suggested_models(services: Services) -> list[str]:

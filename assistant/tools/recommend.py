@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from assistant.advice import Told, starts
+from assistant.advice import Told, starts, told_of
 from assistant.replies import advice as words
 from assistant.services import Services
 from assistant.state import ChatState, Pending
@@ -31,7 +31,8 @@ def tell_data(args: TellData, state: ChatState, services: Services) -> Outcome:
 
 
 def recommend(args: Recommend, state: ChatState, services: Services) -> Outcome:
-    told = Told.model_validate({**state.told, **args.model_dump(exclude_none=True)})
+    kept = Told.model_validate({**state.told, **args.model_dump(exclude_none=True)})
+    told = told_of(state.model_copy(update={"told": kept.model_dump()}))
     found = starts(told, state, services)
     options = {words.label(start): start.calls for start in found}
     open_questions = tuple(name for name in ("base_model", "dataset") if not state.choices.get(name))
@@ -39,5 +40,5 @@ def recommend(args: Recommend, state: ChatState, services: Services) -> Outcome:
     pending = Pending(kind="field", fields=asks[:1], options=options)
     note = words.advised(told, found, state)
     return Outcome(
-        {"told": told.model_dump(exclude_none=True)}, note, asks=asks, suggestions=tuple(options), pending=pending
+        {"told": kept.model_dump(exclude_none=True)}, note, asks=asks, suggestions=tuple(options), pending=pending
     )

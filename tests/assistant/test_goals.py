@@ -122,3 +122,34 @@ def test_data_told_of_is_reckoned_with_until_it_is_here(assistant, faq):
 def test_somebody_elses_rows_are_not_reckoned_with(assistant):
     reply = assistant.say("t", "my colleague's run took 8 hours with 41k rows on 4 a100s")
     assert "tell_data" not in [call.tool for call in reply.calls]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["i dont have a gpu, just this laptop", "I don't have a graphics card", "no GPU here", "没有显卡", "no tengo gpu"],
+)
+def test_who_has_no_gpu_is_told_of_no_fault_but_where_to_start(assistant, words):
+    reply = assistant.say("t", words)
+    assert reply.diagnosis is None
+    assert "this computer's processor" in reply.text
+    assert assistant.choices("t") == {}
+
+
+def test_a_yes_takes_what_was_suggested_and_this_computer_comes_first_for_who_has_only_that(assistant):
+    assistant.say("t", "i only have this laptop, no gpu")
+    assistant.say("t", "yes")
+    chosen = assistant.choices("t")
+    assert (chosen["provider"], chosen["gpu"]) == ("local", "CPU")
+    assert chosen["base_model"]
+
+
+def test_the_ways_to_start_go_by_the_data_that_is_here(assistant):
+    assistant.say("t", "can you make me a chatbot?")
+    assistant.say("t", "the file is faq.csv")
+    assert "your 60 rows" in assistant.say("t", "how long will that take?").text
+
+
+def test_leaving_the_model_to_us_takes_the_suggestion_and_says_so(assistant):
+    assistant.say("t", "can you make me a chatbot from my 300 questions?")
+    reply = assistant.say("t", "do what you think is best")
+    assert assistant.choices("t")["base_model"] in reply.text

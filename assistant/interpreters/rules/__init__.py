@@ -91,6 +91,8 @@ class RuleInterpreter:
             return doctor
         if not accompanied and (turn.run_active or turn.has_run) and wishes.sets and _ON_THE_WAY.search(plain):
             return [ToolCall(tool="change_run", args={"changes": dict(wishes.sets), "go_on": True})]
+        if moves.leaves_it(plain) and not (wishes.sets or wishes.model or wishes.asks):
+            return _chosen_for(turn)
         calls = self._calls(turn, plain, reading, wishes)
         return calls if accompanied else _of_the_run(turn, plain, calls)
 
@@ -104,6 +106,8 @@ class RuleInterpreter:
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
         ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
+        if ill is not None and not ill.certain and goals.without_gpu(plain):
+            ill = None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
             ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)
         if ill is not None:
@@ -150,13 +154,21 @@ def _for_the_plan(calls: list[ToolCall], plain: str, wishes: Wishes) -> bool:
 def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     """What is asked; somebody who tells what they want gets a place to start instead of a general word about models."""
     if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
-        others = questions(plain, reading, wishes, turn)
-        return [*(call for call in others if call.args.get("topics") != ["base_model"]), wanted]
+        others = [call for call in questions(plain, reading, wishes, turn) if call.args.get("topics") != ["base_model"]]
+        return [*others, wanted]
     if not wishes.sets and (about := goals.converts(plain)):
         return [about]
     if not wishes.sets and (near := nearest(plain)) and near[0][1] >= CERTAIN:
         return [ToolCall(tool="explain", args={"topics": [near[0][0]], "question": turn.message[:500]})]
-    return questions(plain, reading, wishes, turn)
+    return [_of_the_starts(call, wishes, turn) for call in questions(plain, reading, wishes, turn)]
+
+
+def _of_the_starts(call: ToolCall, wishes: Wishes, turn: Turn) -> ToolCall:
+    """ "How long will that take?" while no model is chosen is about the ways to start that were shown."""
+    open_yet = not (wishes.model or turn.state.choices.get("base_model") or call.args.get("overrides"))
+    if call.tool == "estimate" and open_yet and (turn.state.told or turn.state.dataset):
+        return ToolCall(tool="recommend")
+    return call
 
 
 def _answers_doctor(wishes: Wishes) -> bool:
@@ -204,10 +216,17 @@ def _shows(plain: str) -> list[ToolCall]:
     return [ToolCall(tool="show_plan")] if moves.shows(plain) else []
 
 
+def _chosen_for(turn: Turn) -> list[ToolCall]:
+    """The question is left to us: of a base model we take what we suggested, and with it whatever follows from the data."""
+    if turn.state.pending.fields[:1] == ("base_model",) and (suggested := moves.suggestion(turn.state)):
+        return [*suggested, ToolCall(tool="you_choose", args={"fields": []})]
+    return [ToolCall(tool="you_choose", args={"fields": list(turn.state.pending.fields)})]
+
+
 def _rest(plain: str, turn: Turn) -> list[ToolCall]:
     """Nothing was set and nothing asked: leaving it to us, small talk, or something new."""
     if moves.chooses(plain):
-        return [ToolCall(tool="you_choose", args={"fields": list(turn.state.pending.fields)})]
+        return _chosen_for(turn)
     if kind := moves.small(plain):
         return [ToolCall(tool="small_talk", args={"kind": kind})]
     if moves.declines(plain):

@@ -24,6 +24,8 @@ _WANTS = re.compile(
     rf"[^.?!\n]{{0,60}}\b{_THING}(?![\w-])"
     rf"|\bhelp (?:me|us)\b[^.?!\n]{{0,24}}\b{_MAKE}\b[^.?!\n]{{0,60}}\b{_THING}(?![\w-])"
     rf"|^(?:please )?(?:make|build|create|train|give)(?: me| us)?\b[^.?!\n]{{0,30}}\b(?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
+    rf"|\b(?:could|can|should|would|will) (?:be|make|become|give|turn into) (?:me |us )?(?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
+    rf"|\bturn(?:ed|ing)? (?:it|this|that|them|these|those|my \w+|our \w+) into (?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
     rf"|\b(?:my|the) goal is\b|\b(?:i|we) (?:want|need|would like|'d like) (?:it|something|one)? ?(?:to|that) "
     rf"(?:answer|write|classify|sort|summari[sz]e|translate|reply|respond|sound|talk|generate|extract)\w*"
     rf"|(?:想|要|需要|打算).{{0,12}}(?:做|训练|搞|微调|弄)(?:一)?个?.{{0,16}}{_THING}"
@@ -41,6 +43,20 @@ _WHICH = re.compile(
     r"|\bwhat (?:do|would|can|should) you (?:recommend|suggest|advise)\b|\bany (?:recommendations?|suggestions?|advice)\b"
     r"|\bbest (?:base )?model\b|(?:推荐|建议).{0,8}(?:模型|什么)|(?:用|选)(?:哪个|什么)模型"
     r"|\bqué modelo\b.{0,30}\b(?:recomiend|uso|usar|elijo|mejor|debo)|\bwelches modell\b|\bwas empf(?:iehl|ehl)"
+)
+_CARD = (
+    r"(?:(?:nvidia|real|proper|decent|dedicated|discrete|separate|good|own|graphics?|video|gaming) )*"
+    r"(?:gpus?|(?:graphics?|video|nvidia) cards?|cuda)"
+)
+_NO_GPU = re.compile(
+    rf"\b(?:don'?t|do not|doesn'?t|does not|haven'?t|has no|have no|have not|got no|has not|there is no|there'?s no|without)"
+    rf"(?: (?:even|really|actually|have|own|got|has|any|an?))* {_CARD}\b|^(?:sorry,? |so |but )?no {_CARD}\b"
+    rf"|(?:没有?|无|沒有)\s?(?:独立)?(?:gpu|显卡|独显)|\bno tengo (?:gpu|(?:tarjeta )?gráfica)|\bkeine? (?:gpu|grafikkarte)"
+)
+_ONLY_HERE = re.compile(
+    r"\b(?:just|only|nothing but|all i have is) (?:have |got )?(?:this|a|an|my|the|our|one)? ?(?:\w+ )?"
+    r"(?:laptop|notebook|pc|computer|macbook|mac|chromebook|cpu|processor|machine)\b"
+    r"|\b(?:nur|solo) (?:mein\w*|diese\w*|este|mi|un|ein\w*) (?:laptop|rechner|computer|portátil)"
 )
 _ABOUT_US = re.compile(r"\bmodels? (?:are|do|did) you\b(?! (?:recommend|suggest|advise|think))")
 _TASKS: tuple[tuple[str, str], ...] = (
@@ -69,6 +85,7 @@ _AMOUNT = re.compile(
 _TOKENS_EACH = re.compile(
     r"(?:of|with|at|averag\w*|,|each|à|de|mit|con)\s+(?:about |around |roughly |~ ?|some )?(\d[\d.,]*\s?k?)\s?tok(?:en)?s?\b"
 )
+_SHORT = 20  # words
 _CONVERTS = re.compile(
     r"\b(?:how|can|could|do|does|convert|export|save|turn|get|read|take|accept|support|open|use|upload|work with)\b"
 )
@@ -78,10 +95,17 @@ def goal(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> ToolCall |
     """`recommend` with what was told, when the message says what somebody wants or asks for a model; else None."""
     if wishes.model or wishes.model_options or turn.run_active or _ABOUT_US.search(plain):
         return None
-    which = bool(_WHICH.search(plain)) and not reading.models
+    which = (bool(_WHICH.search(plain)) and not reading.models) or (
+        without_gpu(plain) and not turn.state.choices.get("base_model")
+    )
     if not which and (turn.state.choices.get("base_model") or not (_WANTS.search(plain) or _WHERE.search(plain))):
         return None
     return ToolCall(tool="recommend", args=_told(plain, reading))
+
+
+def without_gpu(plain: str) -> bool:
+    """ "I don't have a GPU, just this laptop": said, not asked, and no complaint."""
+    return "?" not in plain and len(plain.split()) <= _SHORT and bool(_NO_GPU.search(plain) or _ONLY_HERE.search(plain))
 
 
 def converts(plain: str) -> ToolCall | None:
@@ -115,6 +139,7 @@ def _told(plain: str, reading: Reading) -> dict[str, Any]:
         "rows": reading.facts.get("rows") or _amount(plain),
         "task": _first(_TASKS, plain),
         "kept_in": _first(_KEPT_IN, plain),
+        "only_here": True if _ONLY_HERE.search(plain) else None,
         "vram_gib": reading.memory[0] if reading.memory and not reading.cards else None,
     }
     return {name: value for name, value in told.items() if value is not None}

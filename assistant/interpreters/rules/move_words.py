@@ -61,6 +61,7 @@ SKIP = re.compile(
 SKIP_FIELD = re.compile(r"^\s*(?:please )?skip (?:the )?([\w ]+?)(?: step| question| part)?[\s.!]*$")
 CHOOSE = re.compile(
     r"\b(?:you (?:choose|decide|pick|tell me|know best)|up to you|your (?:choice|call|pick)"
+    r"|(?:do )?(?:what|as|how) you (?:think(?: (?:is |it'?s )?(?:best|right|good|fits?))?|like|prefer|want|see fit|recommend)"
     r"|whatever(?: you (?:think|want|say|like|prefer|recommend))?|surprise me|what(?:ever)?(?:'s| is) (?:best"
     r"|normal|usual|recommended)|(?:use|take|keep|go with|with|all|the|just|leave)\s+(?:the |all |it at |it on "
     r"|everything (?:at|on|else) )?(?:defaults?|recommended|usual|standard)(?: (?:values?|settings?|ones?|is fine"

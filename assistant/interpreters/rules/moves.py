@@ -59,8 +59,8 @@ def _yes(text: str, state: ChatState) -> list[ToolCall]:
         return [_call("small_talk", kind="repeat")]
     if said.LAUNCH.search(text):
         return [_call("launch")]
-    if pending.kind == "field" and pending.fields in (("algorithm",), ("hyperparameters",)) and pending.options:
-        return list(next(iter(pending.options.values())))  # the suggestion, which stands first
+    if suggested := suggestion(state):
+        return suggested
     if (
         pending.kind == "field"
         and len(pending.fields) == 1
@@ -68,6 +68,13 @@ def _yes(text: str, state: ChatState) -> list[ToolCall]:
     ):
         return [_call("set_parameters", **{pending.fields[0]: True})]
     return [_call("small_talk", kind="repeat" if pending.kind != "none" else "chitchat")]
+
+
+def suggestion(state: ChatState) -> list[ToolCall]:
+    """What the question just asked suggests, which stands first among its answers; nothing where it suggests nothing."""
+    pending = state.pending
+    suggests = pending.kind == "field" and pending.fields in (("base_model",), ("algorithm",), ("hyperparameters",))
+    return list(next(iter(pending.options.values()))) if suggests and pending.options else []
 
 
 def _no(state: ChatState) -> list[ToolCall]:
@@ -137,6 +144,13 @@ def declines(text: str) -> bool:
 
 def chooses(text: str) -> bool:
     return bool(said.CHOOSE.search(text))
+
+
+def leaves_it(text: str) -> bool:
+    """A short message that leaves the question to us and says nothing else."""
+    return (
+        len(text.split()) <= 8 and "?" not in text and chooses(text) and not re.search(r"\b(?:if|when|why|not)\b", text)
+    )
 
 
 def small(text: str) -> str | None:
