@@ -291,13 +291,16 @@ def board(stats, total, lat):
         p, r = ratio(c["tp"], c["tp"] + c["fp"]), ratio(c["tp"], c["tp"] + c["fn"])
         out[group] = {"n": c["n"], "precision": p, "recall": r, "f1": round(2 * p * r / (p + r), 4) if p and r else None,
                       "joint": ratio(c["joint"], c["n"])}  # fmt: skip
-    t = stats["troubleshoot"]
-    out["troubleshoot"] |= {
-        "diagnosis": ratio(t["diagnosis"], t["n"]),
-        "recall3": ratio(t["recall3"], t["with_confirmed"]),
-        "harm": ratio(t["harm"], t["n"]),
-        "macro": round(statistics.mean(c["diagnosis"] / c["n"] for g, c in stats.items() if g.startswith("class ")), 4),
-    }
+    if "troubleshoot" in out:
+        t = stats["troubleshoot"]
+        out["troubleshoot"] |= {
+            "diagnosis": ratio(t["diagnosis"], t["n"]),
+            "recall3": ratio(t["recall3"], t["with_confirmed"]),
+            "harm": ratio(t["harm"], t["n"]),
+            "macro": round(
+                statistics.mean(c["diagnosis"] / c["n"] for g, c in stats.items() if g.startswith("class ")), 4
+            ),
+        }
     out.setdefault("question", {})["unchanged"] = ratio(stats["question"]["unchanged"], stats["question"]["n"])
     out["dialogues"] = {
         "n": total["n"],

@@ -54,6 +54,15 @@ def test_replies_mention_what_they_must(board):
     assert mention is None or mention >= 0.9
 
 
+def test_conversations_of_twenty_four_other_people(tmp_path):
+    none = tmp_path / "none.jsonl"
+    none.write_text("")
+    found, misses = score(none, HERE / "dialogues9.jsonl")
+    print("\n".join(misses))
+    assert found["dialogues"]["exact"] >= 0.85
+    assert found["dialogues"]["pass4"] >= 0.75
+
+
 @pytest.mark.parametrize(
     "name",
     ["utterances_trouble2", *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3"))],

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from assistant.interpreters.rules.lexicon import INTEGERS, KEY, field_of
-from assistant.interpreters.rules.relations import LATIN, stated, whole
+from assistant.interpreters.rules.ratios import LATIN, stated, whole
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 

@@ -43,7 +43,7 @@ _BETTER = re.compile(
     r"|更好的|合适的|den besseren|la mejor"
 )
 _REPLACES = re.compile(
-    r"^(?:ok(?:ay)?|no|wait|then|actually|make|rather|better|mejor|lieber|doch|dann|i meant?|sorry|use|try|take|just"
+    r"^(?:ok(?:ay)?|no|wait|typo|oops|meant|then|actually|make|rather|better|mejor|lieber|doch|dann|i meant?|sorry|use|try|take|just"
     r"|nvm|hmm+|改|那"
     r"|(?:and |now |then )?(?:again|once more|the same|same)(?: \w+)? with)\b"
     r"|\b(?:then|instead|rather|statt|dann|entonces|i meant?|is right|is fine|was meant"
@@ -59,7 +59,13 @@ _FILLER = re.compile(
     r"|just|maybe|then|please|pls|thanks|so|that|should|do|sounds|good|to|use|set|the|mean|meant|at|dann|also|nimm|lieber|pues|digamos"
     r"|entonces|mejor|sea|vale|um|uh|er|be|would|guess|think|too|many|much|high|low|few)(?![a-z'])|那就|就|吧|那|改成|用|好的?|嗯"
 )
+_SIZED_HAN = re.compile(
+    r"(?P<less>[小短低少])(?:一点)?的?(?:那个|那种|那|个)|(?P<more>[大长高多])(?:一点)?的?(?:那个|那种|那|个)"
+)
+_BITS = {"nf4": 4, "fp4": 4, "int4": 4, "int8": 8}
+_SIZE_B = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)b\b", re.I)
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
+_BOTH = re.compile(r"\b(?:both|beide|ambos)\b|都")
 _WORDS = 7
 
 
@@ -67,7 +73,8 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     """The calls of the option, or remedy, that this message picks; None when it picks none."""
     state = turn.state
     options = state.pending.options
-    if hit := _PICK.match(plain):
+    first = re.split(r"(?<=[a-z])[.;!](?:\s|$)", plain, maxsplit=1)[0]  # "the latter. it's for sql"
+    if hit := _PICK.match(first):
         place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
         if (
             options
@@ -93,19 +100,23 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
 
 
 def _extreme(words: str, options: dict[str, list[ToolCall]]) -> list[ToolCall] | None:
-    """ "The smaller one" of options that set one number."""
-    hit = _SIZED.search(words)
-    values = {
-        label: value
-        for label, calls in options.items()
-        for call in calls
-        for value in call.args.values()
-        if call.tool == "set_parameters" and isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    if not hit or len(values) < 2 or len(words.split()) > 6:
+    """ "The smaller one" of options that set one number, one number of bits, or take one size of a model."""
+    hit = _SIZED.search(words) or _SIZED_HAN.search(words)
+    sizes = {label: size for label, calls in options.items() for call in calls if (size := _size(call)) is not None}
+    if not hit or len(set(sizes.values())) < 2 or len(words.split()) > 6:
         return None
     pick = min if hit["less"] else max
-    return list(options[pick(values, key=lambda label: values[label])])
+    return list(options[pick(sizes, key=lambda label: sizes[label])])
+
+
+def _size(call: ToolCall) -> float | None:
+    """What an option's call is larger or smaller by."""
+    if call.tool == "lookup_model" and (named := _SIZE_B.search(str(call.args.get("query")))):
+        return float(named[1])
+    if call.tool != "set_parameters":
+        return None
+    values = [_BITS.get(value, value) if isinstance(value, str) else value for value in call.args.values()]
+    return next((float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)), None)
 
 
 def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None:
@@ -120,6 +131,9 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         return
     if any(part.kind == "what_if" for part in reading.parts):
         return
+    if _BOTH.search(plain) and len(reading.loose) == 1 and len(two := _last_two(turn)) == 2:
+        wishes.sets.update({name: slots.convert(name, reading.loose[0]) for name in two})
+        return
     name = _asked(plain, reading, turn)
     if name and len(reading.loose) == 1:
         name = slots.warmup(reading.loose[0]) if name in ("warmup_ratio", "warmup_steps") else name
@@ -130,6 +144,11 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         _named(fields[0], turn.message, wishes)
     elif "experiment_tracker" in fields and _NOTHING.match(plain):
         wishes.sets["experiment_tracker"] = "none"
+
+
+def _last_two(turn: Turn) -> list[str]:
+    """The two numeric fields spoken of last."""
+    return list(dict.fromkeys(name for name in reversed(turn.state.topics) if _numeric(name)))[:2]
 
 
 def _asked(plain: str, reading: Reading, turn: Turn) -> str | None:

@@ -55,6 +55,7 @@ _ASK = re.compile(
     r"|when|where|should|shall|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
     r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
+    r"|cuáles|una? .{2,24} o una? .{2,24}"
     r"|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
     r"|\bat the same time\b|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b"
@@ -77,7 +78,8 @@ _THEIRS = re.compile(
     r"|dora|adamw?|cosine|linear|nf4))"
     r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\b(?:people|everybody|everyone"
     r"|they all|most) (?:say|told|use[ds]?|using|sets?|setting|go with)\b"
-    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|team-?mate|co-?worker|boss|supervisor|professor|prof"
+    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|(?:team|flat|room|house|class|lab)-?mate|co-?worker|boss|supervisor|professor|prof"
+    r"|neighbou?r|cousin|uncle|aunt|dad|father|mother|mum|mom|husband|wife|son|daughter|teacher|mentor|manager"
     r"|advisor|brother|sister|reddit|chatgpt|others|they)\b.{0,24}\b(?:use[ds]?|set|swears?|insists?|claims?"
     r"|prefers?|likes?|told me|thinks?|wants?|went|has|said|says?"
     r"|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most"
@@ -96,7 +98,8 @@ _UNUSABLE = re.compile(
 )
 
 _HAS = re.compile(
-    r"\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had"
+    r"\bon (?:his|her|their) (?:\w+ )?(?:gpu|card|machine|\d)"
+    r"|\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had"
     r"|owns?)\b"
 )
 

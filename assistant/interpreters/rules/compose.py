@@ -22,8 +22,11 @@ _TEMPLATE = re.compile(
     r"|memory[- ]?optimi[sz]ed|high[- ]?quality)\b|(?P<name3>快速(?:开始|入门)|省显存|高质量)(?:模板)?"
 )
 _RESET_FIELD = re.compile(
-    r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:the |my )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
-    r"|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value)?[\s.!]*$|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to"
+    r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:about )?(?:the |my |that )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
+    r"|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value|line|bit|part|thing|entry)?[\s.!]*$"
+    r"|\b(?:put|set|change|bring|turn)\s+(?:the |my )?(?P<c>[a-z _-]{2,30}?)\s+(?:back )?to (?:whatever|what|how|where) (?:it|that) "
+    r"(?:(?:normally|usually) (?:is|was|would be)|(?:is|was|would be) (?:normally|usually|by default))[\s.!]*$"
+    r"|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to"
     r"|at|back to|on)\s+)?(?:the |its )?default(?: value)?[\s.!]*$"
 )
 _EXPLAINS = re.compile(
@@ -82,7 +85,7 @@ def _reset(reading: Reading, turn: Turn) -> str | None:
     from assistant.interpreters.rules.places import field_named
 
     hit = _RESET_FIELD.search(reading.text)
-    name = field_named(hit["a"] or hit["b"]) if hit else ""
+    name = field_named(hit["a"] or hit["b"] or hit["c"]) if hit else ""
     return name if name in turn.state.choices else None
 
 

@@ -27,11 +27,13 @@ _MINE = re.compile(
     r"|workstation|homelab)\b|手里|手上|我|张卡|块卡|tengo|mi\b|mein|ich habe|hab\b"
 )
 _SWITCHED = re.compile(
+    r"\bchang|\bcambi|\bwechs|"
     r"\bmake (?:it|that)\b|\bso (?:i|we|let'?s) (?:use|take|go)\b|\b(?:just|rather|better) (?:use|take"
     r"|go with)\b|\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→"
     r"|\bvon\b"
     r"|\bde\b.*\ba\b|从|改|换"
 )
+_TO = re.compile(r"\s*(?:to|into|for|with|by|a|por|zu|auf|durch|-+>|→|成|为)\s*")
 _PLAIN_LORA = re.compile(
     r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora"
 )
@@ -141,7 +143,11 @@ def _later(several: list[Found], text: str) -> Found | None:
         return last
     if FAILED.search(text[last.end : last.end + 30]) and WORKED.search(between):
         return first
-    if _MOVED_ON.search(between) or CHANGE.search(text[max(0, last.start - 24) : last.start]):
+    if (
+        _MOVED_ON.search(between)
+        or (_TO.fullmatch(between) and _SWITCHED.search(text[max(0, first.start - 12) : last.start]))
+        or CHANGE.search(text[max(0, last.start - 24) : last.start])
+    ):
         return last
     return None
 
@@ -182,7 +188,12 @@ def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: t
 
 
 def _compares(text: str) -> bool:
-    return bool(re.search(r"\bdifference\b|\bvs\.?\b|\bor\b.{0,20}\?|\bbetter\b|\bwhich\b", text))
+    return bool(
+        re.search(
+            r"\bdifference\b|\bvs\.?\b|\bor\b.{0,20}\?|\bbetter\b|\bwhich\b|\bcuál|\bmejor\b|\boder\b|\bwelche|还是|哪",
+            text,
+        )
+    )
 
 
 def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:

@@ -13,7 +13,7 @@ from assistant.state import ToolCall
 
 _THING = (
     r"(?:chat ?bots?|bots?|assistants?|models?|llms?|ai|a\.i\.|gpts?|tutors?|agents?|classifiers?|translators?|summari[sz]ers?"
-    r"|chatgpt|asistente|modelo|modell|assistent\w*|机器人|助手|模型)"
+    r"|chatgpt|asistente|modelo|\w*modell|assistent\w*|机器人|助手|模型)"
 )
 _MAKE = r"(?:make|build|create|train|fine-?tune|teach|set up|get|have|customi[sz]e|develop)"
 _WANTS = re.compile(
@@ -29,7 +29,8 @@ _WANTS = re.compile(
     rf"|\b(?:my|the) goal is\b|\b(?:i|we) (?:want|need|would like|'d like) (?:it|something|one)? ?(?:to|that) "
     rf"(?:answer|write|classify|sort|summari[sz]e|translate|reply|respond|sound|talk|generate|extract)\w*"
     rf"|(?:想|要|需要|打算).{{0,12}}(?:做|训练|搞|微调|弄)(?:一)?个?.{{0,16}}{_THING}"
-    rf"|(?:quiero|necesito|me gustaría|busco)\b.{{0,40}}\b{_THING}|(?:ich|wir) (?:möchte|will|brauche|hätte|wollen|suche)\w*\b"
+    rf"|(?:quiero|necesito|me gustaría|busco)\b.{{0,40}}\b{_THING}|(?:ich|wir|prof\w*|chefin?|firma|schule)"
+    rf" (?:möchte|soll|will|brauche|hätte|wollen|suche)\w*\b"
     rf".{{0,50}}\b{_THING}"
 )
 _WHERE = re.compile(

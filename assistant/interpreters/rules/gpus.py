@@ -15,7 +15,7 @@ from assistant.interpreters.rules.text import TAKEN, Message
 
 _NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", w) and WORDS[w] <= 16 and w not in ("zero",))
 _COUNT = (
-    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?|una?|single|dual|twin|both"
+    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?(?: einz\w+)?|una?|single|dual|twin|both"
     rf"|quad|(?:a |my |our |the |one )?(?:pair|couple) of|(?:a )?trio of|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)"
     rf"|all (?:of )?(?:my|the|our))"
 )
@@ -204,7 +204,7 @@ def count_of(said: str) -> int | None:
         return product
     if said in HAN or said in ("双", "单"):
         return {"双": 2, "单": 1}.get(said) or HAN[said]
-    if said in ("a", "an", "single", "una", "un") or re.fullmatch(r"eine?[nmr]?", said):
+    if said in ("a", "an", "single", "una", "un") or re.match(r"(?:eine?[nmr]?|una?)\b", said):
         return 1
     if said.endswith(" of"):
         return 3 if "trio" in said else 2

@@ -24,7 +24,8 @@ KEYS: dict[str, str] = {
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
     r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
-    "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe|passes|训练轮[数次]"
+    "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"
+    r"|passes|训练轮[数次]"
     r"|轮[数次]?|遍",
     "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?"
     r"|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
@@ -51,11 +52,12 @@ KEYS: dict[str, str] = {
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
-    r"|rango|r(?=\s*(?:=|:|\s|equals|of|是|为|取|设为|设成|改成|改为|调到)\s*(?:-?\d|alpha)"
+    r"|rango|r(?=\s*(?:=|:|->|→|\s|equals|of|是|为|取|设为|设成|改成|改为|调到)\s*(?:-?\d|alpha)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",
-    "early_stopping_threshold": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?(?:threshold|min[ _-]?delta)|schwelle(?:nwert)?|umbral|阈值",
+    "early_stopping_threshold": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?(?:threshold|min(?:imum|imal)?[ _-]?(?:delta|improvement|gain)"
+    r"|smallest improvement)|schwelle(?:nwert)?|umbral|阈值",
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
     "save_steps": r"(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",

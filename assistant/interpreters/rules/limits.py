@@ -34,6 +34,8 @@ _LOCAL_ONLY = re.compile(
     r"|out of) the|don'?t (?:use|want) (?:the |any )?)\s?cloud\b|\bkeep (?:the |my |our |all )?(?:data|everything"
     r"|it) (?:local|private|here|on)|\bon-?prem(?:ise)?s? only|\bstays? on (?:my|this|our) (?:machine|computer"
     r"|laptop|server)|\blocal only\b"
+    r"|daten\b.{0,12}\b(?:dürfen|sollen|können)\b.{0,40}\b(?:nicht|auf keinen fall|niemals|nie|keinesfalls)\b"
+    r".{0,20}\b(?:verlassen|raus\w*|weg|in die cloud)"
     r"|数据.{0,8}(?:不能|不可以|不得|不许).{0,4}(?:外传|离开|上传|出)|los datos no (?:pueden|deben) salir"
     r"|daten dürfen .{0,30}nicht verlassen|daten (?:müssen|sollen) (?:hier|lokal) bleiben"
 )

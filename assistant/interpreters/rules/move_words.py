@@ -74,17 +74,19 @@ CHOOSE = re.compile(
 RESTART = re.compile(
     r"\b(?:start (?:over|again from scratch|from scratch|all over|fresh|a ?new)|restart(?: the (?:plan|wizard"
     r"|conversation))?$|restart everything|reset (?:everything|the plan|all|it all)|^reset$|new plan|begin again"
-    r"|from the beginning|clear (?:everything|all|the plan)|wipe (?:it|everything)|scrap (?:it all|everything"
+    r"|from the beginning|clear (?:everything|all|the plan)|wipe (?:it|everything|the (?:slate|board|plan))|clean slate"
+    r"|scrap (?:it all|everything"
     r"|that plan)|neu anfangen|von vorne|von vorn|nochmal von vorn|empezar de (?:nuevo|cero)|reiniciar)\b|重新开始"
     r"|从头(?:再来|开始)|重来|全部清空"
 )
 SHOW = re.compile(
-    r"\bwhat (?:did|have|had) (?:i|we) (?:choose|chosen|set|picked?|got|have|said|decided?|so far)\b|\bso far\?|"
+    r"\bwhat (?:did|have|had) (?:i|we|you) (?:got so far|so far|choose|chosen|set|picked?|got|have|said|decided?|so far)\b|\bso far\?|"
     r"\b(?:show|see|display|print|list|give|view|review|recap|summar\w+|overview|what(?:'s| is| do (?:we|i) have)"
-    r"|where (?:are|were) we|read back|tell me)\b.{0,24}\b(?:plan|config(?:uration)?|settings?|summary|so far"
+    r"|where (?:are|were) we|sum up|put together|read back|tell me)\b.{0,24}\b(?:plan|config(?:uration)?|settings?|summary|so far"
     r"|everything|values|parameters|recap|overview|current|now)\b|^\s*(?:plan|summary|recap|review"
     r"|status of the plan|show(?: me)?(?: the plan| it| everything)?|where are we|what do we have)\s*[.?!]*$"
-    r"|\bsummar(?:y|ize|ise)\b"
+    r"|(?:^|[.,!]\s*)(?:ok(?:ay)? |so |and )?where were we\W*$|^(?:please )?dump (?:it|everything|the (?:plan|config\w*))(?: all)?\W*$"
+    r"|\bsummar(?:y|ize|ise)\b|\bfass\w*\b.{0,16}\b(?:zusammen|alles)"
     r"|\bzeig\w*\b.{0,20}\b(?:zusammenfassung|plan|einstellungen|konfiguration|alles)|\bzusammenfassung\b"
     r"|\b(?:muestra|muéstrame|enséñame|ver)\b.{0,16}\b(?:plan|resumen|config\w*|todo)|\bresumen\b|(?:看(?:一下|看)?|显示"
     r"|展示|总结|汇总).{0,6}(?:配置|计划|方案|参数|设置)|^总结"

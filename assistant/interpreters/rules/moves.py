@@ -149,7 +149,10 @@ def chooses(text: str) -> bool:
 def leaves_it(text: str) -> bool:
     """A short message that leaves the question to us and says nothing else."""
     return (
-        len(text.split()) <= 8 and "?" not in text and chooses(text) and not re.search(r"\b(?:if|when|why|not)\b", text)
+        len(text.split()) <= 8
+        and "?" not in text
+        and chooses(text)
+        and not re.search(r"\b(?:if|when|why|not|back|put|set)\b", text)
     )
 
 

@@ -39,7 +39,7 @@ _KNOWN = re.compile(
 _NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
 _RUN_NAME = re.compile(
     rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to"
-    rf"| should be)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called"
+    rf"| should be|,)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called"
     rf"|(?:the |this )?(?:job|run|training|experiment) (?:should be|is|will be|shall be|gets?) (?:called|named)"
     rf"|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a "
     rf"|als )?{_NAME}"
@@ -49,7 +49,8 @@ _PROJECT = re.compile(
     rf"|名)?\s*{_NAME}"
 )
 _TAGS_SET = re.compile(
-    r"\b(?<!guten )(?:tags?|labels?|etiquetas?|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output"
+    r"\b(?<!guten )(?:(?:tag|label) (?:the run|this run|it|this)(?: as| with)?(?=\s)"
+    r"|tags?|labels?|etiquetas?|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output"
     r"|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b"
     r"|\by\b)\s*|\s{2,})?)+)"
 )
@@ -86,6 +87,14 @@ _STOP_WORDS = {
     "in",
     "later",
     "better",
+    "line",
+    "setting",
+    "value",
+    "entirely",
+    "instead",
+    "altogether",
+    "again",
+    "too",
 }
 
 
@@ -109,6 +118,8 @@ def titles(message: Message, tags: list[str]) -> list[Found]:
     for field, pattern in (("run_name", _RUN_NAME), ("project_name", _PROJECT), ("output_dir", _OUTPUT)):
         for hit in message.each(pattern):
             name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`").rstrip(".,")
+            if field == "output_dir" and _DATA_FILE.fullmatch(name):
+                continue
             if name.lower() in _STOP_WORDS or (
                 field == "output_dir" and not re.search(r"[/\\]|dir|folder|=|:", hit[0]) and len(name) < 2
             ):

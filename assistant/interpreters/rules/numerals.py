@@ -28,6 +28,13 @@ _ENGLISH = re.compile(
 )
 # "point one", "zero point oh five"
 _POINT = re.compile(rf"(?<!\w)(?:(?:zero|oh|nought) )?point ((?:(?:oh|zero|nought) )*)({_U})\b", re.I)
+# "five times ten to the minus five"
+_POWER = re.compile(
+    rf"\b(\d+(?:\.\d+)?|{_U}) (?:times|x|×|\*) ?(?:ten|10) (?:to the|hoch|a la)(?: power(?: of)?)? ?(minus |negative |-)?(\d|{_U})\b",
+    re.I,
+)
+_AND_A_HALF = re.compile(rf"\b({_U}|\d{{1,2}}) and a half(?= (?:percent|per cent|%|epochs?))", re.I)
+_THOUSANDS = re.compile(rf"\b({_U}) k\b", re.I)  # "two k tokens"
 _GERMAN_UNITS = {"ein": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9}
 _GERMAN_TENS = {"zwanzig": 20, "dreißig": 30, "dreissig": 30, "vierzig": 40, "fünfzig": 50, "sechzig": 60, "siebzig": 70,
     "achtzig": 80, "neunzig": 90}  # fmt: skip
@@ -54,9 +61,16 @@ _NEGATIVE = re.compile(
 )
 
 
+def _digit(said: str) -> str:
+    return str(WORDS.get(said.lower(), said))
+
+
 def digits(text: str) -> str:
     """`text` with its numerals of several words as digits; a lone word is left."""
     text = _ENGLISH.sub(_english, text)
+    text = _POWER.sub(lambda hit: f"{_digit(hit[1])}e{'-' if hit[2] else ''}{_digit(hit[3])}", text)
+    text = _AND_A_HALF.sub(lambda hit: f"{_digit(hit[1])}.5", text)
+    text = _THOUSANDS.sub(lambda hit: f"{WORDS[hit[1].lower()]}k", text)
     text = _POINT.sub(_point, text)
     text = _GERMAN.sub(_german, text)
     text = _SPANISH.sub(_spanish, text)

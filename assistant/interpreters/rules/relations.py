@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
-from assistant.interpreters.rules.lexicon import EFFECTIVE, INTEGERS, KEY, WARMUP, field_of
+from assistant.interpreters.rules.lexicon import EFFECTIVE, KEY, WARMUP, field_of
 from assistant.interpreters.rules.numbers import WORDS, numbers
+from assistant.interpreters.rules.ratios import LATIN, of_another, whole
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
 _FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "triple": 3.0, "thrice": 3.0, "quadruple": 4.0,
     "quarter the": 0.25, "divide by two": 0.5,
-    "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5,
+    "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5, "halbier": 0.5,
+    "verdoppel": 2.0,
             "halbieren": 0.5, "duplica": 2.0, "doblar": 2.0, "dobla": 2.0, "doble": 2.0, "duplicar": 2.0, "mitad": 0.5,
             "翻倍": 2.0, "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
 _FACTOR = re.compile(
@@ -24,13 +25,14 @@ _TIMES = re.compile(
     r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach"
     r"|veces)\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
     r"|del|rank|menor|mayor|kleiner|größer|小|大|低|高)?"
-    r"|(?:by |to |um |auf |por )?(?:a )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|hälfte|décimo)\b"
+    r"|(?:by |to |um |auf |por )?(?:an? |eine? )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|viertel|drittel|hälfte|décimo)\b"
     r"|(?:by(?: a)?(?: factor(?: of)?)?|a factor of)"
     r" (?P<by>\d+|ten|two|four|five)\s?(?:x\b|$|(?=[\s,.;]))(?!\s?%)"
     r"|缩小(?P<han>\d+|十|两)倍|(?:除以|/\s?)(?P<div>\d+)\b"
 )
+_TIMES_N = re.compile(r"[a-z]\s*[x×*]\s?(\d+(?:\.\d+)?)\s*$")  # "lr x2"
 _DOWN = re.compile(
-    r"\b(?:lower|smaller|less|down|reduce|decrease|cut|drop|shrink|divide|menor|baja|reduce|kleiner|senk\w*"
+    r"\b(?:lower|smaller|less|down|reduce|decrease|cut|drop|shrink|divide|nur noch|menor|baja|reduce|kleiner|senk\w*"
     r"|verringer\w*)\b|[降减小低缩]"
 )
 _UP = re.compile(
@@ -40,6 +42,8 @@ _MORE = re.compile(
     r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|(?<!nur )noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra "
     r"|additional |mehr |más )?|\b)(?P<key>epochs?|epochen?|épocas?|steps|gpus?|cards?)(?P<tail> (?:more|extra"
     r"|mehr|más))?"
+    r"|\badd (?P<plus>\d+|one|two|four) (?:more )?to (?:the |my )?(?P<pluskey>rank|alpha|batch(?: size)?|epochs?|accumulation"
+    r"|patience)\b"
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
 )
 # Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
@@ -48,33 +52,15 @@ _CLAUSE = re.compile(
     r"(?:[^,;.!?\n]|\.(?=\d)))+"
 )
 _JOINS = re.compile(r"\s*(?:and|&|und|y|as well as|plus|和|与|、)\s*(?:the |die |den |la |el )?")
-_FORMULA = re.compile(
-    r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
-)
-_EQUAL = re.compile(
-    r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same as|equal(?:s| to)?|=|==|match(?:ing|es)?"
-    r"|as (?:high|big|large) as|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
-    r"|el )?"
-)
 _KEEP_EFFECTIVE = re.compile(
     r"\b(?:keep(?:ing)?|hold(?:ing)?|preserv(?:e|ing)|maintain(?:ing)?|same|unchanged|mantén|conserva\w*"
     r"|behalte?)\b[^.;]{0,24}\b(?:effective|total|global|efectivo|effektive)\s?(?:batch|lote|batchgröße)?"
+    r"|\beffective (?:batch |batch ?size |size |one )*(?:(?:stays?|remains?|is kept|keeps?|does(?:n'?t| not) (?:change|move))"
+    r"(?: (?:where|as|what|the|it|is|was|same|at|put|unchanged|constant|change))*)(?=[\s.,;!]|$)"
     r"|effective batch(?: size)? (?:the same|unchanged|constant|as (?:it )?is)|(?:保持|不变).{0,6}(?:有效|总)(?:批|batch)"
     r"|(?:有效|总)(?:批|batch).{0,8}不变"
 )
 _PRONOUN = re.compile(r"\b(?:it|that|this|them|lo|la|es|das)\b|它|这个")
-LATIN = {
-    "ten": 10.0,
-    "two": 2.0,
-    "three": 3.0,
-    "four": 4.0,
-    "five": 5.0,
-    "十": 10.0,
-    "两": 2.0,
-    "三": 3.0,
-    "四": 4.0,
-    "五": 5.0,
-}
 _PARTS = {
     "tenth": 0.1,
     "half": 0.5,
@@ -82,6 +68,8 @@ _PARTS = {
     "third": 1 / 3,
     "fifth": 0.2,
     "zehntel": 0.1,
+    "viertel": 0.25,
+    "drittel": 1 / 3,
     "hälfte": 0.5,
     "décimo": 0.1,
 }
@@ -99,7 +87,7 @@ _INSTEAD_OF_VALUE = re.compile(
 
 def related(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
     """Values computed from the plan. `values`: the plan as it stands; `last`: what "it" refers to. Takes what it reads."""
-    found = _of_value(message, values) + _of_another(message, values)
+    found = _of_value(message, values) + of_another(message, values)
     found += _scaled(message, values, last)
     found += _one_more(message, values)
     return found
@@ -122,72 +110,6 @@ def _of_value(message: Message, values: Mapping[str, Any]) -> list[Found]:
             found.append(Found(fields[0], whole(fields[0], new), *hit.span(), change=True))
             message.take(*hit.span())
     return found
-
-
-def _of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
-    """`alpha twice the rank`, `alpha = 2*rank`, `alpha = rank`, 阿尔法 为 rank 的两倍."""
-    found = []
-    for hit in message.each(_FORMULA):
-        rank = values.get("rank")
-        if isinstance(rank, int | float):
-            found.append(Found("alpha", whole("alpha", float(hit[1]) * rank), *hit.span()))
-        message.take(*hit.span())
-    keys = list(KEY.finditer(message.free))
-    for left, right in pairwise(keys):
-        target, source = field_of(left), field_of(right)
-        gap = message.free[left.end() : right.start()]
-        tail = message.free[right.end() : right.end() + 14]
-        factor = _gap_factor(gap, tail)
-        own = numbers(message.free[right.end() : right.end() + 10])
-        if (
-            own
-            and own[0].start <= 3
-            and not re.search(r"twice|double|half|triple|doppel|doble", gap)
-            and not _EQUAL.fullmatch(gap)
-        ):
-            continue  # "batch=4 x accum=8" are two values
-        if factor is None or {target, source} & {EFFECTIVE, WARMUP} or target == source:
-            continue
-        base = stated(message, right) or values.get(source)
-        if isinstance(base, int | float):
-            end = right.end() + (len(tail) if re.match(r"\s*的?(?:两倍|一半|2倍)", tail) else 0)
-            found.append(Found(target, whole(target, base * factor), left.start(), min(end, len(message.free))))
-            message.take(left.start(), right.start())
-    return found
-
-
-def _gap_factor(gap: str, tail: str) -> float | None:
-    """`alpha` GAP `rank`: 2 for "twice the", "= 2 *", "2x"; 1 for "= the"; None when nothing relates the two."""
-    if len(gap) > 34 or re.search(r"[;\n]|^\s*(?:and|then|und|y|but)\s", gap):
-        return None
-    if hit := re.search(
-        r"(?:^|\s|=|:)(twice|double|half|triple|doppelt so (?:hoch|groß) wie|das doppelte|el doble|la mitad)(?:\s"
-        r"|$)",
-        gap,
-    ):
-        return {"half": 0.5, "la mitad": 0.5, "triple": 3.0}.get(hit[1], 2.0)
-    if hit := re.search(
-        r"(\d+(?:\.\d+)?|two|three|four|ten)\s?(?:[x*×]|times)\s?(?:the |as (?:big|high|large) as )?(?:the |der "
-        r"|des |del )?$",
-        gap,
-    ):
-        return float(hit[1]) if hit[1][0].isdigit() else LATIN[hit[1]]
-    if hit := re.match(r"\s*的?(?:(\d+|两|二)倍|(一半))", tail):
-        return 0.5 if hit[2] else float({"两": 2, "二": 2}.get(hit[1], hit[1]))
-    return 1.0 if _EQUAL.fullmatch(gap) else None
-
-
-def stated(message: Message, key: re.Match[str]) -> float | None:
-    """The number given to `key` in this very message: "rank 16 and alpha twice the rank"."""
-    field = field_of(key)
-    for other in KEY.finditer(message.free):
-        if (
-            field_of(other) == field
-            and (near := numbers(message.free[other.end() : other.end() + 10]))
-            and near[0].start <= 4
-        ):
-            return near[0].value
-    return None
 
 
 def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
@@ -246,6 +168,8 @@ def _warmup_field(field: str | None, values: Mapping[str, Any]) -> str | None:
 
 
 def _factor(text: str) -> tuple[float | None, tuple[int, int]]:
+    if (times := _TIMES_N.search(text)) and len(text.split()) <= 4:
+        return float(times[1]), times.span()
     if hit := _FACTOR.search(text):
         return _FACTORS[hit[1]], hit.span()
     for hit in _TIMES.finditer(text):
@@ -264,9 +188,10 @@ def _factor(text: str) -> tuple[float | None, tuple[int, int]]:
 def _one_more(message: Message, values: Mapping[str, Any]) -> list[Found]:
     found = []
     for hit in message.each(_MORE):
-        said = hit["n1"] or hit["han"] or ""
+        said = hit["n1"] or hit["han"] or hit["plus"] or ""
         if not (
             hit["tail"]
+            or hit["plus"]
             or hit["han"]
             or hit["hankey"]
             or re.search(r"more|extra|additional|another|mehr|más|noch|otra", hit[0])
@@ -277,7 +202,7 @@ def _one_more(message: Message, values: Mapping[str, Any]) -> list[Found]:
             if said in ("", "another", "noch eine", "otra", "una", "un", "uno", "one")
             else LATIN.get(said, 0) or (int(said) if said.isdigit() else 0)
         )
-        key = KEY.match(hit["key"] or "epochs")
+        key = KEY.match(hit["key"] or hit["pluskey"] or "epochs")
         field = field_of(key) if key else "num_epochs"
         base = values.get(field)
         if step and isinstance(base, int | float) and (said or hit["hankey"]):
@@ -290,10 +215,3 @@ def accumulation_for(target: int, values: Mapping[str, Any]) -> int | None:
     """The accumulation that makes the effective batch `target`, when one does."""
     per_step = int(values.get("batch_size") or 1) * int(values.get("num_gpus") or 1)
     return target // per_step if per_step and target % per_step == 0 and target >= per_step else None
-
-
-def whole(field: str, value: float) -> Any:
-    value = float(f"{value:.10g}")
-    if field in INTEGERS:
-        return max(1, round(value))
-    return int(value) if field == "num_epochs" and value.is_integer() else value

@@ -62,6 +62,9 @@ WORKED = re.compile(
 _BEFORE_WORKED = re.compile(
     r"[\W\d]*(?:(?:it|that|this|one|everything|finally|now|then|just|last|seems|to|and|batch|is|was|at)[\W\d]+)*"
 )
+# "eran 4 épocas, no 3": in Spanish the old value; an English "rank 8, no 16" lacks a comma.
+_SPANISH = re.compile(r"[áéíóúñ¿¡]|\b(?:eran?|son|quiero|pon|perdona|mejor)\b")
+_NO_SUCH = re.compile(r"\s*(?:[a-záéíóúñ]+\s*)?,?\s*(?:y |pero )?no (?:a |las? |los? |el )?")
 _BOTH = re.compile(r"\b(?:both|each|all|beide|jeweils|ambos|cada uno|respectively)\b|都|均|各")
 _AT_BOTH = re.compile(r"\s*(?:to|at|auf|on|en|a|equal|are|both|设为|设成|改成|=)\s*$")
 _JOINED = re.compile(r"^[\s]*(?:and|&|\+|/|,|und|y|跟|和|与|、|plus)[\s]*(?:the\s)?$")
@@ -216,6 +219,8 @@ def _rebind(found: list[Found], loose: list[Item], text: str) -> tuple[list[Foun
     for item in loose:
         before = text[max(0, item.start - 36) : item.start]
         owner = next((one for one in reversed(found) if one.end <= item.start), None)
+        if owner and _SPANISH.search(text) and _NO_SUCH.fullmatch(text[owner.end : item.start]):
+            continue
         if (
             owner
             and item.number

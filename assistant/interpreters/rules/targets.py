@@ -70,8 +70,9 @@ def modules(message: Message, current: object = None) -> list[Found]:
         r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
     ):
         named = list(dict.fromkeys([*current, *named]))
-    elif isinstance(current, list) and re.search(
-        r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before
+    elif isinstance(current, list) and (
+        re.search(r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before)
+        or re.match(r"['\"`]?\s*(?:out|off|away|raus|fuera|去掉|不要)\b", message.text[hits[-1].end() :])
     ):
         named = [name for name in current if name not in named]
     return [Found("target_modules", named, hits[0].start(), hits[-1].end())]

@@ -42,7 +42,15 @@ _GLUED = re.compile(
 _WITHOUT = re.compile(r"\bw/o\b", re.I)
 _WITH = re.compile(r"(?<![\w/])w/\s?(?!o\b)", re.I)
 _PAIR = re.compile(r"(?<![\w/.-])r\s?=?\s?(\d{1,4})[\s,/]*a\s?=?\s?(\d{1,4})(?![\w.])", re.I)
-_SHORT = re.compile(r"(?<![\w/.-])(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+[a-z_])", re.I)
+_SHORT = re.compile(r"(?<![\w/.-])(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+[a-z_]|\d+-[a-z])", re.I)
+_SED = re.compile(r"^\s*s([/|#])([^/|#\n]{1,40})\1([^/|#\n]{1,40})\1?g?\s*$", re.I)
+# "千问2.5的7B指令版"
+_HAN_MODEL = (
+    (re.compile(r"(?:通义)?千问\s?(?=\d)"), "qwen"),
+    (re.compile(r"(?<=\d)的(?=\d+(?:\.\d+)?[bB])"), " "),
+    (re.compile(r"(?<=[\dbB])\s?(?:指令|指导|对话|聊天)(?:微调)?(?:版本?|模型)"), " instruct "),
+    (re.compile(r"(?<=[\dbB])\s?(?:基座|基础|预训练)(?:版本?|模型)?"), " base "),
+)
 _GLUED_AFTER_CARD = re.compile(r"(?i)((?:rtx|gtx)?\s?[2345]0[5-9]0\s?x\s?\d)(?=q?lora|dora)")
 
 
@@ -51,6 +59,9 @@ def normalise(raw: str) -> str:
     text = (raw if len(raw) <= LONGEST else f"{raw[:2500]}\n{raw[-1400:]}").translate(_FOLD)
     text = re.sub(r"(?<=10)[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: "^" + m[0].translate(_SUPERSCRIPT), text)
     text = _WITHOUT.sub("without", _WITH.sub("with ", "".join(_plain(char) for char in text)))
+    for pattern, latin in _HAN_MODEL:
+        text = pattern.sub(latin, text)
+    text = _SED.sub(r"change \2 to \3", text)
     text = _GLUED_AFTER_CARD.sub(r"\1 ", text)
     text = _PAIR.sub(r"r \1 alpha \2", text)
     return _GLUED.sub(r"\1 ", _SHORT.sub(r"\1 ", text))

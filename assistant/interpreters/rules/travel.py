@@ -30,7 +30,10 @@ _AGAIN = re.compile(
     r"|ctrl[- +]?y|(?:undo|revert|cancel) (?:the|that|this|my) (?:last )?undo|(?:do|apply|put) (?:it|that) (?:back )?again"
     r"|重做|恢复刚才(?:的|撤销的)?(?:修改)?|rehacer|rehaz(?:lo)?|wiederherstellen|mach es doch wieder)(?:[\s,]*(?:please|then))?\W*$"
 )
-_VALUE_BACK = re.compile(r"\b(?:put|set|change|bring) (?:the |my )?(?P<field>[a-z ]{2,24}?) back\b")
+_VALUE_BACK = re.compile(
+    r"\b(?:put|set|change|bring) (?:the |my )?(?P<field>[a-z ]{2,24}?) back\b"
+    r"(?! to (?:(?:the |its )?(?:default|normal)|what(?:ever)? it (?:normally|usually)))"
+)
 _BEFORE = re.compile(
     r"\bback\b.{0,30}\bbefore (?:the |i (?:took|chose|used|set|switched to) )?(?P<what>[\w.-]{2,24})\W*$"
 )

@@ -21,7 +21,8 @@ ALGORITHMS = {
     "eva": r"\bexplained variance adapt\w+|(?:\b(?:use|using|with|try|take|algorithm|method|to|init(?:iali[sz]\w+)?|lora)\b"
     r"\W{1,3}|^\W*)eva\b(?!['’])|\beva[- ](?:init\w*|lora|adapter)\b",
     "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?"
-    r"|parameters?) (?:training|tuning)|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
+    r"|parameters?) (?:training|tuning)|\b(?:re-?)?train(?:ing)? (?:all|every) (?:of )?(?:the |its |my )?(?:weights?|parameters?|params)\b"
+    r"|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
     "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
@@ -71,12 +72,13 @@ SCHEDULER = {
     "cosine_with_restarts": r"\bcosine[- _]?(?:annealing )?(?:with|w/)?[- _]?(?:hard )?(?:warm )?restarts\b",
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
     "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b|\bcosine-?plan\b",
-    "linear": r"\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?:衰减|调度)|\blineal\b",
+    "linear": r"\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
     r"|is )?constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
 }
 PROVIDER = {
+    "other": r"\b(?:aws|amazon|ec2|azure|gcp|google cloud|vertex(?: ai)?|sagemaker|paperspace|core-?weave|modal(?:\.com)?|lightning ai)\b",
     "runpod": r"\brun-?\s?pod(?:\.io)?\b",
     "lambda": r"\blambda(?:[- ]?labs?| cloud)?\b(?!\s*[=:x(])",
     "vast": r"\bvast(?:\.?ai)?\b(?! (?:majority|amount|number|array|range|difference|improvement))",
