@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from assistant.advice import Start, starts, told_of
+from assistant.advice import PATIENT_HOURS, Start, starts, told_of
 from assistant.knowledge.models import KnownModel, table
 from assistant.plan import PROVIDER_NAMES, card_of, estimated, model_spec, on_cpu, values_of
 from assistant.state import ChatState, Pending, ToolCall
@@ -136,8 +136,17 @@ def provider(state: ChatState, services: Services) -> Question:
     if state.choices.get("provider"):
         return _question("Which **GPU** there? Name one, such as RTX 4090 or A100 80GB.", ("gpu",), {
             name: _set(gpu=name) for name in ("RTX 4090", "A100 80GB")})  # fmt: skip
+    if _runs_here(state, services):
+        text = f"Where shall it **train**? I suggest {here}, where it fits; I can also estimate RunPod, Lambda Labs and Vast.ai."
+        return Question(text, Pending(kind="offer", fields=("provider",), options=options))
     return _question(f"Where shall it **train**? I run on {here}; I can also estimate RunPod, Lambda Labs and Vast.ai.",
                      ("provider",), options)  # fmt: skip
+
+
+def _runs_here(state: ChatState, services: Services) -> bool:
+    """The plan fits this machine and is done in an afternoon, as far as that is known."""
+    found = estimated(state, services, provider="local").result
+    return bool(found and found.fits and (found.hours is None or found.hours.expected <= PATIENT_HOURS))
 
 
 def dataset(state: ChatState, services: Services) -> Question:

@@ -220,7 +220,8 @@ def _chosen_for(turn: Turn) -> list[ToolCall]:
     """The question is left to us: of a base model we take what we suggested, and with it whatever follows from the data."""
     if turn.state.pending.fields[:1] == ("base_model",) and (suggested := moves.suggestion(turn.state)):
         return [*suggested, ToolCall(tool="you_choose", args={"fields": []})]
-    return [ToolCall(tool="you_choose", args={"fields": list(turn.state.pending.fields)})]
+    fields = [] if moves.leaves_all(turn.message.lower()) else list(turn.state.pending.fields)
+    return [ToolCall(tool="you_choose", args={"fields": fields})]
 
 
 def _rest(plain: str, turn: Turn) -> list[ToolCall]:

@@ -156,6 +156,16 @@ def leaves_it(text: str) -> bool:
     )
 
 
+def leaves_all(text: str) -> bool:
+    """ "Do what you think is best" is about all that is open, "whatever you think" about the question just asked."""
+    return bool(
+        re.search(
+            r"\b(?:do|handle|decide|settle|set up)\s+(?:it|that|this|what|as|how|whatever|everything|all|the rest)\b",
+            text,
+        )
+    )
+
+
 def small(text: str) -> str | None:
     """The kind of small talk, when the message is nothing else."""
     if said.CAN_DO.search(text):
