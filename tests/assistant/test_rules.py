@@ -204,6 +204,7 @@ def test_moves(message, tool):
 
 def test_run_talk():
     assert tools(say("how is it going?", run_active=True)) == ["run_status"]
+    assert tools(say("yes", run_active=True)) == ["run_status"]
     assert say("stop and keep what we have", run_active=True) == [ToolCall(tool="stop_run", args={"keep": True})]
     assert say("cancel", run_active=True) == [ToolCall(tool="stop_run", args={"keep": False})]
     compared = say("compare on: What do you cost?", run_id="r1")

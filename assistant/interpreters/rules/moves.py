@@ -19,7 +19,7 @@ def is_yes(text: str) -> bool:
 def alone(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | None:
     """The move that is the whole message, or None when it is no bare move."""
     if is_yes(text) or said.SOFT_YES.match(text):
-        return _yes(text, state)
+        return _yes(text, state, run_active)
     if said.STOP_KEEP.search(text) and run_active:
         return [_call("stop_run", keep=True)]
     if run_active and said.STOP.search(text) and len(text) < 60:
@@ -45,7 +45,7 @@ def alone(text: str, state: ChatState, run_active: bool) -> list[ToolCall] | Non
     return None
 
 
-def _yes(text: str, state: ChatState) -> list[ToolCall]:
+def _yes(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
     pending = state.pending
     if pending.kind == "launch":
         return [_call("confirm")] if is_yes(text) else [_call("launch")]
@@ -67,6 +67,8 @@ def _yes(text: str, state: ChatState) -> list[ToolCall]:
         and pending.fields[0] in ("gradient_checkpointing", "early_stopping", "packing", "double_quantization")
     ):
         return [_call("set_parameters", **{pending.fields[0]: True})]
+    if run_active and pending.kind == "none":
+        return [_call("run_status")]  # said twice: it is already training
     return [_call("small_talk", kind="repeat" if pending.kind != "none" else "chitchat")]
 
 
