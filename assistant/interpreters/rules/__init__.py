@@ -106,7 +106,7 @@ class RuleInterpreter:
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
         ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
-        if ill is not None and not ill.certain and goals.without_gpu(plain):
+        if ill is not None and not ill.certain and (goals.without_gpu(plain) or _known_question(plain)):
             ill = None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
             ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)
@@ -128,6 +128,12 @@ class RuleInterpreter:
             key=lambda call: call.tool == "clarify"
         )  # what is asked back stands last, and is what the next word answers
         return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
+
+
+def _known_question(plain: str) -> bool:
+    """One of the questions people ask, nearly word for word: "how would I notice overfitting?" is no complaint."""
+    near = nearest(plain)
+    return bool(near) and near[0][1] >= CERTAIN
 
 
 def _of_the_run(turn: Turn, plain: str, calls: list[ToolCall]) -> list[ToolCall]:
@@ -158,8 +164,8 @@ def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[Tool
         return [*others, wanted]
     if not wishes.sets and (about := goals.converts(plain)):
         return [about]
-    if not wishes.sets and (near := nearest(plain)) and near[0][1] >= CERTAIN:
-        return [ToolCall(tool="explain", args={"topics": [near[0][0]], "question": turn.message[:500]})]
+    if not wishes.sets and _known_question(plain):
+        return [ToolCall(tool="explain", args={"topics": [nearest(plain)[0][0]], "question": turn.message[:500]})]
     return [_of_the_starts(call, wishes, turn) for call in questions(plain, reading, wishes, turn)]
 
 

@@ -36,6 +36,7 @@ _EXPLAINS = re.compile(
     r"|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b"
 )
 
+_SHORT = 6  # words
 _OFTEN = (
     "learning_rate",
     "rank",
@@ -188,7 +189,9 @@ def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]
         ][:1] or _by_size(values[0])
     if not named and (near := nearest(plain)) and near[0][1] >= SURE:
         return [near[0][0]]
-    if not named and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
+    # "Why is that?" is about what was spoken of last; a long question with an "it" in it has a subject of its own.
+    short = len(subject.split()) <= _SHORT
+    if not named and short and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
         named = topics.topics(plain) or [name for name in turn.state.topics if topics.is_named(name)][-1:]
     return named
 

@@ -64,7 +64,7 @@ _NAMED = [
     (value, re.compile(pattern, re.ASCII))
     for table in (ALGORITHMS, QUANTIZATION, PRECISION, SCHEDULER, PROVIDER, TRACKER, OPTIM)
     for value, pattern in table.items()
-    if value not in ("none", "half", "local")
+    if value not in ("none", "half", "local", "other")
 ]
 _NAMED += [(name, re.compile(pattern)) for name, pattern in SWITCHES.items()]
 _ALIASES = {EFFECTIVE: "effective_batch", WARMUP: "warmup"}
