@@ -63,3 +63,25 @@ def test_it_means_the_last_named_subject_and_no_question(assistant):
     assistant.say("t", "which model are you?")
     (call,) = assistant.say("t", "is it too much?").calls
     assert call.args["topics"] == ["rank"]
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("how do I make it refuse off-topic questions", "refusals"),
+        ("do i need to shuffle it", "row_order"),
+        ("can my boss see the training data if I rent a gpu?", "my_data"),
+        ("how can I tell whether it overfits?", "overfitting"),
+    ],
+)
+def test_a_question_with_a_subject_of_its_own_is_not_about_the_last_one(assistant, question, topic):
+    assistant.say("t", "rank 16 on my 3090")
+    reply = assistant.say("t", question)
+    assert [call.args.get("topics") for call in reply.calls] == [[topic]]
+    assert reply.diagnosis is None
+
+
+@pytest.mark.parametrize("question", ["are cucumbers a fruit in it?", "does it rhyme with orange"])
+def test_what_nobody_asked_before_is_not_answered_with_the_last_subject(assistant, question):
+    assistant.say("t", "rank 16")
+    assert not any(call.tool == "explain" for call in assistant.say("t", question).calls)

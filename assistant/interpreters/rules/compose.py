@@ -36,7 +36,17 @@ _EXPLAINS = re.compile(
     r"|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b"
 )
 
-_SHORT = 6  # words
+_POINTS = re.compile(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个")
+# "Why is that too high?" points at what was spoken of last; "do I need to shuffle it?" has a subject of its own.
+_OTHER_WORD = re.compile(
+    r"(?<![\w'])(?!(?:why|what|how|which|when|is|are|was|it|that|this|they|them|do(?:es)?|did|mean|stand|too|so|very|really|much|many|high|low"
+    r"|big|small|large|bigger|smaller|higher|lower|enough|for|the|an?|of|to|on|in|and|but|or|then|if|i|we|you|my|me|need|want|have|has|be"
+    r"|should|can|could|would|will|must|may|change|set|raise|lower|increase|decrease|reduce|double|halve|better|best|worth|matter|normal"
+    r"|usual|usually|default|good|bad|right|wrong|okay|ok|about|use|used|using|work|works|help|explain|tell|more|less|again|exactly"
+    r"|needed|important|affects?|make|makes|difference|recommend|range|value|number|there|here|with|at|as|not|no|just|please|long|slow"
+    r"|fast|cost|costs|take|takes|save|saves|memory|quality|results?|por|qué|para|sirve|eso|es|warum|was|ist|das|wozu|wofür)\b)"
+    r"[a-zäöüßáéíóúñ]{2,}"
+)
 _OFTEN = (
     "learning_rate",
     "rank",
@@ -189,9 +199,7 @@ def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]
         ][:1] or _by_size(values[0])
     if not named and (near := nearest(plain)) and near[0][1] >= SURE:
         return [near[0][0]]
-    # "Why is that?" is about what was spoken of last; a long question with an "it" in it has a subject of its own.
-    short = len(subject.split()) <= _SHORT
-    if not named and short and re.search(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个", subject):
+    if not named and _POINTS.search(subject) and not _OTHER_WORD.search(subject):
         named = topics.topics(plain) or [name for name in turn.state.topics if topics.is_named(name)][-1:]
     return named
 
