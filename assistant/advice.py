@@ -70,6 +70,9 @@ def starts(told: Told, state: ChatState, services: Services) -> list[Start]:
         return [*fitting[:1], *(start for start in fitting[1:] if start.model.size_b <= 0.5 * fitting[0].model.size_b)][
             :2
         ]
+    chosen = state.choices.get("provider")
+    if chosen not in (None, "local"):
+        return [start for start in [_rented(ladder, told, state)] if start]
     ways = [_rented(ladder, told, state), _here(ladder, told, services)]
     return [start for start in (reversed(ways) if told.only_here else ways) if start]
 
@@ -123,10 +126,11 @@ def _rented(ladder: list[KnownModel], told: Told, state: ChatState) -> Start | N
     limits = state.constraints
     if limits.get("local_only") or limits.get("free_only"):
         return None
-    model = ladder[0]
+    model, place = ladder[0], state.choices.get("provider")
     config = resolve({"base_model": model.id, "algorithm": "qlora"}, _job(model, told, bf16=True))
     rows = compare(
-        config, _spec(model), gpus=RENTED, budget_usd=limits.get("budget_usd"), deadline_hours=limits.get("max_hours"),
+        config, _spec(model), gpus=RENTED, providers=None if place in (None, "local") else [place],
+        budget_usd=limits.get("budget_usd"), deadline_hours=limits.get("max_hours"),
         rows=_rows(told), tokens_per_row=_tokens(told),
     )  # fmt: skip
     best = next((row for row in rows if "recommended" in row.why), None)

@@ -68,7 +68,8 @@ def _why(start: Start) -> str:
 def _advised(state: ChatState, services: Services) -> list[Start]:
     """Where to start with the card or the wishes somebody told of; none while nothing is known beyond this machine."""
     card = card_of(state.choices, services.machine())
-    if services.machine().gpus or not (state.told or card not in (None, "CPU")):
+    away = state.choices.get("provider") not in (None, "local")
+    if services.machine().gpus or not (state.told or away or card not in (None, "CPU")):
         return []
     return starts(told_of(state), state, services)
 

@@ -153,3 +153,35 @@ def test_leaving_the_model_to_us_takes_the_suggestion_and_says_so(assistant):
     assistant.say("t", "can you make me a chatbot from my 300 questions?")
     reply = assistant.say("t", "do what you think is best")
     assert assistant.choices("t")["base_model"] in reply.text
+
+
+def test_a_provider_said_before_the_model_is_the_one_suggested(assistant):
+    assistant.say("t", "I want a chatbot, about 300 questions")
+    reply = assistant.say("t", "on vast.ai please")
+    assert "rented at Vast.ai" in reply.text
+    assistant.say("t", "you decide the rest")
+    assert assistant.choices("t")["base_model"]
+
+
+def test_amounts_and_places_told_bit_by_bit_add_up(assistant):
+    assistant.say("t", "i need a model that writes product descriptions in our brand voice")
+    assert "300 rows" in assistant.say("t", "we have like 300 of them").text
+    reply = assistant.say("t", "they're in google sheets")
+    assert "300 examples" in reply.text
+    assert "CSV" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (
+            "put the result in my hub under shopbot/qwen-support, private",
+            {"push_to_hub": True, "hub_model_id": "shopbot/qwen-support", "hub_private_repo": True},
+        ),
+        ("no leave wandb out", {"experiment_tracker": "none"}),
+    ],
+)
+def test_words_that_once_were_taken_for_something_else(assistant, words, values):
+    assistant.say("t", "use wandb")
+    assistant.say("t", words)
+    assert assistant.choices("t") == {"experiment_tracker": "wandb"} | values

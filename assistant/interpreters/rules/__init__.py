@@ -101,6 +101,8 @@ class RuleInterpreter:
         own = self._message(turn, mend(normalise(said)).lower().strip(), said, True) if said.strip() else []
         calls = [call for call in own if call.tool not in ("confirm", "decline", "small_talk", "you_choose")]
         last = [call for call in calls if call.tool == "launch"]
+        if turn.state.pending.fields[:1] == ("base_model",) and not any(call.tool == "lookup_model" for call in calls):
+            calls = [*moves.suggestion(turn.state), *calls]
         return [*(call for call in calls if call not in last), ToolCall(tool="you_choose", args={"fields": []}), *last]
 
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
@@ -162,7 +164,7 @@ def _asks(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[Tool
     if (wanted := goals.goal(plain, reading, wishes, turn)) is not None:
         others = [call for call in questions(plain, reading, wishes, turn) if call.args.get("topics") != ["base_model"]]
         return [*others, wanted]
-    if not wishes.sets and (about := goals.converts(plain)):
+    if not wishes.sets and (about := goals.converts(plain) or goals.kept(plain, turn)):
         return [about]
     if not wishes.sets and _known_question(plain):
         return [ToolCall(tool="explain", args={"topics": [nearest(plain)[0][0]], "question": turn.message[:500]})]

@@ -87,6 +87,13 @@ _TOKENS_EACH = re.compile(
     r"(?:of|with|at|averag\w*|,|each|à|de|mit|con)\s+(?:about |around |roughly |~ ?|some )?(\d[\d.,]*\s?k?)\s?tok(?:en)?s?\b"
 )
 _SHORT = 20  # words
+_LIES = re.compile(
+    r"\b(?:they|it|that|those|these|all|everything|(?:the|my|our) (?:data|rows|examples|questions|answers|texts?|descriptions))"
+    r"(?:'re|'s| is| are| all| lies?| sits?)* (?:in|on|inside|stored in|kept in)\b"
+)
+_SO_MANY = re.compile(
+    r"\b(?:have|got|about|like|around|roughly|some|maybe|are)\s+(\d[\d.,]*\s?k?)\s+of (?:them|those|these)\b"
+)
 _CONVERTS = re.compile(
     r"\b(?:how|can|could|do|does|convert|export|save|turn|get|read|take|accept|support|open|use|upload|work with)\b"
 )
@@ -109,6 +116,14 @@ def without_gpu(plain: str) -> bool:
     return "?" not in plain and len(plain.split()) <= _SHORT and bool(_NO_GPU.search(plain) or _ONLY_HERE.search(plain))
 
 
+def kept(plain: str, turn: Turn) -> ToolCall | None:
+    """ "They're in Google Sheets", said of data that is not here yet."""
+    place = _first(_KEPT_IN, plain)
+    if place is None or turn.state.choices.get("dataset") or not _LIES.search(plain):
+        return None
+    return ToolCall(tool="recommend", args={"kept_in": place})
+
+
 def converts(plain: str) -> ToolCall | None:
     """ "How do I get a CSV out of Excel?", "can you read PDFs?" """
     place = _first(_KEPT_IN, plain)
@@ -123,7 +138,8 @@ def converts(plain: str) -> ToolCall | None:
 
 def tells(plain: str, reading: Reading, turn: Turn) -> ToolCall | None:
     """ "5000 rows of about 400 tokens", stated before any data is here: the estimates reckon with it."""
-    rows = reading.facts.get("rows")
+    some = _SO_MANY.search(plain)
+    rows = reading.facts.get("rows") or (count_of(some[1].strip()) if some else None)
     if (
         not rows
         or turn.state.choices.get("dataset")

@@ -40,6 +40,11 @@ _UPLOAD = re.compile(
     r"(?:\s+(?:up\s+)?(?:to|on|onto|as)\s+(?:the\s+)?(?P<hub>(?:hugging ?face|hf)(?: hub)?\b|hub\b)?(?:\s*(?:as|under|at|to|called)\s+)?"
     r"['\"`]?(?P<to>[\w.-]+/[\w.-]*\w)?['\"`]?)?"
 )
+# "put the result in my hub under me/bot"
+_PUT = re.compile(
+    rf"\b(?:put|send|store|save|upload|push)\s+(?:{_IT}|everything)\s+(?:in|on|to|into|onto)\s+(?:the |my |our )?"
+    r"(?P<hub>(?:hugging ?face|hf)(?: hub)?|hub)\b(?:\s*(?:as|under|at|to|called|in|,)\s+['\"`]?(?P<to>[\w.-]+/[\w.-]*\w)['\"`]?)?"
+)
 _ID = re.compile(r"\bhub_model_id\s*[:=]?\s*['\"`]?(?P<to>[\w.-]+/[\w.-]*\w)")
 _PUBLIC = re.compile(r"\b(?P<word>public|private)\b(?= (?:hub |hf )?(?:repo|upload|adapter|model)|\W*$)")
 _REPO_PUBLIC = re.compile(r"\b(?:repo(?:sitory)?|upload) (?:is |as |to be |should be )?(?P<word>public|private)\b")
@@ -76,7 +81,7 @@ def about_result(plain: str, raw: str, turn: Turn) -> list[ToolCall] | None:
 def sharing(message: Message) -> list[Found]:
     """The plan's upload: whether, where to, and whether all may see it; takes what it reads."""
     found: list[Found] = []
-    for pattern in (_UPLOAD, _ID):
+    for pattern in (_UPLOAD, _PUT, _ID):
         for hit in message.each(pattern):
             if pattern is _UPLOAD and not _about_hub(hit, message.text):
                 continue

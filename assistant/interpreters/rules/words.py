@@ -44,7 +44,7 @@ _NO = re.compile(
     r"|use |your |a |using |to |log to )*['\"]?$"
 )
 _NO_AFTER = re.compile(
-    r"^['\"]?\s*(?:[=:]\s*)?(?:off\b|no\b|false\b|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
+    r"^['\"]?\s*(?:[=:]\s*)?(?:out\b(?! of)|off\b|no\b|false\b|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
     r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
     r"|gave me|gives me|failed|crashes?|doesn'?t work|is no)"
