@@ -65,6 +65,10 @@ _SIZED_HAN = re.compile(
 _BITS = {"nf4": 4, "fp4": 4, "int4": 4, "int8": 8}
 _SIZE_B = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)b\b", re.I)
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
+_TAKES = re.compile(
+    r"(?:ok(?:ay)?|then|yes|so|well)?[\s,]*(?:take|use|go with|make it|let'?s (?:take|use|do|say)|i'?ll take|nimm|usa|用|取)"
+    r"\s+(?=\d)([\d.,e-]+k?)(?=\s*(?:,|and\b|with\b|und\b|y\b))"
+)
 _BOTH = re.compile(r"\b(?:both|beide|ambos)\b|都")
 _WORDS = 7
 
@@ -127,6 +131,11 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
     if "precision" in fields and "precision" not in wishes.sets and _BETTER.search(plain):
         _by_card(wishes, turn)
         return
+    if (hit := _TAKES.match(plain)) and (spoken := subject(turn)) and spoken not in wishes.sets and reading.loose:
+        first = reading.loose[0]
+        if hit.start(1) <= first.start < hit.end():  # "take 16 and alpha 32", after "and the rank?"
+            wishes.sets[spoken] = slots.convert(spoken, first)
+            return
     if ASKS.match(plain) or _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
         return
     if any(part.kind == "what_if" for part in reading.parts):

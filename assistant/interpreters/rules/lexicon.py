@@ -59,7 +59,8 @@ KEYS: dict[str, str] = {
     "early_stopping_threshold": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?(?:threshold|min(?:imum|imal)?[ _-]?(?:delta|improvement|gain)"
     r"|smallest improvement)|schwelle(?:nwert)?|umbral|阈值",
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
-    "save_steps": r"(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
+    "save_steps": r"(?:save|write|keep)(?: an?| the)? checkpoints?(?: only)? (?:every|each)"
+    r"|(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
     "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction"
     r"|set[ _-]?size)|validation|val|validat(?:e|ing)(?= (?:on|with|using) (?:the last |about )?\d)"

@@ -20,6 +20,8 @@ _IN_THE_WAY = re.compile(
     r"|blocking(?: it| us| me)?|in the way|stopping (?:it|us|me)|needed(?: to start)?|to do|left(?: to do)?)"
     r"|what (?:else )?(?:do (?:i|you|we) (?:still )?need|is left)(?: from me)?"
     r"|is (?:this|the|my) plan (?:any |really |already )?(?:good|ok(?:ay)?|fine|sound|ready|complete)"
+    r"|is there anything (?:unusual|wrong|odd|strange|missing|risky)"
+    r"(?: (?:in|with|about) (?:it|this|my (?:settings|plan|config\w*)|the plan))?"
     r"|what (?:could|can|might) go wrong|what would you (?:change|do differently)|why (?:can'?t|cannot|won'?t|doesn'?t) (?:it|i|we|you) "
     r"(?:start|launch|train|begin)(?: (?:it|yet|now|training))*|was fehlt(?: noch)?|qué falta|还(?:缺|差)(?:什么|啥))\W*$"
 )

@@ -37,7 +37,7 @@ _VAGUE = re.compile(
 _NO = re.compile(
     r"(?:\bforget(?: about)?|\bditch|\bscrap|\benough of|\bno more|\binstead of using|\bvergiss|\bolvida|\bno|\bnot"
     r"|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
-    r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop|\bstop using"
+    r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop(?! (?:down |back )?to\b)|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
     r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using)\s*(?:the |any "
@@ -119,7 +119,7 @@ OPTIM = {
     "adamw_torch": r"\badamw_torch\b|\b(?:use |with )adamw\b",
 }  # fmt: skip
 SWITCHES = {
-    "gradient_checkpointing": r"\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b"
+    "gradient_checkpointing": r"\bgrad(?:ient)?[ _-]?ckpt(?:s|ing)?\b|\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b"
     r"|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
     r"|\bgc\b(?= (?:on|off|yes|no))",
     "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b"
