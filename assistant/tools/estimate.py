@@ -51,7 +51,7 @@ def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> O
     if args.question == "largest":
         return largest(told, services, args.of)
     if args.question in OFFERS:
-        return offers(told, services, args.question, tuple(args.providers))
+        return offers(told, services, args.question, tuple(args.providers), tuple(args.gpus))
     if note := _about(args.question, told, services):
         return Outcome(note=note, rejected=rejected)
     cases = args.cases or [{"gpu": gpu} for gpu in args.gpus if len(args.gpus) > 1]

@@ -21,8 +21,11 @@ SHOWN = 6
 BUTTONS = 3
 
 
-def offers(state: ChatState, services: Services, by: str, providers: tuple[str, ...] = ()) -> Outcome:
-    """Where this run fits. by: cheapest, fastest or recommended. Live prices where there are any, dated ones elsewhere."""
+def offers(
+    state: ChatState, services: Services, by: str, providers: tuple[str, ...] = (), gpus: tuple[str, ...] = ()
+) -> Outcome:
+    """Where this run fits. by: cheapest, fastest or recommended; `providers`, `gpus`: only these, where some are named.
+    Live prices where there are any, dated ones elsewhere."""
     spec = model_spec(state)
     if spec is None:
         return Outcome(note=UNKNOWN_MODEL)
@@ -35,10 +38,10 @@ def offers(state: ChatState, services: Services, by: str, providers: tuple[str, 
     bounds = (
         bounds_of(state) if timed else Bounds(None, None)
     )  # without rows there is no time and no cost to hold against them
-    rows = _rows(state, services, spec, bounds, providers)
+    rows = _rows(state, services, spec, bounds, providers, gpus)
     if not rows:
         return Outcome(
-            note=nothing_within(bounds_words(bounds), _rows(state, services, spec, Bounds(None, None), providers))
+            note=nothing_within(bounds_words(bounds), _rows(state, services, spec, Bounds(None, None), providers, gpus))
         )
     shown = _chosen(rows, by)
     options = {_label(row): _take(row) for row in _first(shown, by)[:BUTTONS]}
@@ -48,11 +51,16 @@ def offers(state: ChatState, services: Services, by: str, providers: tuple[str, 
 
 
 def _rows(
-    state: ChatState, services: Services, spec: ModelSpec, bounds: Bounds, providers: tuple[str, ...]
+    state: ChatState,
+    services: Services,
+    spec: ModelSpec,
+    bounds: Bounds,
+    providers: tuple[str, ...],
+    gpus: tuple[str, ...],
 ) -> list[Row]:
     known = {name: value for name, value in estimate_arguments(state, services).items() if name != "available_gib"}
     return compare(
-        _there(state, services), spec, budget_usd=bounds.usd, deadline_hours=bounds.hours, providers=providers or None,
+        _there(state, services), spec, budget_usd=bounds.usd, deadline_hours=bounds.hours, providers=providers or None, gpus=gpus or None,
         num_gpus=int(state.choices.get("num_gpus") or 1), **known,
     )  # fmt: skip
 

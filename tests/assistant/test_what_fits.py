@@ -64,3 +64,12 @@ def test_what_would_make_it_fit_is_one_button_away(spoken, algorithm):  # noqa: 
     (call,) = options[reply.suggestions[0]]
     spoken.say("t", f"{call.tool} {__import__('json').dumps(call.args)}")
     assert estimated(spoken.state("t"), spoken.services_of("t")).result.fits
+
+
+def test_of_two_cards_named_only_these_are_held_against_each_other(assistant):
+    assistant.say("t", "qlora on mistral 7b")
+    text = assistant.say("t", "which is cheaper, a 3090 or a 4090?").text
+    assert "RTX 3090" in text
+    assert "RTX 4090" in text
+    assert "A100" not in text
+    assert "RTX 3090 at" in text.split("Recommended", 1)[1]
