@@ -30,6 +30,7 @@ _RUNS = re.compile(r"\b(?:can|could|will|would|does)\b.{0,60}\b(?:run|train|work
 _AND_WITH = re.compile(r"^\s*(?:and|but|or|what about|how about)\s+(?:with|at|on|for|in|using)\b")
 _FASTEST = re.compile(r"\b(?:fastest|quickest|soonest)\b.{0,40}\b(?:way|option|gpu|card|place|offer|provider|machine|one|to)\b"
                       r"|\b(?:fastest|quickest) under\b")  # fmt: skip
+_CHEAPER = re.compile(r"\b(?:cheaper|cheapest|less expensive|costs? less)\b")
 _CHEAPEST = re.compile(r"\b(?:cheapest|least expensive|lowest[- ]cost|most affordable)\b")
 _WHERE = re.compile(
     r"\b(?:where|on (?:what|which)(?: gpu| card| machine)?)\b.{0,20}\b(?:should|can|could|shall|do|would)\b.{0,16}\b(?:train|run|rent|do)\b"
@@ -88,6 +89,9 @@ def reckoned(plain: str, reading: Reading, turn: Turn, ideas: dict[str, Any]) ->
             return [_estimate(question="largest", of=what, overrides=place)]
     if ("gpu" in place and _RUNS.search(plain)) or (ideas and _AND_WITH.search(plain)):
         return [_estimate(question="fit", overrides=ideas, model=_model(reading))]
+    cards = list(dict.fromkeys(card.card for card in reading.cards if card.card))
+    if len(cards) > 1 and _CHEAPER.search(plain):
+        return [_estimate(question="cheapest", gpus=cards)]
     if cases := _cases(plain, reading, turn):
         return [_estimate(question="compare", cases=cases)]
     if kind := _offers(plain, reading):
