@@ -93,3 +93,9 @@ def test_two_causes_equally_likely_bring_one_question_with_both(assistant):
     assert outcome.note.count("?") == 1
     assert f"*{first}* or *{second}*" in outcome.note
     assert second in outcome.suggestions
+
+
+def test_a_loss_near_nothing_beside_a_high_one_is_learnt_by_heart_and_sets_nothing(assistant):
+    reply = assistant.say("t", "train loss 0.02 but eval 2.9 after the second epoch")
+    assert reply.diagnosis == "overfitting"
+    assert assistant.choices("t") == {}

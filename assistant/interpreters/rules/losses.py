@@ -10,9 +10,14 @@ _SERIES = re.compile(
     r"(?P<filler>(?:['\"]?\s*[:=]\s*|\s+(?:is|was|of|at|went|goes|from|de|von|es|ist)\b|\s)*)"
     rf"(?P<values>{_NUMBER}(?:\s*(?:,|/|->|→|to|then|and|auf|a|，|、)\s*{_NUMBER})*)"
 )
+_EVALUATED = re.compile(
+    r"\b(?:eval(?:uation)?|val(?:idation)?)(?: is| at| of|:|=)?\s*(\d+[.,]\d+)"
+)  # "loss 0.02, eval 2.9"
 _VALUE = re.compile(_NUMBER)
 JUMP = 2.5  # times the lowest value before: more than noise, after the loss spikes quoted in public issue threads
 _STILL = 0.02  # relative spread below which four values and more stand still
+# A training loss near nothing beside an evaluation loss several times as high; thresholds after the runs in public threads.
+_LEARNT_BY_HEART, _APART = 0.5, 3.0
 _LARGEST = 1000.0  # more is a step number or a row count
 
 
@@ -20,6 +25,8 @@ def course(text: str) -> str | None:
     """The symptom that the losses quoted in `text` (lower case) show, or None."""
     trained, evaluated = _quoted(text)
     if len(evaluated) >= 2 and evaluated[-1] > evaluated[0] * 1.05 and (not trained or trained[-1] <= trained[0]):
+        return "overfitting"
+    if trained and evaluated and trained[-1] < _LEARNT_BY_HEART and evaluated[-1] > _APART * trained[-1]:
         return "overfitting"
     if len(trained) >= 2 and _jumps(trained):
         return "loss_diverging"
@@ -35,6 +42,8 @@ def _quoted(text: str) -> tuple[list[float], list[float]]:
         values = [float(value.replace(",", ".")) for value in _VALUE.findall(_split(found["values"]))]
         kept = [value for value in values if value < _LARGEST]
         (evaluated if (found["which"] or "").startswith(("eval", "val", "test")) else trained).extend(kept)
+    if trained and not evaluated:
+        evaluated = [float(found[1].replace(",", ".")) for found in _EVALUATED.finditer(text)]
     return trained, evaluated
 
 

@@ -81,7 +81,8 @@ _OBSERVED = re.compile(
     rf"|-)\s*{_N})*"
 )
 _LOSS_LATER = re.compile(
-    rf"\b(?:still|even|around|at|to|about|sits at|is|stuck at)\s+(?:loss\s+)?(?<![\w]){_N}(?=\s*(?:or so|since|even"
+    rf"\b(?:eval|val)(?: is| at|:|=)?\s*[1-9]\d*[.,]\d+(?!\s*%)"
+    rf"|\b(?:still|even|around|at|to|about|sits at|is|stuck at)\s+(?:loss\s+)?(?<![\w]){_N}(?=\s*(?:or so|since|even"
     rf"|and will not|and (?:it )?stays))|it is {_N}(?=,| even)"
 )
 _MOMENT = re.compile(
