@@ -99,3 +99,17 @@ def test_a_loss_near_nothing_beside_a_high_one_is_learnt_by_heart_and_sets_nothi
     reply = assistant.say("t", "train loss 0.02 but eval 2.9 after the second epoch")
     assert reply.diagnosis == "overfitting"
     assert assistant.choices("t") == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "symptom"),
+    [
+        ("多卡训练卡住不动，nccl", "multi_gpu"),
+        ("adapter_config.json not found when I load it in vllm", "adapter_merge"),
+        ("it says trainable params: 0", "target_modules_not_found"),
+        ("fine tuned on 100 rows and it only answers with rows from the file", "overfitting"),
+    ],
+)
+def test_what_only_looks_like_a_value_in_a_complaint_sets_nothing(assistant, words, symptom):
+    assert assistant.say("t", words).diagnosis == symptom
+    assert assistant.choices("t") == {}

@@ -86,7 +86,7 @@ _LOSS_LATER = re.compile(
     rf"|and will not|and (?:it )?stays))|it is {_N}(?=,| even)"
 )
 _MOMENT = re.compile(
-    rf"(?:\b(?:after|at|since|from|until|before|around|by|past|on|in|nach|bei|ab|seit|después de|tras|a los|en el"
+    rf"(?<=\d )for {_N} steps|(?:\b(?:after|at|since|from|until|before|around|by|past|on|in|nach|bei|ab|seit|después de|tras|a los|en el"
     rf"|desde|the|another|first|even)\s+(?:about |around |the |only )*(?:{_COUNT}\s?-?\s?(?:steps?|iterations?"
     rf"|iters?|schritte?n?|pasos?|batches)|(?:steps?|iterations?|iters?|epochs?|schritt|paso"
     rf"|checkpoint-?)\s?{_COUNT}))"

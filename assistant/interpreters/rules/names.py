@@ -8,7 +8,8 @@ from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 
 _DATA_FILE = re.compile(
-    r"(?<![\w])((?:[a-z]:)?[~./\\]{0,3}[^\s\"'`<>|,;:()\[\]{}=]*\.(?:jsonl|json|csv|tsv"
+    r"(?<![\w])(?!(?:adapter_config|config|generation_config|tokenizer(?:_config)?|trainer_state|special_tokens_map|ds_config\w*)\.json)"
+    r"((?:[a-z]:)?[~./\\]{0,3}[^\s\"'`<>|,;:()\[\]{}=]*\.(?:jsonl|json|csv|tsv"
     r"|parquet))(?:\.gz)?(?![\w.]*\.\w)",
     re.I,
 )

@@ -44,7 +44,7 @@ _MORE = re.compile(
     r"|mehr|más))?"
     r"|\badd (?P<plus>\d+|one|two|four) (?:more )?to (?:the |my )?(?P<pluskey>rank|alpha|batch(?: size)?|epochs?|accumulation"
     r"|patience)\b"
-    r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|卡|张卡)"
+    r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|[张块]卡)"
 )
 # Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
 _CLAUSE = re.compile(
@@ -202,7 +202,7 @@ def _one_more(message: Message, values: Mapping[str, Any]) -> list[Found]:
             if said in ("", "another", "noch eine", "otra", "una", "un", "uno", "one")
             else LATIN.get(said, 0) or (int(said) if said.isdigit() else 0)
         )
-        key = KEY.match(hit["key"] or hit["pluskey"] or "epochs")
+        key = KEY.match(hit["key"] or hit["pluskey"] or ("gpus" if "卡" in (hit["hankey"] or "") else "epochs"))
         field = field_of(key) if key else "num_epochs"
         base = values.get(field)
         if step and isinstance(base, int | float) and (said or hit["hankey"]):
