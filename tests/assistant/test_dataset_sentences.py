@@ -100,3 +100,9 @@ def test_what_else_is_said_beside_a_file_name_is_heard():
     tools = {call.tool: call.args for call in calls_made}
     assert tools["validate_dataset"] == {"source": "nan.json"}
     assert "nan_loss" in tools["diagnose"]["symptoms"]
+
+
+@pytest.mark.parametrize("words", ["数据是faq.csv", "用faq.csv训练", "数据集在faq.csv"])
+def test_a_file_named_in_chinese_without_a_blank(assistant, words):
+    assistant.say("t", words)
+    assert assistant.choices("t") == {"dataset": "faq.csv"}

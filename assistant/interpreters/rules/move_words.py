@@ -23,7 +23,8 @@ SOFT_YES = re.compile(
     r"|sure)[\s,]+(?:that(?: one)?|do that|exactly"
     r"|(?:use|take|go with|let'?s do) (?:that|it)|the (?:suggested|recommended|suggestion) ?(?:one)?"
     r"|as you (?:say|suggest)|why not)|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
-    r"|stimmt|gerne?|bueno|perfecto|de acuerdo|嗯+|行吧|👍|👌|✅)" + _TAIL
+    r"|stimmt|gerne?|bueno|perfecto|de acuerdo|vale(?:[, ]+es[aeo])?|es[aeo](?: mism[ao])?|das da|den da|就这个|就它|嗯+|行吧|👍|👌|✅)"
+    + _TAIL
 )
 PLAIN_NO = re.compile(
     r"^\s*(?:n|no|nope|nah|nay|not now|not yet|no thanks?(?: you)?|don'?t|stop|wait|hold on|never ?mind|nvm"

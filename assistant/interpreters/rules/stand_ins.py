@@ -19,6 +19,8 @@ _OTHER = re.compile(
     + r"(?:txt|md|zip|gz|tab|jl|xlsx?|ods|pdf|docx?|db|sqlite3?|arrow|pkl))(?![\w/]|\.\w)",
     re.I,
 )
+# Chinese puts no blank between the words and the name: "数据是faq.csv", "用faq.csv训练".
+_WORDS_BEFORE = re.compile(r"(?:[\u4e00-\u9fff]*(?:是|用|在|为|叫|到|把|读取|加载|上传)(?=[\w./~-]))?")
 _LETTERS = "abcdefgh"
 # A configuration is loaded, not trained on; and these are files of a run of our own.
 _SETTINGS = re.compile(
@@ -34,9 +36,12 @@ def stand_in(message: str) -> tuple[str, dict[str, str]]:
     def word_for(hit: re.Match[str]) -> str:
         if hit[1] in names or _SETTINGS.search(hit[1]) or len(names) == len(_LETTERS):
             return hit[0]
-        word = next((word for word, name in names.items() if name == hit[1]), f"qxz{_LETTERS[len(names)]}.jsonl")
-        names[word] = hit[1]
-        return hit[0][: hit.start(1) - hit.start()] + word
+        before = _WORDS_BEFORE.match(hit[1])
+        start = before.end() if before else 0
+        file = hit[1][start:]
+        word = next((word for word, name in names.items() if name == file), f"qxz{_LETTERS[len(names)]}.jsonl")
+        names[word] = file
+        return hit[0][: hit.start(1) - hit.start() + start] + (" " if start else "") + word
 
     return _DATA.sub(word_for, _OTHER.sub(word_for, message)), names
 
