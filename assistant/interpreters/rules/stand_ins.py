@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 _START = r"(?<![\w:/.])((?:~|\.{1,2})?/?(?:[\w.~-]+/)*[\w~-][\w.~-]*\."
-_DATA = re.compile(_START + r"(?:jsonl|ndjson|json|csv|tsv|parquet)(?:\.gz)?)(?![\w/]|\.\w)", re.I)
+_DATA = re.compile(_START + r"(?:jsonl|ndjson|json|csv|tsv|parquet)(?:\.gz)?)(?![a-z0-9_/]|\.\w)", re.I)
 # Files of these kinds are named for many reasons; as data they are what something is trained on.
 _OTHER = re.compile(
     r"(?:\b(?:tune|tuning|tuned|train|training|trained|learn|learns) (?:\w+ ){0,4}?(?:on|with|from|using) |"
