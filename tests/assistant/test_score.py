@@ -65,7 +65,7 @@ def test_conversations_of_twenty_four_other_people(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["utterances_trouble2", *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3"))],
+    ["utterances_trouble2", *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4"))],
 )
 def test_complaints_after_other_threads(name, tmp_path):
     none = tmp_path / "none.jsonl"

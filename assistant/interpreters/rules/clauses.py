@@ -81,7 +81,7 @@ _THEIRS = re.compile(
     r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|(?:team|flat|room|house|class|lab)-?mate|co-?worker|boss|supervisor|professor|prof"
     r"|neighbou?r|cousin|uncle|aunt|dad|father|mother|mum|mom|husband|wife|son|daughter|teacher|mentor|manager"
     r"|advisor|brother|sister|reddit|chatgpt|others|they)\b.{0,24}\b(?:use[ds]?|set|swears?|insists?|claims?"
-    r"|prefers?|likes?|told me|thinks?|wants?|went|has|said|says?"
+    r"|prefers?|likes?|told me|thinks?|wants?|went|has|have|said|says?"
     r"|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most"
     r"|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
     r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b"

@@ -22,7 +22,8 @@ KEYS: dict[str, str] = {
     r"|acumulaci[oó]n(?: de gradientes?)?|acumul\w*"
     r"|(?:gradienten)?akkumulation(?:sschritte)?|akkumulier\w*|梯度累[积计](?:步数)?|累[积计](?:步数)?",
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
-    r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
+    r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|per[ _-](?:device|card|gpu)(?=\s*(?:=|:)?\s*\d)"
+    r"|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
     "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"
     r"|passes|训练轮[数次]"
@@ -52,7 +53,7 @@ KEYS: dict[str, str] = {
     "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
-    r"|rango|r(?=\s*(?:=|:|->|→|\s|equals|of|是|为|取|设为|设成|改成|改为|调到)\s*(?:-?\d|alpha)"
+    r"|rango|r(?=\s*(?:=|:|->|→|\s|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到)\s*(?:-?\d|alpha)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",

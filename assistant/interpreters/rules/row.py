@@ -16,7 +16,7 @@ from assistant.interpreters.rules.text import TAKEN
 _ARROW = re.compile(
     r"^[\s,]*(?:-+>|=+>|→|⇒|➜|down to|up to|to|(?:and )?then|a|auf|zu|bis|改成|改为|变成|降到|降为|升到|到|变为"
     r"|(?:增|增加|加|减|减少|提高|提|升|降|涨|降低|提升"
-    r"|调|上调|下调|缩|缩短|缩减|扩|扩大|换|改|变|调整|设|设置|修改)(?:到|至|成|为)了?)\s*$"
+    r"|调|上调|下调|缩|缩短|缩减|扩|扩大|换|改|变|砍|压|削|收|调整|设|设置|修改)(?:到|至|成|为)了?)\s*$"
 )
 # "to 2 from 16": the value stands first.
 _FROM = re.compile(
@@ -26,7 +26,7 @@ _FROM = re.compile(
 )
 _TO = re.compile(r"(?:\b(?:to|at|down|up|auf|zu|a|now|=|use|using|is)|[=:]|到|为|成)\s*$")
 COUNTED = re.compile(r"(?:\d|one|two|three|four|five|six|eight|ten)\s*$")
-_REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|改|变|降|升|加|减|提|调|缩|扩|换|then|auf")
+_REAL_ARROW = re.compile(r"->|=>|→|⇒|➜|down to|up to|砍|压|削|收|改|变|降|升|加|减|提|调|缩|扩|换|then|auf")
 INSTEAD = re.compile(
     r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|and not|not|but not|statt|anstatt|anstelle von|nicht"
     r"|en vez de|en lugar de|no|而不是|不是)\s*['\"]?)\s*$"

@@ -12,9 +12,9 @@ def scalar(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     text = text.strip().rstrip(",").strip()
-    if text.lower() in ("true", "yes", "on"):
+    if text.rstrip(".").lower() in ("true", "yes", "on"):
         return True
-    if text.lower() in ("false", "no", "off"):
+    if text.rstrip(".").lower() in ("false", "no", "off"):
         return False
     if text.lower() in ("null", "none", "~", ""):
         return None

@@ -43,7 +43,8 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("packing", r"(?:with|using|enabled|already).{0,12}packing"),
     ("login_hf_token",
     r"(?:already )?(?:logged in|passed (?:a|my|the) token|have (?:a|my) token|set (?:my|the) token|with (?:a"
-    r"|my) token)|huggingface-cli login|log[- ]?in (?:was |is )?(?:ok|success\w*)|token (?:is |was )?(?:saved|valid)"),
+    r"|my) token)|huggingface-cli login|log[- ]?in (?:was |is )?(?:ok|success\w*)"
+    r"|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
     r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|(?:already )?(?:have|got"
     r"|was granted) access"),

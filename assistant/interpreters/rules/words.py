@@ -51,10 +51,12 @@ _NO_AFTER = re.compile(
 )
 _YES_AFTER = re.compile(r"^['\"]?\s*(?:[=:]\s*)?(?:true|on\b|yes|enabled|is on|an\b|ja\b|sí|开)")
 QUANTIZATION = {
-    "nf4": r"\bnf-?4\b|\b(?:load_in_)?4\s?-?\s?bits?\b(?:\s?(?:quanti[sz](?:ation|ed))?)|\bint-?4\b|\bq4\b"
+    "nf4": r"\bnf-?4\b|\bquantization[_ ]?bits?\s*[:=]?\s*4\b"
+    r"|\b(?:load_in_)?4\s?-?\s?bits?\b(?:\s?(?:quanti[sz](?:ation|ed))?)|\bint-?4\b|\bq4\b"
     r"|\bfour[- ]bit\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
     "fp4": r"\bfp-?4\b",
-    "int8": r"\bint-?8\b|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?"
+    "int8": r"\bint-?8\b|\bquantization[_ ]?bits?\s*[:=]?\s*8\b"
+    r"|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?"
     r"|\beight[- ]bit\b"
     r"|8\s?比特|8\s?位(?:量化)?",
     "none": r"\b(?:no|without(?: any)?|skip|drop|remove|disable|turn off|ohne|keine?"
