@@ -105,8 +105,16 @@ def _talk(views: Views, thread: Any, box: Any, quick: list[Any], everything: lis
     """What is typed, dropped or pressed as a quick answer."""
     sent = gr.State({})
     # The box is emptied before the answer is made, so that what is typed meanwhile stays.
-    box.submit(lambda message: ({"text": "", "files": []}, message), box, [box, sent], **PRIVATE).then(
-        views.say, [sent, thread], [thread, *everything], api_name="say", concurrency_limit=None
+    # What is sent while an answer comes waits for its turn; Gradio's default would drop it.
+    box.submit(
+        lambda message: ({"text": "", "files": []}, message), box, [box, sent], trigger_mode="multiple", **PRIVATE
+    ).then(
+        views.say,
+        [sent, thread],
+        [thread, *everything],
+        api_name="say",
+        concurrency_limit=None,
+        trigger_mode="multiple",
     )
     for button in quick:
         button.click(views.press, [button, thread], [thread, *everything], concurrency_limit=None, **PRIVATE)

@@ -95,12 +95,13 @@ def _exact(result: Estimate, request: dict[str, Any], cache: Path) -> tuple[Esti
 
 def _wait(process: TraceProcess) -> Trace:
     """The trace, with its progress on standard error."""
-    shown = ""
+    shown, ended = 0, False
     try:
-        while not process.wait(0.3):
-            if (stage := process.stage()) != shown:
-                shown = stage
-                print(f"tracing: {shown}", file=sys.stderr, flush=True)
+        while not ended:
+            ended = process.wait(0.3)
+            for stage in (stages := process.stages())[shown:]:
+                print(f"tracing: {stage}", file=sys.stderr, flush=True)
+            shown = len(stages)
         return process.result()
     except KeyboardInterrupt:
         process.cancel()

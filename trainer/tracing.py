@@ -95,8 +95,12 @@ class TraceProcess:
 
     def stage(self) -> str:
         """What it does now, in its own words."""
+        return self.stages()[-1]
+
+    def stages(self) -> list[str]:
+        """What it has done so far and does now; some are over in less time than anyone looks."""
         said = [line.removeprefix(STAGE) for line in self._lines(self._log) if line.startswith(STAGE)]
-        return said[-1] if said else "loading libraries"
+        return ["loading libraries", *said]
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended within this time."""

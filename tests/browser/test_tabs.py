@@ -31,3 +31,16 @@ def test_a_setting_typed_by_hand_is_a_sentence_in_the_chat(app, page):
     field.press("Enter")
     expect(page.locator("#plan")).to_contain_text("48", timeout=20_000)
     assert "set rank to 48" in chat.everything()
+
+
+def test_what_is_sent_while_an_answer_comes_is_answered_too(app, page):
+    chat = Chat(page, app.url)
+    for words in ("rank 24", "alpha 40", "dropout 0.07"):
+        chat.box.fill(words)
+        chat.box.press("Enter")
+        expect(chat.box).to_have_value("")  # it has left the box
+    for said in ("rank 24", "alpha 40", "dropout 0.07"):
+        expect(page.locator("#chat .bot.message, #chat .message.bot").filter(has_text=said).first).to_be_visible(
+            timeout=20_000
+        )
+    expect(page.locator("#chat .message.user")).to_have_count(3)

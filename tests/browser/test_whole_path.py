@@ -27,10 +27,11 @@ class Chat:
 
     def say(self, text, wait=20_000):
         mine = self.page.locator("#chat .message.user")
-        before = mine.count()
+        before, answered = mine.count(), self.answers().count()
         self.box.fill(text)
         self.box.press("Enter")
         expect(mine).to_have_count(before + 1, timeout=wait)
+        expect(self.answers().nth(answered)).to_be_visible(timeout=wait)
         expect(self.page.locator("#chat .pending")).to_have_count(0, timeout=wait)
         return self.answers().last.inner_text()
 
