@@ -57,6 +57,11 @@ def test_a_long_run_is_rehearsed_first_and_a_short_one_is_not(assistant):
     assert not list((assistant.settings.home).glob("rehearsals/*"))
 
 
+def ended(assistant):
+    for child in assistant.services.providers["local"]._children.values():
+        child.wait(60)
+
+
 @pytest.mark.slow
 def test_what_it_measured_is_said_before_the_run_is_confirmed(assistant):
     planned(assistant, "gsm8k_60.jsonl", ", 1 epoch")
@@ -78,13 +83,13 @@ def test_what_it_measured_is_said_before_the_run_is_confirmed(assistant):
     assert assistant.runs(THREAD) == [], "a rehearsal is no run"
     assistant.say(THREAD, "no")
     assert "Rehearsed: " in assistant.say(THREAD, "launch").text
+    ended(assistant)  # it says its word before it clears up
     shutil.rmtree(folder)
     assert "is starting" in assistant.say(THREAD, "yes").text
     (row,) = assistant.runs(THREAD)
     assert row["estimate"]["rehearsed"]["step_s"] > 0
     assistant.say(THREAD, "cancel")
-    for child in assistant.services.providers["local"]._children.values():
-        child.wait(60)
+    ended(assistant)
 
 
 def test_a_tracker_without_a_key_is_told_before_the_yes(assistant, monkeypatch, tmp_path):
