@@ -46,7 +46,7 @@ def test_other_words_stay_what_they_are():
 
 
 def test_a_long_run_is_rehearsed_first_and_a_short_one_is_not(assistant):
-    reply = planned(assistant, "gsm8k_60.jsonl")
+    reply = planned(assistant, "gsm8k_500.jsonl")  # hours at 900 epochs, whichever way its tokens are counted
     assert "Rehearse it first" not in reply.text
     reply = assistant.say(THREAD, "900 epochs")
     assert "Rehearse it first, on this machine" in reply.text

@@ -15,6 +15,12 @@ GPU-2, Tesla T4, 15360, 15000, 7.5, 550.54
 PROGRAMS = "GPU-1, 4242, /usr/bin/python3, 3500\nGPU-1, 77, C:\\games\\game.exe, [N/A]\n"
 
 
+@pytest.fixture(autouse=True)
+def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found here is remembered for a few seconds: not into the next test."""
+    monkeypatch.setattr("trainer.compute.machine._cached", None)
+
+
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     program = folder / "nvidia-smi"
     program.write_text("#!/bin/sh\n" + script)
