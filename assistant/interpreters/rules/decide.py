@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
-from assistant.interpreters.rules import models
+from assistant.interpreters.rules import family_table, models
 from assistant.interpreters.rules.gpus import Cards
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.reading import Reading
@@ -20,7 +21,7 @@ _MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
     r"|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually"
     r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
-    r"|lieber|doch|mejor|luego|ahora)\b|后来|改成|改为|降为|降到|算了|换成|现在|->|→"
+    r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|->|→"
 )
 _MINE = re.compile(
     r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has|laptop|notebook|gaming (?:pc|rig)|desktop"
@@ -123,9 +124,12 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
 def _works(several: list[Found], text: str) -> Found | None:
     """ "bs 8 and 4 run out of memory; bs 2 is stable": the single value that works beside several that failed."""
     last = several[-1]
-    if len(several) < 2 or last.candidates or not several[0].candidates:
+    if len(several) < 2 or last.candidates:
         return None
-    return last if FAILED.search(text[: last.start]) and WORKED.search(text[last.end : last.end + 30]) else None
+    each = all(FAILED.search(text[one.end : after.start]) for one, after in pairwise(several))
+    if not each and not (several[0].candidates and FAILED.search(text[: last.start])):
+        return None
+    return last if WORKED.search(text[last.end : last.end + 30]) else None
 
 
 def _key(value: Any) -> Any:
@@ -164,11 +168,11 @@ def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...]
         return
     variant = re.search(r"\b(?:the )?(chat|instruct|base)(?:[- ]tuned)? (?:one|version|variant|model)\b", reading.text)
     if variant and current and not usable and reading.kind(variant.start()) == "state":
-        wishes.model = models.sibling(current, "base" if variant[1] == "base" else "chat") or current
+        wishes.model = family_table.sibling(current, "base" if variant[1] == "base" else "chat") or current
         return
     for one in usable:
         if one.size and not one.family and current:
-            wishes.model = models.resized(current, one.size)
+            wishes.model = family_table.resized(current, one.size)
             if wishes.model or re.search(rf"(?<![\d.]){re.escape(one.size)}\s?b", current.lower()):
                 return
         wishes.model_options, wishes.model_said = one.options, one.said

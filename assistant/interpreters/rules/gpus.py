@@ -70,7 +70,7 @@ _ONE_OF = re.compile(
 
 _OF_THEM = re.compile(
     rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it|which)|in total|altogether|together|davon"
-    rf"|de ellas|en total)\b|其中(?:的)?(?P<han>\d+|[一二两三四])\s?(?:张|块|个|卡)"
+    rf"|de ellas|en total|(?:(?:is|are) )?(?:enough|plenty|will do))\b|其中(?:的)?(?P<han>\d+|[一二两三四])\s?(?:张|块|个|卡)"
 )
 # "but only two are free", "just one is mine to use": fewer than there are.
 _FEWER = re.compile(

@@ -38,7 +38,7 @@ KEYS: dict[str, str] = {
     "max_seq_length": r"(?:model[ _-]?)?max(?:imum)?[ _-]?(?:input[ _-]?)?(?:seq(?:uence)?[ _-]?)?(?:len(?:gth)?)"
     r"|max[ _-]?seq(?:uence)?"
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off(?:[ _-]?len(?:gth)?)?|context(?:[ _-]?(?:length|window|size"
-    r"|len))?|ctx|block[ _-]?size|seq"
+    r"|len))?|ctx(?:[ _-]?len(?:gth)?)?|block[ _-]?size|seq"
     r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",

@@ -25,7 +25,8 @@ _VERSION = re.compile(
     rf"|#\d+|(?:gpu|cuda|device)\s?[#:]\s?\d+\b(?!\s*(?:gb|g\b))(?=[\s,.;)]|$)"
 )
 _DURATION = re.compile(
-    rf"{_COUNT}\s?-?\s?(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?|secs?|s/it|it/s|days?|weeks?|months?"
+    rf"(?:\bhalf an? |(?:an? )?quarter of an |{_COUNT}\s?-?\s?)(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?"
+    rf"|secs?|s/it|it/s|days?|weeks?|months?"
     rf"|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
     r"|semanas|años|meses|个?小时|分钟|秒|天|周|年|个月)(?:\s+(?:ago|old|eta|of training))?"
     # "21 s", "0.8s": a bare "4090s" is two cards.
@@ -61,7 +62,8 @@ ROWS = re.compile(
     rf"|short |long |chat |my |of my |own |good )*"
     r"(?:rows?|examples?|samples?|records?|lines?|pairs?|emails?|mails?|conversations?|dialog(?:ue)?s?|documents?"
     r"|docs|contracts?|questions?|tickets?|instructions?|data ?points?|messages?|texts?|articles?|sentences?"
-    r"|images?"
+    r"|images?|triplets?|prompts?|chats?|posts?|tweets?|paragraphs?|chapters?|pages?|recipes?|poems?|stories|reviews?"
+    r"|reports?|snippets?|captions?|dialogs|transcripts?|answers?|tuples|comments?|notes?|papers?|problems?"
     r"|entries|q&as?|qas?|items|people|users|zeilen|beispiele|datens[äa]tze|mails|filas|ejemplos|registros"
     r"|muestras|correos|líneas|条(?:数据|样本|记录|对话)?|样本|行(?:数据)?|个样本|个例子|份合同)(?![a-z])"
 )
@@ -92,7 +94,7 @@ _MOMENT = re.compile(
     rf"|checkpoint-?)\s?{_COUNT}))"
     rf"|\b{_NO_NAME}(?:steps?|iteration|checkpoint|paso|schritt)[ -]?{_N}(?!\s?(?:steps|epochs))(?=\s*(?:on|already"
     rf"|it|the|of"
-    rf"|and|:|,|$|\.|/))|{_N}\s?(?:steps?|iterations)\s(?:later|in\b|ago)|(?:第|跑到|到了?)\s?\d+\s?(?:步|个?step|轮)"
+    rf"|and|:|,|$|\.|/))|{_N}\s?(?:steps?|iterations)\s(?:later|in\b|ago)|(?:第|跑到|到了?)\s?\d+\s?(?:步|个?step|轮|个?epoch|个?周期)"
     rf"|\d+\s?(?:步|step)(?:后|之后|就|时)|\b\d+/\d+\b(?!\s*\d)"
     rf"|(?<=\d)\s*,?\s*steps?:\s*{_N}(?!\w)|\b(?:step|iter(?:ation)?|loss|it)\s\d+\s(?:on|when|where)\b"
 )

@@ -6,16 +6,14 @@ family outside the tables is asked about, never guessed.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from assistant.interpreters.rules import family_table
 from assistant.interpreters.rules.text import Message
 
-_FILE = Path(__file__).parents[2] / "knowledge" / "families.json"
 _ID = re.compile(r"(?<![\w./@~:-])([a-z0-9][\w.-]{1,60}/[a-z0-9][\w.-]{1,90})(?![\w/])", re.I)
 _URL = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(datasets/)?([\w.-]+/[\w.-]+)\S*", re.I)
 _SIZE = (
@@ -51,58 +49,35 @@ class Mention:
 
 
 @lru_cache(maxsize=1)
-def _tables() -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
-    """(families.json, family -> {"7" or "7 chat": id}) with the current table's ids first."""
-    raw = json.loads(_FILE.read_text(encoding="utf-8"))
-    ids: dict[str, dict[str, str]] = {family: dict(sizes) for family, sizes in raw["ids"].items()}
-    for family, key, repo in _current(raw):
-        ids.setdefault(family, {}).setdefault(key, repo)
-    return raw, ids
+def _odd_names() -> tuple[re.Pattern[str], dict[str, str]]:
+    """(the repository names that family + size + variant does not lead to, such as `gpt2-xl` or `bloomz-7b1`; name -> id)."""
+    _, ids = family_table.tables()
+    odd: dict[str, str] = {}
+    for repo in (repo for sizes in ids.values() for repo in sizes.values()):
+        name = repo.split("/")[1].lower()
+        alone = Message(name)
+        read = [made for hit in alone.each(family_table.pattern()) if (made := _family(alone, hit))]
+        if re.search(r"[-_]", name) and [one.query for one in read] != [repo]:
+            odd[_plain(name)] = repo
+    spelled = [r"[\s_.-]?".join(map(re.escape, name.split())) for name in sorted(odd, key=len, reverse=True)]
+    return re.compile(
+        rf"(?<![\w@./-])(?:{'|'.join(spelled)})(?![\w]|[.-]\w|[\s_-](?:mini|instruct|chat|it|base|hf)\b)"
+    ), odd
 
 
-def _current(raw: dict[str, Any]) -> list[tuple[str, str, str]]:
-    from assistant.knowledge.models import table
-
-    rows = []
-    for model in table():
-        family = _family_of(str(model.family), raw) or _family_of(model.id.split("/")[-1], raw)
-        if family:
-            chat = " chat" if model.variant != "base" else ""
-            rows.append((family, f"{model.size_b:g}{chat}", model.id))
-    return rows
+def _plain(name: str) -> str:
+    return " ".join(re.split(r"[\s_.-]+", name.lower()))
 
 
-def _family_of(name: str, raw: dict[str, Any]) -> str | None:
-    wanted = re.sub(r"[\s_-]+", " ", name.lower()).strip()
-    for family, names in raw["names"].items():
-        if any(re.match(rf"{re.escape(one)}(?![a-z0-9.])", wanted) for one in (family.replace("-", " "), *names)):
-            return str(family)
-    return None
-
-
-@lru_cache(maxsize=1)
-def _pattern() -> re.Pattern[str]:
-    raw, _ = _tables()
-    pairs = sorted(
-        ((name, family) for family, names in raw["names"].items() for name in names), key=lambda p: -len(p[0])
-    )
-    # "qwen2.5" is also written qwen-2.5, "mistral nemo" mistral-nemo; a version digit must not be a size ("llama 2b").
-    spelled = [rf"(?P<f{i}>{_spell(name)})" for i, (name, _) in enumerate(pairs)]
-    return re.compile(rf"(?<![a-z0-9@])(?:{'|'.join(spelled)})(?![a-z])(?!\.\d)", re.I)
-
-
-def _spell(name: str) -> str:
-    pattern = r"[\s_-]?v?".join(re.escape(part) for part in name.split(" "))
-    return pattern + (r"(?!\d)(?!(?:\.\d+)?\s?b(?![a-z]))" if name[-1].isdigit() else "")
-
-
-@lru_cache(maxsize=1)
-def _families() -> list[str]:
-    raw, _ = _tables()
-    pairs = sorted(
-        ((name, family) for family, names in raw["names"].items() for name in names), key=lambda p: -len(p[0])
-    )
-    return [family for _, family in pairs]
+def _named(message: Message) -> list[Mention]:
+    pattern, odd = _odd_names()
+    squeezed = {name.replace(" ", ""): repo for name, repo in odd.items()}
+    found = []
+    for hit in message.each(pattern):
+        repo = squeezed[_plain(hit[0]).replace(" ", "")]
+        found.append(Mention(*hit.span(), query=repo, said=message.cased[slice(*hit.span())]))
+        message.take(*hit.span())
+    return found
 
 
 def mentions(message: Message) -> tuple[list[Mention], list[tuple[int, int, str]]]:
@@ -116,7 +91,8 @@ def mentions(message: Message) -> tuple[list[Mention], list[tuple[int, int, str]
     for hit in message.each(_LOCAL):
         found.append(Mention(*hit.span(1), query=message.cased[hit.start(1) : hit.end(1)], said=hit[1]))
         message.take(*hit.span())
-    for hit in message.each(_pattern()):
+    found += _named(message)
+    for hit in message.each(family_table.pattern()):
         mention = _family(message, hit)
         if mention:
             found.append(mention)
@@ -159,17 +135,19 @@ def is_model(repo: str, before: str) -> bool:
     name = repo.split("/")[1].lower()
     if re.search(r"q?lora|alpaca-(?:cleaned|gpt)|ultrachat|dolly-15k|dataset|guanaco|-sft$|orca", name):
         return False
-    return bool(re.search(r"\d(?:\.\d+)?[bm](?![a-z])", name)) or bool(_pattern().match(name)) or _begins(name)
+    return (
+        bool(re.search(r"\d(?:\.\d+)?[bm](?![a-z])", name)) or bool(family_table.pattern().match(name)) or _begins(name)
+    )
 
 
 def _begins(name: str) -> bool:
     """`starcoderbase`: a longer word that begins like a family."""
-    return any(name.startswith(family) for family in _families() if len(family) > 5 and family.isalpha())
+    return any(name.startswith(family) for family in family_table.families() if len(family) > 5 and family.isalpha())
 
 
 def _family(message: Message, hit: re.Match[str]) -> Mention | None:
-    family = _families()[int((hit.lastgroup or "f0")[1:])]
-    raw, ids = _tables()
+    family = family_table.families()[int((hit.lastgroup or "f0")[1:])]
+    raw, ids = family_table.tables()
     start, end = hit.span()
     if apart := _APART.match(message.free, end):
         versioned = next((one for one in (f"{family}-{apart[1]}", f"{family}{apart[1]}") if one in ids), None)
@@ -233,36 +211,12 @@ def _resolved(
 
 def _size_only(hit: re.Match[str]) -> Mention:
     size = hit[1]
-    _, ids = _tables()
+    _, ids = family_table.tables()
     chat = bool(hit[2]) and hit[2] != "base"
     key = f"{size} chat" if chat else size
     order = ("qwen2.5", "qwen3", "llama-3.1", "mistral", "llama-2", "gemma-2", "qwen1.5", "qwen")
     options = [ids[family][key] for family in order if key in ids.get(family, {})]
     return Mention(*hit.span(), said=hit[0], size=size, options=tuple(options[:3]))
-
-
-def sibling(current: str, variant: str) -> str | None:
-    """The chat (or base) version of the model `current`, if the tables have it."""
-    _, ids = _tables()
-    for sizes in ids.values():
-        for key, repo in sizes.items():
-            if repo.lower() == current.lower():
-                return sizes.get(key.split(" ")[0] + (" chat" if variant == "chat" else ""))
-    return None
-
-
-def resized(current: str, size: str) -> str | None:
-    """The model of `current`'s family with another size ("use the 13b instead"), if the tables have it."""
-    _, ids = _tables()
-    for sizes in ids.values():
-        for key, repo in sizes.items():
-            if repo.lower() == current.lower():
-                return (
-                    sizes.get(size + (" chat" if key.endswith("chat") else ""))
-                    or sizes.get(size)
-                    or sizes.get(f"{size} chat")
-                )
-    return None
 
 
 def billions(size: str) -> float:

@@ -50,10 +50,11 @@ _PROJECT = re.compile(
     rf"|名)?\s*{_NAME}"
 )
 _TAGS_SET = re.compile(
-    r"\b(?<!guten )(?:(?:tag|label) (?:the run|this run|it|this)(?: as| with)?(?=\s)"
-    r"|tags?|labels?|etiquetas?|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*((?:(?!(?:project|run|output"
+    r"(?<!guten )(?<!dataset )(?<!data )(?<!role )(?<!html )(?<!xml )(?<!special )(?<!the )(?<!all )\b(?:(?:tag|label) (?:the run"
+    r"|this run|it|this)(?: as| with)?(?=\s)|tags?|labels?(?=\s*(?:[:=]|are\b|should))|etiquetas?"
+    r"|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*\[?((?:(?!(?:project|run|output"
     r"|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b"
-    r"|\by\b)\s*|\s{2,})?)+)"
+    r"|\by\b)\s*|\s{2,})?)+)\]?"
 )
 _TAG_ADD = re.compile(
     r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?"
@@ -68,8 +69,14 @@ _OUTPUT = re.compile(
     r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)|output(?=\s*(?:=|:|to|into|goes to|under|in|at)\s)|(?:save|put"
     r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|(?:the )?(?:adapter"
     r"|results?|weights|checkpoints?) (?:in|under|to|into|at)(?= (?:[~.]?/|\w+/))|write (?:it"
-    r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|到)?"
-    r"|保存到)\s*(?:is|to|in|into|under|at|should be|:|=|为|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
+    r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|路径"
+    r"|文件夹)?(?:放|存|写|保存)?(?:到|在)?"
+    r"|(?:保存|存|放)(?:到|在)(?=\s?[~./]))\s*(?:is|to|in|into|under|at|should be|:|=|为"
+    r"|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
+)
+# "the tags are human/gpt": two names of one thing, no Hub id.
+_ROLES = re.compile(
+    r"\b(?:tags?|roles?|keys?|columns?|fields?|labels?|names?|values?)\s(?:are|is|like|named|called|of)\s$"
 )
 _STOP_WORDS = {
     "and",
@@ -176,6 +183,8 @@ def dataset(
             return Found("dataset", KNOWN_DATASETS.get(name.lower(), name), *hit.span())
     for start, end, repo in repos:
         around = message.text[max(0, start - 40) : end + 25]
+        if _ROLES.search(message.text[max(0, start - 24) : start]):
+            continue
         if pending or re.search(r"\bdata|dataset|train(?:ing)? on|数据|datos|daten|rows|corpus", around):
             return Found("dataset", repo, start, end)
     return _well_known(message, pending)

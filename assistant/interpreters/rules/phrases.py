@@ -25,6 +25,12 @@ _PER_CARD = re.compile(
     r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
     r"|each(?=\s*(?:$|[,;.)]))|apiece\b)"
 )
+# "1 sample per step", "two examples at a time"
+_AT_A_TIME = re.compile(
+    rf"(?<![\w.=])(?P<n>\d{{1,3}}|{'|'.join(WORDS)})\s(?:training )?(?:samples?|examples?|sequences?|rows?|beispiele?|ejemplos?)\s"
+    r"(?:(?:per|a|each|every|in each|in every|pro|por) (?:step|device|gpu|card|forward\w*|micro-?batch|batch|schritt|paso)"
+    r"|at (?:a time|once)|auf einmal|a la vez)\b"
+)
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
     r"|typically|by default)|(?:the |your )?(?:normal|usual|default))"
@@ -165,6 +171,9 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
         for hit in message.each(_PER_CARD):
             found.append(Found("batch_size", int(hit[1]), *hit.span()))
             message.take(*hit.span())
+    for hit in message.each(_AT_A_TIME):
+        found.append(Found("batch_size", gpus.count_of(hit["n"]), *hit.span()))
+        message.take(*hit.span())
     found += _nought(message) + _here(message) + _by_action(message)
     for hit in message.each(_NORMALLY):
         name = last_key(message.text[: hit.start()]) or subject

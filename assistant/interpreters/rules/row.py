@@ -31,6 +31,8 @@ INSTEAD = re.compile(
     r"^[\s,]*(?:\(?\s*(?:instead of|rather than|in place of|and not|not|but not|statt|anstatt|anstelle von|nicht"
     r"|en vez de|en lugar de|no|而不是|不是)\s*['\"]?)\s*$"
 )
+# "batch 1, 500 triplets": what is counted is not a second value.
+_COUNTS = re.compile(r"\s(?!epochs|steps|passes|gpus|cards|cycles|is\b|was\b|works\b|runs\b)[a-z]{3,}s\b")
 _NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
 _OR = re.compile(
     r"^\s*(?:,|/|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
@@ -66,7 +68,11 @@ def items(text: str) -> list[Item]:
         n
         for n in numbers(text)
         if not any(a <= n.start < b for a, b in covered)
-        and not any(_BOUND.fullmatch(text[key.end : n.start]) for key in keys if key.end <= n.start <= key.end + 16)
+        and not any(
+            _BOUND.fullmatch(text[key.end : n.start])
+            for key in keys
+            if key.end <= n.start <= key.end + 16 and key.key != "gradient_accumulation_steps"  # accumulated over 32
+        )
     ]
     merged = _merge([Item(n.start, n.end, number=n) for n in loose], keys, text)
     return sorted([*keys, *merged], key=lambda item: item.start)
@@ -102,6 +108,8 @@ def _join(left: Item, right: Item, keys: list[Item], text: str) -> Item | None:
         text[max(0, left.start - 44) : left.start],
     )
     alike = not (left.number and right.number) or (left.number.value < 1) == (right.number.value < 1)
+    if "," in gap and _COUNTS.match(text[right.end :]):
+        return None
     if _OR.match(gap) and not left.change and alike and not old and not owned and TAKEN not in gap:
         before = left.options or ((left.number,) if left.number else ())
         return replace(wide, options=(*before, right.number)) if right.number else None

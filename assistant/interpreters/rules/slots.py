@@ -52,7 +52,7 @@ _OLD = re.compile(
 FAILED = re.compile(
     r"\b(?:oom\S*|out of memory|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high|long|small|low|short|little)|doesn'?t (?:work"
     r"|run|fit)|explode[sd]?"
-    r"|diverge[sd]?|died|blew up|blows up)\b|爆|报错|失败|不行"
+    r"|diverge[sd]?|died|dies|killed|blew up|blows up)\b|爆|报错|失败|不行"
 )
 WORKED = re.compile(
     r"\b(?:works?|worked|runs?|ran|trains?|fine|ok|okay|fits?|stable|goes (?:through|well)|went (?:through|well)|passes"

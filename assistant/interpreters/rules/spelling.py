@@ -23,14 +23,10 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(" ".join(_DATA[name]).split())
 
 
+_NAMES = json.loads((Path(__file__).parents[2] / "knowledge" / "families.json").read_text(encoding="utf-8"))["names"]
 # Model families of one word: "pyhtia" is Pythia.
-_FAMILIES = tuple(
-    family
-    for family in json.loads((Path(__file__).parents[2] / "knowledge" / "families.json").read_text(encoding="utf-8"))[
-        "names"
-    ]
-    if family.isalpha() and len(family) > 5
-)
+_FAMILIES = tuple(family for family in _NAMES if family.isalpha() and len(family) > 5)
+_FAMILY_WORDS = frozenset(word for names in _NAMES.values() for name in names for word in name.split())
 KNOWN = (*_words("known"), *_FAMILIES)
 # Ordinary words an edit away from one of ours.
 ENGLISH = frozenset(_words("english"))
@@ -60,7 +56,7 @@ def _mended(word: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _closest(word: str) -> str | None:
-    if word in ENGLISH or word in KNOWN:
+    if word in ENGLISH or word in KNOWN or word in _FAMILY_WORDS:
         return None
     near = [
         (distance, known)

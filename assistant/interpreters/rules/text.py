@@ -43,7 +43,8 @@ _WITHOUT = re.compile(r"\bw/o\b", re.I)
 _WITH = re.compile(r"(?<![\w/])w/\s?(?!o\b)", re.I)
 _PAIR = re.compile(r"(?<![\w/.-])r\s?=?\s?(\d{1,4})[\s,/]*a\s?=?\s?(\d{1,4})(?![\w.])", re.I)
 _SHORT = re.compile(
-    r"(?<![\w/.-])(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+(?!e-?\d)[a-z_]|\d+-[a-z])", re.I
+    r"(?<![\w/.-])(?<!deepseek )(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+(?!e-?\d)[a-z_]|\d+-[a-z]|\d+\s?\])",
+    re.I,
 )
 _SED = re.compile(r"^\s*s([/|#])([^/|#\n]{1,40})\1([^/|#\n]{1,40})\1?g?\s*$", re.I)
 # "千问2.5的7B指令版"

@@ -121,7 +121,8 @@ OPTIM = {
     "adamw_torch": r"\badamw_torch\b|\b(?:use |with )adamw\b",
 }  # fmt: skip
 SWITCHES = {
-    "gradient_checkpointing": r"\bgrad(?:ient)?[ _-]?ckpt(?:s|ing)?\b|\b(?:(?:gradient|activation|grad)[ _-]?)?checkpointing\b"
+    "gradient_checkpointing": r"\bgrad(?:ient)?[ _-]?(?:ckpt|cp|chkpt|checkpoint)(?:s|ing)?\b|\b(?:(?:gradient"
+    "|activation|grad)[ _-]?)?checkpointing\b"
     r"|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
     r"|\bgc\b(?= (?:on|off|yes|no))",
     "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b"
