@@ -50,7 +50,7 @@ _PROJECT = re.compile(
     rf"|名)?\s*{_NAME}"
 )
 _TAGS_SET = re.compile(
-    r"(?<!guten )(?<!dataset )(?<!data )(?<!role )(?<!html )(?<!xml )(?<!special )(?<!the )(?<!all )\b(?:(?:tag|label) (?:the run"
+    r"(?<!guten )(?<!dataset )(?<!data )(?<!role )(?<!html )(?<!xml )(?<!special )(?<!all )\b(?:(?:tag|label) (?:the run"
     r"|this run|it|this)(?: as| with)?(?=\s)|tags?|labels?(?=\s*(?:[:=]|are\b|should))|etiquetas?"
     r"|标签)(?![a-z])\s*(?:are|is|:|=|为|should be|set to|with)?\s*\[?((?:(?!(?:project|run|output"
     r"|name|track|tracker|save|with|and|for|on)\b)['\"`]?[\w][\w.-]*['\"`]?(?:\s*(?:,|\band\b|&|、|\bund\b"

@@ -171,10 +171,7 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
         for hit in message.each(_PER_CARD):
             found.append(Found("batch_size", int(hit[1]), *hit.span()))
             message.take(*hit.span())
-    for hit in message.each(_AT_A_TIME):
-        found.append(Found("batch_size", gpus.count_of(hit["n"]), *hit.span()))
-        message.take(*hit.span())
-    found += _nought(message) + _here(message) + _by_action(message)
+    found += _at_a_time(message) + _nought(message) + _here(message) + _by_action(message)
     for hit in message.each(_NORMALLY):
         name = last_key(message.text[: hit.start()]) or subject
         usual = values.get(name) if name else None
@@ -235,6 +232,14 @@ def _by_action(message: Message) -> list[Found]:
             message.take(*hit.span(group))
     for hit in message.each(_PRONOUN_ONE):
         message.take(*hit.span(1))
+    return found
+
+
+def _at_a_time(message: Message) -> list[Found]:
+    found = []
+    for hit in message.each(_AT_A_TIME):
+        found.append(Found("batch_size", gpus.count_of(hit["n"]), *hit.span()))
+        message.take(*hit.span())
     return found
 
 

@@ -122,7 +122,7 @@ OPTIM = {
 }  # fmt: skip
 SWITCHES = {
     "gradient_checkpointing": r"\bgrad(?:ient)?[ _-]?(?:ckpt|cp|chkpt|checkpoint)(?:s|ing)?\b|\b(?:(?:gradient"
-    "|activation|grad)[ _-]?)?checkpointing\b"
+    r"|activation|grad)[ _-]?)?checkpointing\b"
     r"|\bgradient[ _-]checkpoints?\b|梯度检查点|重计算"
     r"|\bgc\b(?= (?:on|off|yes|no))",
     "early_stopping": r"\bearly[ _-]?stop(?:ping|s)?\b(?![ _]*(?:patience|threshold))|\bstop(?:s|ping)? early\b"
