@@ -16,8 +16,11 @@ CPU = "CPU"
 # Of the dense peak in large matmuls, where nobody measured the card: A100 271/312 (stas00/ml-engineering, MAMF).
 ACHIEVED = 0.85
 VENDOR = re.compile(
-    r"\b(nvidia|geforce|tesla|amd|radeon|instinct|graphics card|video card|graphics|gpu|card|generation|vram|edition)\b"
+    r"\b(nvidia|geforce|tesla|amd|instinct|graphics card|video card|graphics|gpu|card|generation|vram|edition)\b"
 )
+
+# The words for a laptop's card; "m" stands alone once "4090m" is taken apart.
+LAPTOP = re.compile(r"\b(?:laptops?|notebooks?|mobile|max ?[qp]|(?<=\d )m|(?<=ti )m)\b")
 
 
 class Gpu(BaseModel):
@@ -71,16 +74,63 @@ def find_gpu(text: str) -> Gpu:
     wanted = _plain(text)
     if wanted in ("cpu", "none", "processor", "no"):
         return PROCESSOR
-    found = _by_name().get(wanted) or _without_memory(wanted)
+    found = _by_name().get(wanted) or _by_memory(wanted)
     if found:
         return found
-    known = [gpu.name for gpu in gpus()]
-    near = difflib.get_close_matches(wanted, _by_name(), n=3, cutoff=0.6)
-    names = list(dict.fromkeys(_by_name()[name].name for name in near))
-    hint = (
-        f"Did you mean {' or '.join(names)}?" if names else f"I know, for example, {', '.join(known[6:40:6])}, and CPU."
-    )
-    raise ConfigError(f"I don't know the GPU “{text[:80]}”.", hint, ("gpu",))
+    if reason := _unusable(text.lower()):
+        raise ConfigError(f"This program cannot train on “{text[:80]}”: {reason}", _ELSEWHERE, ("gpu",))
+    raise ConfigError(f"I don't know the GPU “{text[:80]}”.", _hint(wanted), ("gpu",))
+
+
+_ELSEWHERE = "Train on the CPU (a small model), or rent an NVIDIA card: ask for the *cheapest* one."
+_UNUSABLE = (  # sources: torch's and bitsandbytes 0.50's installation pages; aarch64 wheels: bitsandbytes issue 1930
+    (
+        r"\barc\b|\biris\b|\buhd\b|\bintel\b",
+        "Intel's cards need torch's XPU build, and training here is written for CUDA.",
+    ),
+    (
+        r"\bjetson\b|\borin\b|\bxavier\b",
+        "bitsandbytes' wheels leave Jetson's GPU out, and its memory is shared with the system.",
+    ),
+    (r"\b[78]\d0m\b|\bvega \d|\bradeon graphics\b|\bradeon$", "ROCm does not support AMD's integrated graphics."),
+    (r"\bradeon\b|\brx \d{4}", "AMD's consumer cards need torch's ROCm build, on which this program has never run."),
+    (
+        r"\b(?:tesla )?(?:m(?:4|6|10|40|60)|k(?:20|40|80)x?)\b|\bgtx (?:[679]\d0)\b",
+        "bitsandbytes needs compute capability 6.0 or newer, Maxwell and Kepler cards have less, and today's torch leaves them out.",
+    ),
+)
+
+
+def _unusable(text: str) -> str:
+    spaced = " ".join(re.split(r"[\s_()®™-]+", text))
+    return next((reason for pattern, reason in _UNUSABLE if re.search(pattern, spaced)), "")
+
+
+def _hint(wanted: str) -> str:
+    """Near names: of laptops' cards for a laptop's, and never a card of another line (a P40 is no L40)."""
+    laptop = "laptop" in wanted
+    known = {
+        name: gpu for name, gpu in _by_name().items() if ("laptop" in name) == laptop and _line(name) == _line(wanted)
+    }
+    number = re.search(r"\d{4}", wanted)  # "rtx 6000" is one of the cards with that number, not the one spelled alike
+    near = [name for name in _by_name() if number and not laptop and re.search(rf"\b[a-z]?{number[0]}\b", name)]
+    near = near or difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
+    names = list(dict.fromkeys(_by_name()[name].name for name in near if laptop == ("laptop" in name)))[:4]
+    if laptop:
+        examples = " or ".join(names or ["RTX 4060 Laptop", "RTX 4090 Laptop"])
+        return (
+            "A laptop's card is another chip than the desktop card of that number, often with less memory. "
+            f"I know {examples}; else name one with as much memory as yours (`nvidia-smi` shows it)."
+        )
+    if names:
+        return f"Did you mean {' or '.join(names)}?"
+    return f"I know, for example, {', '.join(gpu.name for gpu in gpus()[6:40:6])}, and CPU."
+
+
+def _line(name: str) -> str:
+    """The letters before a card's number, RTX and GTX left out as people do: "l" of l40, "" of rtx 4090."""
+    bare = re.sub(r"\b(?:rtx|gtx|quadro)\b", "", name).strip()
+    return re.match(r"[a-z]*", bare)[0] if re.match(r"[a-z]*\d", bare) else ""  # type: ignore[index]
 
 
 @cache
@@ -99,20 +149,30 @@ def _spellings(name: str) -> list[str]:
     return [name, bare] if re.match(r"\d{4}", bare) else [name]
 
 
-def _without_memory(wanted: str) -> Gpu | None:
-    """`wanted` less its memory, when the card has that much: "rtx 4090 24gb". A size it is not sold in is no match."""
-    match = re.fullmatch(r"(.+?) (\d+) ?gb(.*)", wanted)
+def _by_memory(wanted: str) -> Gpu | None:
+    """`wanted` less its memory, when the card has that much: "rtx 4090 24gb". A size it is not sold in is no match.
+
+    A size only the laptop's card of that number has means that one: "3060 6gb".
+    """
+    match = re.fullmatch(r"(.+?) (\d+)gb(.*)", wanted)
     if match is None:
         return None
     name, size, rest = match[1] + match[3], float(match[2]), match[3]
-    gpu = _by_name().get(name.strip()) or (_by_name().get(match[1]) if rest else None)
-    return gpu if gpu and abs(gpu.memory_gb - size) <= 0.07 * size else None
+    names = [name.strip(), match[1] if rest else "", f"{match[1]} laptop", f"{match[1]} laptop {match[2]}gb"]
+    if "laptop" in wanted:
+        names = names[:1]
+    found = [gpu for one in names if (gpu := _by_name().get(one))]
+    return next((gpu for gpu in found if abs(gpu.memory_gb - size) <= 0.07 * size), None)
 
 
 def _plain(text: str) -> str:
-    """Lower case, one space between words, no vendor words, "24 gib" as "24gb", "4090ti" as "4090 ti"."""
+    """Lower case, one space between words, no vendor words, "24 gib" as "24gb", "4090ti" as "4090 ti", laptop and memory last."""
     plain = VENDOR.sub(" ", re.sub(r"[-_/,()®™]+", " ", text.lower()))
     plain = re.sub(r"(\d+) ?(?:gib|gbs|gb|gigs?|g)\b", r"\1gb", plain)
     plain = re.sub(r"\b(rtx|gtx)(?=[a\d])", r"\1 ", plain)
-    plain = re.sub(r"(\d{4})(ti|super|s)\b", r"\1 \2", plain)
+    plain = re.sub(r"(\d{4}) ?(ti|super|s)?(m?)\b", r"\1 \2 \3", plain)
+    plain = " ".join(plain.split())
+    if LAPTOP.search(plain):
+        sizes = re.findall(r"\b\d+gb\b", plain)
+        plain = " ".join([re.sub(r"\b\d+gb\b", " ", LAPTOP.sub(" ", plain)), "laptop", *sizes])
     return " ".join(plain.split())

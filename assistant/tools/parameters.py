@@ -100,12 +100,20 @@ def _card(said: str) -> str:
         without_size = re.sub(r"\s*\d+\s?GB$", "", said, flags=re.IGNORECASE)
         known = next((gpu.name for gpu in gpus() if gpu.name.lower().startswith(f"{said.lower()} ")), "")
         known = known or next((f"{said} {size}" for size in ("80GB", "40GB") if _exists(f"{said} {size}")), "")
-        if not known and without_size != said:
-            return find_gpu(without_size).name
+        if not known and (smaller := _no_larger(without_size, said)):
+            return smaller
         if not known:
             raise
     words = re.findall(r"[a-z]+|\d+", said.lower())
     return known if all(word in re.findall(r"[a-z]+|\d+", known.lower()) for word in words if word != "gb") else said
+
+
+def _no_larger(without_size: str, said: str) -> str:
+    """The card less the memory said, when it has no more than that: an estimate for a larger card would promise too much."""
+    size = re.search(r"(\d+)\s?GB$", said, flags=re.IGNORECASE)
+    if size is None or not _exists(without_size) or find_gpu(without_size).memory_gb > float(size[1]):
+        return ""
+    return find_gpu(without_size).name
 
 
 def _merged(choices: dict[str, Any], good: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,30 @@ NAMES = {
     "4070 ti super": "RTX 4070 Ti SUPER",
     "m1 max": "Apple M1 Max",
     "cpu": "CPU",
+    # A laptop's card is its own, however it is said; a size only it has means it.
+    "RTX 4090 Laptop": "RTX 4090 Laptop",
+    "NVIDIA GeForce RTX 4090 Laptop GPU": "RTX 4090 Laptop",
+    "4080 mobile": "RTX 4080 Laptop",
+    "4090m": "RTX 4090 Laptop",
+    "rtx 4070 max-q": "RTX 4070 Laptop",
+    "3070 ti notebook": "RTX 3070 Ti Laptop",
+    "3080 laptop": "RTX 3080 Laptop 8GB",
+    "laptop 3080 16 GB": "RTX 3080 Laptop 16GB",
+    "NVIDIA GeForce RTX 3050 6GB Laptop GPU": "RTX 3050 Laptop 6GB",
+    "5090 laptop 24gb": "RTX 5090 Laptop",
+    "3060 6gb": "RTX 3060 Laptop",
+    "RTX 4090 16GB": "RTX 4090 Laptop",
+    "3050 4gb": "RTX 3050 Laptop 4GB",
+    "3050 6gb": "RTX 3050 6GB",
+    "3050 8gb": "RTX 3050",
+    "a2000": "RTX A2000 6GB",
+    "rtx a2000 12gb": "RTX A2000 12GB",
+    "2060 12gb": "RTX 2060 12GB",
+    "gtx 1660 super": "GTX 1660 SUPER",
+    "quadro rtx 5000": "Quadro RTX 5000",
+    "Tesla P40": "P40",
+    "L20": "L20",
+    "H20": "H20",
 }
 
 
@@ -71,3 +95,39 @@ def test_any_text_is_a_card_or_a_config_error_with_a_hint(text: str) -> None:
     except ConfigError as error:
         hint = error.hint
     assert hint
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Intel Arc A770", "XPU"),
+        ("Iris Xe", "XPU"),
+        ("Jetson Orin Nano", "Jetson"),
+        ("Radeon 780M", "integrated"),
+        ("Radeon RX 7900 XTX", "ROCm"),
+        ("Tesla M40 24GB", "6.0"),
+        ("GTX 970", "6.0"),
+    ],
+)
+def test_a_card_this_program_cannot_train_on_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason) as caught:
+        find_gpu(text)
+    assert "CPU" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["RTX A5500 Laptop", "RTX 4099 laptop", "rtx 5000 ada mobile"])
+def test_an_unknown_laptop_card_is_never_sent_to_a_desktop_card(text: str) -> None:
+    with pytest.raises(ConfigError, match="another chip") as caught:
+        find_gpu(text)
+    desktop = [gpu.name for gpu in gpus() if "Laptop" not in gpu.name]
+    assert not any(f"{name} or" in caught.value.hint or f"{name};" in caught.value.hint for name in desktop)
+
+
+@pytest.mark.parametrize(("text", "line"), [("P41", "P"), ("L41", "L"), ("H21", "H")])
+def test_a_near_name_is_of_the_same_line(text: str, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_gpu(text)
+    near = (
+        caught.value.hint.removeprefix("Did you mean ").rstrip("?").split(" or ") if "mean" in caught.value.hint else []
+    )
+    assert all(name.startswith(line) for name in near)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from assistant.interpreters.rules.card_names import CARD, TWO_SIZES, in_laptop, name
 from assistant.interpreters.rules.clauses import Clause, at
 from assistant.interpreters.rules.numbers import HAN, WORDS
 from assistant.interpreters.rules.text import TAKEN, Message
@@ -20,20 +21,6 @@ _COUNT = (
     rf"|all (?:of )?(?:my|the|our))"
 )
 _MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
-_BRAND = r"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |(?:mobile )?)*"
-_DATACENTER = (
-    r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100"
-    r"|p[- ]?(?:100|40)|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
-)
-_WORKSTATION = (
-    r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000"
-    r"|8000)(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
-)
-_GAMING = (
-    r"(?:(?:rtx|gtx|geforce)?[- ]?(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0"
-    r"|50[56789]0)(?:[- ]?(?:ti[- ]?super|super|ti|d|m|laptop)(?![a-z0-9]))?(?:s(?![a-z0-9]))?)"
-)
-CARD = rf"(?P<card>{_BRAND}(?:{_DATACENTER}(?![\d])|{_WORKSTATION}|{_GAMING}))(?:[- ]?(?:sxm\d?|pcie|nvl|hbm2e?|oam))?"
 _X = r"\s?(?:[x*×]|张|块|卡|个|枚)?\s?(?:of )?(?:the |的)?"
 _NODES = re.compile(
     r"(?P<nodes>\d+|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)"
@@ -180,7 +167,7 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
     return Cards(
         begin,
         hit.end(),
-        name(bare, memory),
+        name(bare, memory, laptop=in_laptop(message.text, start, hit.end())),
         count,
         memory,
         one=count is None and not plural,
@@ -211,38 +198,6 @@ def count_of(said: str) -> int | None:
     return {"dual": 2, "twin": 2, "both": 2, "quad": 4}.get(said, WORDS.get(said))
 
 
-_TWO_SIZES = {"A100": (40, 80), "A800": (40, 80), "V100": (16, 32), "P100": (12, 16), "H100": (80, 94)}
-
-
-def name(said: str, memory: float | None) -> str:
-    """The card's usual name: `a-100` with 80 GB is "A100 80GB", `3060` with 12 is "RTX 3060 12GB"."""
-    plain = re.sub(
-        r"^(?:nvidia|geforce|tesla|amd|mobile)[\s-]+", "", re.sub(r"(?:nvidia|geforce|tesla)[\s-]+", "", said.strip())
-    )
-    plain = re.sub(r"[\s-]+", " ", plain).strip()
-    number = re.search(r"\d{4}", plain)
-    if re.match(r"(?:rtx|gtx)?\s?\d{4}", plain) and number and number[0] in {"4000", "5000", "6000", "8000"}:
-        return f"{'RTX ' + number[0] + ' Ada' if 'ada' in plain else 'Quadro RTX ' + number[0]}"
-    if (
-        number
-        and re.match(r"(?:rtx|gtx)?\s?[12345]0?[0-9]", plain)
-        and not plain.startswith(("a", "rtx a", "pro", "rtx pro"))
-    ):
-        line = "GTX" if number[0] < "2000" else "RTX"
-        suffix = re.search(r"ti super|super|ti|laptop", plain.replace("tisuper", "ti super"))
-        tail = {"ti super": " Ti SUPER", "super": " SUPER", "ti": " Ti"}.get(suffix[0] if suffix else "", "")
-        return f"{line} {number[0]}{tail}{_memory(memory)}"
-    if number and "a" in plain and "6000 ada" not in plain and "pro" not in plain:
-        return f"RTX A{number[0]}"
-    if "pro" in plain or "6000 ada" in plain:
-        return "RTX PRO 6000" if "pro" in plain else "RTX 6000 Ada"
-    return plain.replace(" ", "").upper() + _memory(memory) if "titan" not in plain else plain.upper()
-
-
-def _memory(memory: float | None) -> str:
-    return f" {memory:g}GB" if memory else ""
-
-
 def _counted(message: Message, found: list[Cards]) -> list[Cards]:
     """Counts and sizes said apart from the card: 手里4张A800, 单卡, "each GPU sits at 14g/80g"."""
     if not found:
@@ -258,9 +213,9 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
             first = replace(first, count=part, one=False)
         message.take(*hit.span())
     use = _OF_USE.search(message.text)
-    if use and first.memory is None and first.card in _TWO_SIZES:
+    if use and first.memory is None and first.card in TWO_SIZES:
         first = Cards(first.start, first.end, f"{first.card} {use[2]}GB", first.count, float(use[2]), one=first.one)
-    sizes = _TWO_SIZES.get(first.card)
+    sizes = TWO_SIZES.get(first.card)
     if sizes and first.memory is None:
         loose = [
             float(h[1])
