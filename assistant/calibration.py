@@ -1,6 +1,7 @@
-"""Earlier runs held against their estimates: how far off they were, and the next estimate corrected by it.
+"""What was measured held against its estimate: how far off it was, and the next estimate corrected by it.
 
 Predicted and measured step times lie in the store with each run. Only runs that ended well on the same kind of card count.
+The rehearsal of a plan says more about it than any earlier run: its own rows on its own machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from estimator import Estimate, Range
+from estimator.estimate import verdict
+from estimator.memory import measured_memory
 
 if TYPE_CHECKING:
     from assistant.store import Store
@@ -23,7 +26,7 @@ SANE = (0.05, 20.0)  # a ratio beyond says that something else was measured
 
 
 class Correction(NamedTuple):
-    """Measured over estimated time, and from how many runs."""
+    """Measured over estimated time, and from how many runs; 0: from the rehearsal of this very plan."""
 
     ratio: float
     runs: int
@@ -55,17 +58,42 @@ def correction(store: Store, card: str | None) -> Correction | None:
 
 
 def corrected_time(result: Estimate, found: Correction) -> Estimate:
-    """`result` with its training time as the earlier runs had it; start-up stays, and so does the range's width."""
+    """`result` with its training time, and what that costs, as measured; start-up stays, and so does the range's width."""
 
     def slower(seconds: Range | None) -> Range | None:
         return seconds.map(lambda s: s * found.ratio) if seconds else None
 
-    hours, startup = result.hours, result.startup_hours
+    hours, startup, usd = result.hours, result.startup_hours, result.usd
     if hours and startup:
         hours = Range(
             low=startup.low + (hours.low - startup.low) * found.ratio,
             expected=startup.expected + (hours.expected - startup.expected) * found.ratio,
             high=startup.high + (hours.high - startup.high) * found.ratio,
         )
+    if usd and hours and result.hours:  # billed by the hour, its disk too
+        old = result.hours
+        usd = Range(
+            low=round(usd.low * hours.low / old.low, 4),
+            expected=round(usd.expected * hours.expected / old.expected, 4),
+            high=round(usd.high * hours.high / old.high, 4),
+        )
     speed = result.tokens_per_s.map(lambda rate: rate / found.ratio) if result.tokens_per_s else None
-    return result.model_copy(update={"hours": hours, "step_s": slower(result.step_s), "tokens_per_s": speed})
+    times = {"hours": hours, "step_s": slower(result.step_s), "tokens_per_s": speed, "usd": usd}
+    return result.model_copy(update=times)
+
+
+def rehearsed(result: Estimate, tried: dict[str, Any], predicted_s: float | None) -> tuple[Estimate, Correction | None]:
+    """`result` as the rehearsal measured it, and by how much its time changed.
+
+    predicted_s: the estimate of the step the rehearsal took, an update on the longest rows.
+    """
+    ratio = ratio_of({"step_s": predicted_s, "measured_step_s": tried.get("step_s")})
+    found = Correction(ratio, 0) if ratio is not None else None
+    if found:
+        result = corrected_time(result, found)
+    if tried.get("memory_gib"):
+        need = measured_memory(result.memory, float(tried["memory_gib"]), on_cpu=result.gpu == "CPU")
+        if result.usable_gib:  # it ran there, so it fits: the slack reckoned on top may be gone already
+            need = need.model_copy(update={"must_have_gib": min(need.must_have_gib, result.usable_gib)})
+        result = result.model_copy(update={"memory": need, "verdict": verdict(need, result.usable_gib)})
+    return result, found

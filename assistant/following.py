@@ -59,8 +59,13 @@ def _pace(row: dict[str, Any], now: RunProgress, fresh: list[dict[str, Any]], se
     if step_s is None:
         return []
     services.store.set_measured(row["id"], step_s)
-    ratio = ratio_of({**row["estimate"], "measured_step_s": step_s})
-    return [pace(now, step_s, ratio)] if early and not now.ended and ratio and abs(ratio - 1) > TELL else []
+    said = row["estimate"]
+    ratio = ratio_of({"step_s": said.get("said_step_s") or said.get("step_s"), "measured_step_s": step_s})
+    return (
+        [pace(now, step_s, ratio, said.get("usd_per_hour"))]
+        if early and not now.ended and ratio and abs(ratio - 1) > TELL
+        else []
+    )
 
 
 def _point(event: TrainEvent, seq: int) -> dict[str, Any] | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assistant.calibration import Correction, corrected_time, correction
+from assistant.calibration import Correction, corrected_time, correction, rehearsed
 from assistant.cards import ModelCard
 from assistant.dataset import DatasetReport
 from assistant.here import card_here, free_gib, held
@@ -127,7 +128,8 @@ class Estimated:
     card: str | None
     result: Estimate | None
     why_not: str = ""
-    correction: Correction | None = None  # by which earlier runs its time is corrected
+    correction: Correction | None = None  # by which earlier runs, or which rehearsal, its time is corrected
+    before: Estimate | None = None  # what was said before the rehearsal of this plan
 
 
 def estimated(state: ChatState, services: Services, **overrides: Any) -> Estimated:
@@ -161,8 +163,57 @@ def _estimated(state: ChatState, services: Services, overrides: dict[str, Any], 
 
 def _with_experience(card: str, found: Estimate, state: ChatState, services: Services) -> Estimated:
     traced = _traced(found, state, services)
+    if tried := rehearsal_of(plan_hash(state, services), services):
+        result, by = rehearsed(traced, tried, longest_step_s(state, services, tried["batch_size"]))
+        return Estimated(card, result, correction=by, before=traced)
     earlier = correction(services.store, card) if state.choices.get("provider") in (None, "local") else None
     return Estimated(card, corrected_time(traced, earlier) if earlier else traced, correction=earlier)
+
+
+def rehearsal_of(plan: str, services: Services) -> dict[str, Any] | None:
+    """What the rehearsal of this plan measured: step_s, memory_gib, longest_tokens, batch_size; None without a good one."""
+    row = services.store.rehearsal(services.thread, plan)
+    outcome = row["outcome"] if row else None
+    return outcome if outcome and outcome["kind"] == "rehearsed" else None
+
+
+def longest_step_s(state: ChatState, services: Services, batch: int | None = None) -> float | None:
+    """The estimate of the update a rehearsal takes: on the longest rows, in batches of `batch` where memory made it halve them."""
+    card, spec, report = card_of(state.choices, services.machine()), model_spec(state), report_of(state)
+    if card is None or spec is None or report is None:
+        return None
+    try:
+        config = config_of(state, services)
+        rows = config.effective_batch_size
+        if batch and batch < config.batch_size:
+            more = config.gradient_accumulation_steps * config.batch_size // batch
+            config = config.model_copy(update={"batch_size": batch, "gradient_accumulation_steps": more})
+        length = _longest_mean(report.lengths.histogram, report.tokens_longest, rows)
+        given: dict[str, Any] = {
+            "rows": rows,
+            "tokens_per_row": length,
+            "longest": report.tokens_longest,
+            "cores": services.machine().cores,
+        }
+        found = estimate(
+            config,
+            spec,
+            gpu=card_here(card, services.machine()),
+            **given,
+            lengths=((round(length), 0), (round(length), rows)),
+        )
+    except StudioError:
+        return None
+    return found.step_s.expected if found.step_s else None
+
+
+def _longest_mean(histogram: Sequence[tuple[int, int]], longest: int, rows: int) -> float:
+    """Mean length of the `rows` longest; a row of a bin counts as the bin's middle, the longest is known."""
+    lengths = [float(longest)]
+    edges = [0, *(upto for upto, _ in histogram)]
+    for low, (upto, count) in reversed(list(zip(edges, histogram, strict=False))):
+        lengths += [min(float(longest), (low + upto) / 2)] * min(count, rows - len(lengths))
+    return sum(lengths) / len(lengths)
 
 
 def _traced(found: Estimate, state: ChatState, services: Services) -> Estimate:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from assistant.plan import config_of, estimated, plan_hash, report_of
+from assistant.calibration import rehearsed
+from assistant.plan import config_of, estimated, longest_step_s, plan_hash, rehearsal_of, report_of
 from assistant.replies import rehearsal as say
 from assistant.services import Services
 from assistant.state import ChatState, Message
 from assistant.store import Row
+from estimator import Estimate
 from trainer.compute import Run
 from trainer.events import Rehearsed
 from trainer.presets import total_steps
@@ -20,7 +21,7 @@ LONG_H = 0.5  # expected hours from which a rehearsal of seconds to minutes is w
 
 def due(state: ChatState, services: Services) -> bool:
     """Whether the next plain yes rehearses instead of starting: asked for, or long or paid, and not done for this plan."""
-    if state.rehearsal is False or measured(plan_hash(state, services), services) is not None:
+    if state.rehearsal is False or rehearsal_of(plan_hash(state, services), services) is not None:
         return False
     paid = state.choices.get("provider") not in (None, "local")
     found = estimated(state, services).result
@@ -30,13 +31,6 @@ def due(state: ChatState, services: Services) -> bool:
 def going_on(plan: str, services: Services) -> bool:
     row = services.store.rehearsal(services.thread, plan)
     return row is not None and row["outcome"] is None
-
-
-def measured(plan: str, services: Services) -> dict[str, Any] | None:
-    """What the rehearsal of this plan measured: step_s, memory_gib, longest_tokens, batch_size; None without a good one."""
-    row = services.store.rehearsal(services.thread, plan)
-    outcome = row["outcome"] if row else None
-    return outcome if outcome and outcome["kind"] == "rehearsed" else None
 
 
 def start(plan: str, folder: Path, state: ChatState, services: Services) -> str:
@@ -55,7 +49,7 @@ def follow(thread: str, services: Services) -> list[str]:
         event = services.providers[run.provider].rehearsed(run)
         if event is not None:
             facts = json.loads(row["facts"])
-            text = say.went_well(event, facts) if isinstance(event, Rehearsed) else say.failed(event)
+            text = _went_well(event, facts) if isinstance(event, Rehearsed) else say.failed(event)
             buttons = ["yes, start", "no, not yet"] if isinstance(event, Rehearsed) else []
             message = Message(role="assistant", content=text, suggestions=buttons)
             services.store.end_rehearsal(row, event.model_dump(), message)
@@ -63,12 +57,26 @@ def follow(thread: str, services: Services) -> list[str]:
     return lines
 
 
+def _went_well(event: Rehearsed, facts: Row) -> str:
+    if not facts.get("estimate"):
+        return say.went_well(event, facts)
+    before = Estimate.model_validate(facts["estimate"])
+    after, _ = rehearsed(before, event.model_dump(), facts["longest_step_s"])
+    return say.went_well(event, facts, before, after)
+
+
 def _facts(state: ChatState, services: Services) -> Row:
-    """What the measured step is put beside: the run's steps, and the hours and memory that were estimated."""
+    """What the measured step is put beside: the run's steps, the hours and memory estimated, and the estimate to correct."""
     report, found = report_of(state), estimated(state, services)
     steps = total_steps(config_of(state, services), report.usable_rows) if report else None
     if found.result is None:
         return {"steps": steps, "hours": None, "memory_gib": None}
     hours, memory = found.result.hours, found.result.memory
     gib = memory.must_have_gib if found.card == "CPU" else memory.total_gib  # a CPU run measures its whole process
-    return {"steps": steps, "hours": [hours.low, hours.high] if hours else None, "memory_gib": round(gib, 2)}
+    return {
+        "steps": steps,
+        "hours": [hours.low, hours.high] if hours else None,
+        "memory_gib": round(gib, 2),
+        "estimate": found.result.model_dump(mode="json"),
+        "longest_step_s": longest_step_s(state, services),
+    }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from assistant.blockers import blocked_steps
-from assistant.plan import card_of, config_of, estimated, job_of, plan_hash, report_of, values_of
-from assistant.rehearsals import due, measured
+from assistant.plan import card_of, config_of, estimated, job_of, plan_hash, rehearsal_of, report_of, values_of
+from assistant.rehearsals import due
 from assistant.replies.estimate import estimate_lines
 from assistant.replies.memory import memory_bar
 from assistant.replies.rehearsal import asked
@@ -45,7 +45,7 @@ def review_text(state: ChatState, services: Services) -> str:
     parts += [_graded(state), checklist(state, services)] if changed is None else []
     parts += _lacking(state.choices.get("experiment_tracker"))
     where = "on this machine, at no rental cost" if state.choices.get("provider") in (None, "local") else "there"
-    tried = measured(plan_hash(state, services), services)
+    tried = rehearsal_of(plan_hash(state, services), services)
     if tried and tried["step_s"]:
         parts.append(
             f"Rehearsed: {tried['memory_gib']:.2f} GiB and {tried['step_s']:.2f} s a step, both on your longest rows."

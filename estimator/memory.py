@@ -46,6 +46,7 @@ class MemoryEstimate(BaseModel):
     nvidia_smi_gib: float  # what nvidia-smi will show, cached blocks included
     trainable_params: int
     exact: bool = False  # from a trace of the very step, not from the closed form
+    measured: bool = False  # in a rehearsal on the longest rows
 
 
 def memory(step: Step, spec: ModelSpec, on_cpu: bool = False, cards: int = 1) -> MemoryEstimate:
@@ -62,6 +63,27 @@ def memory(step: Step, spec: ModelSpec, on_cpu: bool = False, cards: int = 1) ->
         must_have_gib=SLACK * total + outside,
         nvidia_smi_gib=SMI * total + outside,
         trainable_params=adapter_params(step),
+    )
+
+
+def measured_memory(estimated: MemoryEstimate, gib: float, on_cpu: bool) -> MemoryEstimate:
+    """`estimated` with the peak a rehearsal measured: allocated on a card, the whole process without one.
+
+    What was not as estimated goes to the parts that pass with the step: weights and optimizer are known. Of a whole process
+    nobody can say how much were its libraries: its tensors stay as estimated, the libraries are the rest.
+    """
+    total = min(estimated.total_gib, gib) if on_cpu else gib
+    outside = gib - total if on_cpu else estimated.must_have_gib - SLACK * estimated.total_gib
+    slack = 1.0 if on_cpu else SLACK
+    lasting = {name: size for name, size in estimated.parts.items() if name in ("base weights", "adapter", "optimizer")}
+    passing = {name: size for name, size in estimated.parts.items() if name not in lasting}
+    if (room := total - sum(lasting.values())) > 0 and sum(passing.values()) > 0:
+        parts = lasting | {name: size * room / sum(passing.values()) for name, size in passing.items()}
+    else:
+        parts = {name: size * total / (estimated.total_gib or 1.0) for name, size in estimated.parts.items()}
+    figures = {"total_gib": total, "low_gib": total, "high_gib": total, "parts": parts, "measured": True}
+    return estimated.model_copy(
+        update=figures | {"must_have_gib": slack * total + outside, "nvidia_smi_gib": SMI * total + outside}
     )
 
 

@@ -36,30 +36,35 @@ def rehearse(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest
         job = _longest(get_ready(_short(config, STEPS), scratch, emit))
         speeds: list[float] = []
         with tracking(job.config, scratch, emit) as trackers:
-            _two_steps(job, trackers, _timing(emit, speeds), stop)
+            memory = _two_steps(job, trackers, _timing(emit, speeds), stop)
         tokens = max(len(row) for row in job.prepared.train["input_ids"])
         resumed = _resume(job, config, emit, stop)
         emit(
             Rehearsed(
                 seconds=round(time.monotonic() - began, 1), steps=resumed, longest_tokens=tokens,
-                step_s=min(speeds, default=None), memory_gib=memory_gib(), batch_size=job.config.batch_size,
+                step_s=min(speeds, default=None), memory_gib=memory, batch_size=job.config.batch_size,
             )
         )  # fmt: skip
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _two_steps(job: Job, trackers: list[Any], emit: Emit, stop: StopRequest) -> None:
-    """Train, evaluate, save, and load what was saved. Raises `RunFailed` when that computes something else."""
+def _two_steps(job: Job, trackers: list[Any], emit: Emit, stop: StopRequest) -> float:
+    """Train, evaluate, save, and load what was saved; returns the peak of training, before a second model lies beside it.
+
+    Raises `RunFailed` when the reloaded model computes something else.
+    """
     trained = train.surviving(job, None, emit, stop, trackers)
     if trained is None:
         raise RunFailed("The rehearsal was cancelled.", "Start it again.")
+    memory = memory_gib()
     emit(Stage(name="rehearsing a reload"))
     model.save_adapter(trained.model, job.config, job.adapter, job.start)
     expected = contract.fingerprint(trained.model, job.tokenizer, job.probes[0])
     contract.check_files(job.adapter)
     reloaded = contract.reload(job.adapter, job.base, job.config, job.where)
     contract.check_same(expected, contract.fingerprint(reloaded, job.tokenizer, job.probes[0]), job.config, job.where)
+    return memory
 
 
 def _resume(job: Job, config: TrainingConfig, emit: Emit, stop: StopRequest) -> int:

@@ -52,14 +52,21 @@ def time_line(found: Estimated) -> str:
 
 
 def _experience(found: Estimated) -> str:
-    """By which earlier runs the time was corrected."""
+    """By which earlier runs, or which rehearsal, the time was corrected."""
     if found.correction is None:
         return ""
     ratio, runs = found.correction
-    told = "as long as the estimate" if abs(ratio - 1) <= TELL else f"{ratio:.1f} times the estimate"
+    if found.before is not None:
+        was = f" (which said {range_of(found.before.hours)})" if found.before.hours else ""
+        return f" The rehearsal's step took {_times(ratio)} the estimate{was}; this is corrected by it."
+    told = f"{_times(ratio)} the estimate"
     return (
         f" Your last {'run' if runs == 1 else f'{runs} runs'} on {found.card} took {told}; this one is corrected by it."
     )
+
+
+def _times(ratio: float) -> str:
+    return "as long as" if abs(ratio - 1) <= TELL else f"{ratio:.1f} times"
 
 
 def range_of(hours: Range) -> str:
@@ -80,7 +87,9 @@ def cost_line(found: Estimated, state: ChatState, usd_per_kwh: float | None) -> 
         if price
         else ""
     )
-    return f"Cost: ${usd.low:.2f} to ${usd.high:.2f}{rate}."
+    was = found.before.usd if found.before else None
+    before = f"; before the rehearsal: ${was.low:.2f} to ${was.high:.2f}" if was and was != usd else ""
+    return f"Cost: ${usd.low:.2f} to ${usd.high:.2f}{rate}{before}."
 
 
 def electricity_line(found: Estimated, usd_per_kwh: float | None) -> str:

@@ -16,6 +16,12 @@ def memory_line(found: Estimated) -> str:
     size = f"{gib(memory.low_gib)} to {gib(memory.high_gib)} GiB at the peak"
     if memory.exact:
         size = f"{memory.total_gib:.2f} GiB at the peak, by running the very step on fake tensors"
+    if memory.measured:
+        was = found.before.memory if found.before else None
+        whole = found.card == "CPU"
+        gibs = memory.must_have_gib if whole else memory.total_gib
+        size = f"{gibs:.2f} GiB {'in all' if whole else 'at the peak'}, measured in the rehearsal on your longest rows"
+        size += f", the estimate said {was.must_have_gib if whole else was.total_gib:.2f}" if was else ""
     free = f"{gib(memory.must_have_gib)} GiB must be free" + (f" of {have:.0f}" if have else "")
     return f"Memory on {found.card}: {size} ({listed}); with what the libraries take, {free}: {verdict}."
 
@@ -52,7 +58,7 @@ def memory_parts(found: Estimated) -> str:
     rest = memory.must_have_gib - memory.total_gib
     rows = [*((name, size) for name, size in parts if size >= 0.005), ("libraries and slack", rest)]
     lines = [f"| {name} | {gib(size)} GiB | {size / most:.0%} | {_bar(24 * size / most)} |" for name, size in rows]
-    how = "traced" if memory.exact else "estimated"
+    how = "measured in the rehearsal" if memory.measured else "traced" if memory.exact else "estimated"
     of = f" of {have:.0f}" if have else ""
     head = f"Memory on {found.card}, {how}: {gib(memory.must_have_gib)}{of} GiB in all."
     return "\n".join([head, "", "| part | size | of the card | |", "|---|---|---|---|", *lines])

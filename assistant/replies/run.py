@@ -122,11 +122,12 @@ def milestone(event: TrainEvent, run_id: str, now: RunProgress) -> str | None:
     return None
 
 
-def pace(now: RunProgress, step_s: float, ratio: float) -> str:
-    """What the first steps say about the time, in place of the estimate."""
+def pace(now: RunProgress, step_s: float, ratio: float, usd_per_hour: float | None = None) -> str:
+    """What the first steps say about the time and the money, in place of the estimate."""
     left = (now.total_steps - now.step) * step_s
+    money = f", for about ${left / 3600 * usd_per_hour:.2f}" if usd_per_hour else ""
     return (f"⏱️ After {now.step:,} steps an update takes {step_s:.2g} s, {ratio:.1f} times the estimate. "
-            f"At this pace it trains for about {duration(left)} more.")  # fmt: skip
+            f"At this pace it trains for about {duration(left)} more{money}.")  # fmt: skip
 
 
 def _started(event: Started) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from assistant import rehearsals, replies
 from assistant.blockers import blockers
-from assistant.plan import closed_form, config_of, estimated, model_card, plan_hash, report_of
+from assistant.plan import closed_form, config_of, estimated, model_card, plan_hash, rehearsal_of, report_of
 from assistant.replies.rehearsal import still_going_on
 from assistant.review import plan_rows, review_text
 from assistant.services import Services
@@ -138,7 +138,7 @@ def _prepare(folder: Path, state: ChatState, services: Services) -> None:
 
 def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
     found, bare = estimated(state, services), closed_form(state, services).result
-    tried = rehearsals.measured(plan_hash(state, services), services)
+    tried = rehearsal_of(plan_hash(state, services), services)
     rehearsed = {"rehearsed": tried} if tried else {}
     if found.result is None:
         return {"why_not": found.why_not, **rehearsed}
@@ -150,6 +150,7 @@ def _estimate_row(state: ChatState, services: Services) -> dict[str, Any]:
         "memory_gib": round(peak, 3),
         "hours": [hours.low, hours.expected, hours.high] if hours else None,
         "step_s": bare.step_s.expected if bare and bare.step_s else None,  # before any correction: what is corrected
+        "said_step_s": found.result.step_s.expected if found.result.step_s else None,  # as the user read it
         "usd_per_hour": round(usd.expected / hours.expected, 4) if usd and hours and hours.expected else None,
         **rehearsed,
     }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.calibration import Correction, corrected_time, correction, measured_step_s, ratio_of
+from assistant.calibration import Correction, corrected_time, correction, measured_step_s, ratio_of, rehearsed
 from assistant.following import follow
 from estimator import ModelSpec, estimate
 from tests.assistant.test_tools import Provider, ready, spoken  # noqa: F401
@@ -72,6 +72,48 @@ def test_the_plan_is_corrected_by_them_and_says_so(spoken) -> None:  # noqa: F81
     after = spoken.say("t", 'estimate {"question": "time"}').text
     assert "Your last" not in before
     assert "Your last 3 runs on CPU took 4.0 times the estimate; this one is corrected by it." in after
+
+
+def test_a_pace_the_rehearsal_had_told_is_no_news_and_another_has_its_price(spoken) -> None:  # noqa: F811
+    told = {"card": "CPU", "step_s": 1.0, "said_step_s": 2.0, "usd_per_hour": 3600.0}
+    pace = Pace(2.0)
+    spoken.services.providers["local"] = pace
+    for name, measured in (("as-rehearsed", 2.0), ("slower", 4.0)):
+        pace.upto, pace.step_s = 22, measured
+        run = Run(id=name, provider="local", folder="x", job="1:1")
+        spoken.store.add_run("t", run, plan=name, title=name, estimate=told)
+        lines = [line for line in follow("t", spoken.services).lines if line.startswith("⏱️")]
+        assert len(lines) == (name == "slower")
+    assert "2.0 times the estimate" in lines[0]
+    assert "for about $36.00" in lines[0]  # 9 updates of 4 s at a dollar a second
+
+
+def test_a_rehearsal_corrects_memory_time_and_money() -> None:
+    config = TrainingConfig(provider="runpod", gpu="RTX 4090", algorithm="qlora")
+    found = estimate(config, ModelSpec.from_config(LLAMA_8B), rows=1000, tokens_per_row=200)
+    after, by = rehearsed(found, {"step_s": 3.0, "memory_gib": 20.5}, predicted_s=2.0)
+    assert by == Correction(1.5, 0)
+    assert after.hours.expected - after.startup_hours.expected == pytest.approx(
+        1.5 * (found.hours.expected - found.startup_hours.expected)
+    )
+    assert after.usd.expected / found.usd.expected == pytest.approx(
+        after.hours.expected / found.hours.expected, rel=1e-3
+    )
+    assert after.memory.total_gib == 20.5
+    assert sum(after.memory.parts.values()) == pytest.approx(20.5)
+    assert after.memory.parts["base weights"] == found.memory.parts["base weights"]
+    assert found.fits and after.memory.must_have_gib > found.memory.must_have_gib  # noqa: PT018
+    over, _ = rehearsed(found, {"step_s": None, "memory_gib": 23.2}, predicted_s=2.0)
+    assert over.verdict == "tight" and over.fits, "it ran there"  # noqa: PT018
+    assert over.hours == found.hours
+
+
+def test_without_a_card_the_whole_process_is_what_was_measured() -> None:
+    config = TrainingConfig(algorithm="lora", gpu="CPU")
+    found = estimate(config, ModelSpec.from_config(LLAMA_8B), rows=10, tokens_per_row=200, available_gib=64)
+    after, _ = rehearsed(found, {"step_s": None, "memory_gib": 30.0}, predicted_s=None)
+    assert after.memory.must_have_gib == pytest.approx(30.0)
+    assert sum(after.memory.parts.values()) == pytest.approx(after.memory.total_gib)
 
 
 def test_only_the_training_is_stretched_not_the_start() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -57,6 +58,10 @@ def test_a_long_run_is_rehearsed_first_and_a_short_one_is_not(assistant):
     assert not list((assistant.settings.home).glob("rehearsals/*"))
 
 
+def plan_of(assistant):
+    return assistant.services.store.db.execute("select plan from rehearsals").fetchone()[0]
+
+
 def ended(assistant):
     for child in assistant.services.providers["local"]._children.values():
         child.wait(60)
@@ -82,12 +87,20 @@ def test_what_it_measured_is_said_before_the_run_is_confirmed(assistant):
     assert "s a step on those rows" in report.text
     assert assistant.runs(THREAD) == [], "a rehearsal is no run"
     assistant.say(THREAD, "no")
-    assert "Rehearsed: " in assistant.say(THREAD, "launch").text
+    text = assistant.say(THREAD, "launch").text
+    assert "Rehearsed: " in text
+    assert "GiB in all, measured in the rehearsal on your longest rows, the estimate said" in text
+    assert re.search(r"Time: .* The rehearsal's step took (?:as long as|[\d.]+ times) the estimate \(which said ", text)
+    said = assistant.services.store.rehearsal(THREAD, plan_of(assistant))
+    measured, shown = said["outcome"]["memory_gib"], re.search(r"([\d.]+) GiB must be free", text)
+    assert shown is not None
+    assert float(shown[1]) == pytest.approx(measured, rel=0.05), "what was measured is what is asked for"
     ended(assistant)  # it says its word before it clears up
     shutil.rmtree(folder)
     assert "is starting" in assistant.say(THREAD, "yes").text
     (row,) = assistant.runs(THREAD)
     assert row["estimate"]["rehearsed"]["step_s"] > 0
+    assert row["estimate"]["memory_gib"] == pytest.approx(measured, rel=0.01)
     assistant.say(THREAD, "cancel")
     ended(assistant)
 
