@@ -77,9 +77,19 @@ def find_gpu(text: str) -> Gpu:
     found = _by_name().get(wanted) or _by_memory(wanted)
     if found:
         return found
+    if size := re.fullmatch(r"([1-9]\d{0,2})gb", wanted):
+        return _of_size(int(size[1]))
     if reason := _unusable(text.lower()):
         raise ConfigError(f"This program cannot train on “{text[:80]}”: {reason}", _ELSEWHERE, ("gpu",))
     raise ConfigError(f"I don't know the GPU “{text[:80]}”.", _hint(wanted), ("gpu",))
+
+
+def _of_size(memory_gb: int) -> Gpu:
+    """Some card with that much memory: whether a plan fits can be said, how long it takes cannot."""
+    source = "only its memory is known; usable: 0.98 of it, as measured on the RTX 4090 and 5090"
+    return Gpu(
+        name=f"{memory_gb} GB card", memory_gb=memory_gb, usable_gib=0.98 * memory_gb, verified=False, source=source
+    )
 
 
 _ELSEWHERE = "Train on the CPU (a small model), or rent an NVIDIA card: ask for the *cheapest* one."

@@ -46,6 +46,10 @@ def _beyond(found: Estimated, bounds: Bounds) -> list[str]:
 
 def time_line(found: Estimated) -> str:
     hours = found.result.hours if found.result else None
+    if hours is None and found.result and found.result.gpu and found.result.step_s is None:
+        return (
+            f"Time: I can't say, because how fast a {found.result.gpu} computes is not known. Name the card, and I can."
+        )
     if hours is None:
         return "Time: I can't say yet, because the number of rows is not known."
     return f"Time: {range_of(hours)}.{_experience(found)}"
@@ -96,7 +100,7 @@ def electricity_line(found: Estimated, usd_per_kwh: float | None) -> str:
     """What a run on a machine of one's own takes from the wall, with the watts and the rate it is reckoned with."""
     result = found.result
     if result is None or result.hours is None:
-        return "this machine's electricity, for a time I can't say yet."
+        return "this machine's electricity, for a time I can't say."
     rate, watts = USD_PER_KWH if usd_per_kwh is None else usd_per_kwh, watts_of(result.gpu, result.num_gpus)
     usd = electricity(result.hours, rate, watts)
     money = "less than $0.01" if usd.high < 0.01 else f"${usd.low:.2f} to ${usd.high:.2f}"

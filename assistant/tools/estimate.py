@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant.plan import Estimated, closed_form, estimated, report_of, values_of
+from assistant.plan import TOKENS_PER_ROW, Estimated, closed_form, estimated, report_of, values_of
 from assistant.replies.choices import said
 from assistant.replies.compared import case_words, cases_table, difference
 from assistant.replies.estimate import electricity_line, estimate_lines
@@ -29,6 +29,7 @@ _FOLLOWS = ("gradient_checkpointing", "quantization", "precision", "max_seq_leng
 
 class EstimatePlan(BaseModel):
     """Estimate memory, time and cost of the plan, with `overrides` and another `model` on top (a what-if), or of `cases`.
+    rows: as many in place of the plan's own, while no data is chosen.
 
     question: fit, memory, time, cost, compare, parts, largest (of: batch, sequence, model), cheapest, fastest, recommended
     (offers, also of named `providers`), prices (how old), machine (this machine's cards), electricity.
@@ -36,6 +37,7 @@ class EstimatePlan(BaseModel):
 
     overrides: dict[str, Any] = {}
     model: str = Field(default="", max_length=400)
+    rows: int | None = Field(default=None, ge=1)
     question: str = "fit"
     of: str = ""
     gpus: list[str] = Field(default=[], max_length=6)
@@ -47,6 +49,8 @@ def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> O
     overrides, rejected = _valid(args.overrides if len(args.gpus) != 1 else {**args.overrides, "gpu": args.gpus[0]})
     if args.model:
         state = _with_model(args.model, state, services)
+    if args.rows:
+        state = state.model_copy(update={"told": {**state.told, "rows": args.rows}})
     told = state.model_copy(update={"choices": {**state.choices, **overrides}})
     if args.question == "largest":
         return largest(told, services, args.of)
@@ -58,6 +62,11 @@ def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> O
     if cases:
         return _compared(cases, told, services, rejected)
     about = [f"For **{told.choices['base_model']}**:"] if args.model else []
+    if args.rows and report_of(told) is None:
+        tokens = told.told.get("tokens_per_row")
+        about.append(
+            f"{args.rows:,} rows of {tokens or f'about {TOKENS_PER_ROW}'} tokens{'' if tokens else ' (say how long yours are)'}:"
+        )
     note = "\n".join([*rejected.values(), *about, _one(overrides, state, services)])
     way = mend(told, services)
     if way is None:
@@ -103,14 +112,31 @@ def _valid(wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _one(overrides: dict[str, Any], state: ChatState, services: Services) -> str:
+    if flipped := _already(overrides, state, services):
+        return flipped
     found = estimated(state, services, **overrides)
     lines = estimate_lines(found, state.model_copy(update={"choices": {**state.choices, **overrides}}), services)
     changed = {name: value for name, value in overrides.items() if state.choices.get(name) != value}
     if not changed:
         return lines
     head = f"With {', '.join(said(name, value) for name, value in changed.items())} (nothing is changed):"
-    against = difference(closed_form(state, services), closed_form(state, services, **overrides))
+    chosen = "gpu" not in overrides or state.choices.get("gpu") or services.machine().gpus
+    against = "" if not chosen else difference(closed_form(state, services), closed_form(state, services, **overrides))
     return "\n".join(filter(None, [head, lines, against, _follows(overrides, state, services)]))
+
+
+def _already(overrides: dict[str, Any], state: ChatState, services: Services) -> str:
+    """A switch asked about that stands so already: what the other way would change. "" for anything else."""
+    values = values_of(state, services)
+    if not overrides or any(
+        not isinstance(value, bool) or values.get(name) != value for name, value in overrides.items()
+    ):
+        return ""
+    other = {name: not value for name, value in overrides.items()}
+    now, then = closed_form(state, services), closed_form(state, services, **other)
+    words = ", ".join(said(name, value) for name, value in overrides.items())
+    turned = ", ".join(said(name, value) for name, value in other.items())
+    return f"Your plan has {words} already. With {turned} (nothing is changed):\n{difference(now, then)}"
 
 
 def _follows(overrides: dict[str, Any], state: ChatState, services: Services) -> str:

@@ -20,6 +20,9 @@ UNKNOWN_MODEL = "I can't say yet: that needs a base model I know the architectur
 UNKNOWN_CARD = "I can't say yet: that needs a GPU. Name one, and I compute it."
 
 
+QLORA = {"algorithm": "qlora", "quantization": "nf4"}
+
+
 class Case(NamedTuple):
     """A plan as the estimator's searches take it. known: further arguments of `estimate`."""
 
@@ -35,14 +38,17 @@ class Case(NamedTuple):
 
 def largest(state: ChatState, services: Services, what: str = "") -> Outcome:
     """The largest batch, sequence or open model (`what`; all three when empty) this card takes, all else as in the plan."""
-    case = case_of(state, services)
+    case = case_of(state, services, any_model=what == "model")
     if isinstance(case, str):
         return Outcome(note=case)
     answers = {"batch": _largest_batch, "sequence": _longest_sequence, "model": _largest_model}
     asked = [answer for name, answer in answers.items() if what in ("", name)]
     name = case.card.name if isinstance(case.card, Gpu) else case.card
     lines = [f"On {name}, with everything else as in the plan (nothing is changed):"]
-    return Outcome(note="\n".join([*lines, *(f"- {answer(case)}" for answer in asked)]))
+    lines += [f"- {answer(case)}" for answer in asked]
+    if what == "model" and "algorithm" not in state.choices:
+        lines.append(f"- {_largest_model(case._replace(config=changed(case.config, QLORA)))}")
+    return Outcome(note="\n".join(lines))
 
 
 def _largest_batch(case: Case) -> str:
@@ -95,9 +101,11 @@ def mend(state: ChatState, services: Services) -> Outcome | None:
     return Outcome(note="\n".join(lines), suggestions=tuple(options), pending=Pending(kind="choice", options=options))
 
 
-def case_of(state: ChatState, services: Services) -> Case | str:
-    """The plan as it stands, or why it can't be searched yet."""
+def case_of(state: ChatState, services: Services, any_model: bool = False) -> Case | str:
+    """The plan as it stands, or why it can't be searched yet. any_model: the model is what is searched for."""
     spec, card = model_spec(state), card_of(state.choices, services.machine())
+    if any_model and spec is None:
+        spec = ModelSpec.from_config(table()[0].config, params=table()[0].params)
     if spec is None or card is None:
         return UNKNOWN_MODEL if spec is None else UNKNOWN_CARD
     try:

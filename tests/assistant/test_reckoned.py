@@ -58,6 +58,23 @@ def ask(planned, text: str):
         ("are those prices current?", r"RunPod: my built-in table, from \d+ days old"),
         ("show me the memory breakdown", r"\| base weights \| 3\.8 GiB \|"),
         ("where does the memory go?", r"\| activations \|"),
+        ("What takes the memory?", r"\| activations \|"),
+        ("why does it need so much memory?", r"\| base weights \| 3\.8 GiB \|"),
+        ("would a 13b fit?", r"For \*\*meta-llama/Llama-2-13b-hf\*\*:\n- Memory on RTX 3090: "),
+        ("how much vram do I need for llama 3 8b?", r"For \*\*meta-llama/Meta-Llama-3-8B\*\*"),
+        ("could a 70b run on two 4090s?", r"70B\*\*:\nWith GPU \*\*RTX 4090\*\*, GPUs \*\*2\*\*[\s\S]*does not fit"),
+        ("could I run this on a 5 GB card?", r"Memory on 5 GB card: .* of 5: \*\*does not fit\*\*[\s\S]*What would make it fit"),
+        ("is 24gb enough?", r"Memory on 24 GB card: .*: fits[\s\S]*Name the card, and I can"),
+        ("can my 8gb laptop do a 3b model?", r"For \*\*Qwen/Qwen2\.5-3B\*\*:\nWith GPU \*\*8 GB card\*\*"),
+        ("I only have 12 gb, what can I train?", r"On 12 GB card.*\n- largest model of my table"),
+        ("how far can I push the sequence length?", r"longest sequence: [\d,]+ tokens"),
+        ("does it fit without quantization?", r"With LoRA[\s\S]*base weights 13\.5"),
+        ("would it fit in 16 bit?", r"With LoRA[\s\S]*base weights 13\.5"),
+        ("will 8k context blow up my memory?", r"With max length \*\*8192\*\*"),
+        ("qlora vs lora, which needs less memory here?", r"\| QLoRA.*\|[\s\S]*\| LoRA.*\|"),
+        ("qlora vs lora, which is better?", r"\*\*QLoRA\.\*\*"),
+        ("what if I turn gradient checkpointing off?", r"has gradient checkpointing \*\*off\*\* already. With .*on.*\n- Against the plan"),
+        ("does an 8gb dataset fit?", r"(?s)^(?!.*8 GB card)"),
         ("how much electricity does it need?", r"450 W at \$0\.50/kWh, your rate"),
         ("will llama 2 70b fit on two A100s?", r"For \*\*meta-llama/Llama-2-70b-hf\*\*:"),
     ],
@@ -121,3 +138,24 @@ def test_nothing_to_rent_for_data_that_stays(planned, tmp_path: Path) -> None:
     planned.say("t", "the data must stay on this machine")
     assert "look for nothing to rent" in planned.say("t", "what's the cheapest way to train this?").text
     planned.say("t", "undo")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("how long for mistral 7b on 1 4090, 3 epochs, 2000 rows?", r"2,000 rows of about 200 tokens[\s\S]*RTX 4090[\s\S]*Time: \d"),
+        ("how long would 2000 rows take on a 3090 with qwen 2.5 7b?", r"Time: \d"),
+        ("how much vram do I need for llama 3 8b?", r"\| QLoRA, 24 GB card.*\| yes \|[\s\S]*\| LoRA, 24 GB card"),
+        ("what can I train on 8 GB?", r"with lora .*\n- largest model of my table with qlora"),
+        ("could I run qlora on a 6 GB card?", r"On 6 GB card.*\n- largest model of my table with qlora"),
+        ("will a 7b fit on a 4060 laptop?", r"For \*\*Qwen/Qwen2\.5-7B\*\*:\n- Memory on RTX 4060 Laptop"),
+    ],
+)  # fmt: skip
+def test_a_first_question_is_answered_before_anything_is_planned(text: str, said: str, tmp_path: Path) -> None:
+    from assistant import Assistant
+
+    assistant = Assistant(home=tmp_path)
+    reply = assistant.say("t", text)
+    assistant.close()
+    assert re.search(said, reply.text), reply.text
+    assert "Against the plan" not in reply.text, "there is none yet"

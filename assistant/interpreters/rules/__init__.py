@@ -14,7 +14,7 @@ from assistant.dataset import sentences
 from assistant.doctor.hearing import may_mean_the_run
 from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
-from assistant.interpreters.rules import answers_to, goals, moves, paste, topics, travel, tried, trouble, vague
+from assistant.interpreters.rules import answers_to, goals, moves, paste, reckon, topics, travel, tried, trouble, vague
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import decide
 from assistant.interpreters.rules.guess import readings
@@ -109,6 +109,8 @@ class RuleInterpreter:
         calls = compose(reading, wishes, turn)
         ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
         if ill is not None and not ill.certain and (goals.without_gpu(plain) or _known_question(plain)):
+            ill = None
+        if ill is not None and reckon.asks_parts(plain):
             ill = None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
             ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)

@@ -10,7 +10,7 @@ from assistant.interpreters import Turn
 from assistant.interpreters.rules import models, topics
 from assistant.interpreters.rules.nearest import SURE, nearest
 from assistant.interpreters.rules.reading import Reading
-from assistant.interpreters.rules.reckon import reckoned
+from assistant.interpreters.rules.reckon import card_by_size, model_asked, reckoned
 from assistant.interpreters.rules.wishes import Wishes, label
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
@@ -154,6 +154,7 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     ideas = {
         name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")
     }
+    ideas |= _in_16_bits(reading, turn)
     if not wishes.sets and (answers := reckoned(plain, reading, turn, ideas)):
         return answers
     asking = [part for part in reading.parts if part.kind in ("ask", "what_if", "fits")]
@@ -178,13 +179,48 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
             )
         ]
     if kind and not (compared and len(named) > 1 and kind == "fit"):
-        return [_call("estimate", overrides=ideas, question=kind, gpus=_gpus(wishes, reading))]
+        return [_reckoned(kind, ideas, reading, wishes, turn)]
     if ideas and any(part.kind == "what_if" for part in asking) and not _about_value(subject):
-        return [_call("estimate", overrides=ideas, question="compare", gpus=_gpus(wishes, reading))]
+        return [_reckoned("compare", ideas, reading, wishes, turn)]
     if named or ideas:
         values = {**ideas, **_context(reading)}
         return [_call("explain", topics=named[:4] or list(ideas)[:2], question=turn.message[:500], values=values)]
     return []
+
+
+USUAL_CARD = (
+    "24 GB card"  # what a question about VRAM is held against while no card is known; most rented and good own ones
+)
+_UNQUANTIZED = re.compile(r"\b(?:in |with |at )?(?:full|16[- ]?bits?|bf16|fp16) (?:weights|precision|base)\b|\bin 16[- ]?bits?\b"
+                          r"|\b(?:un|not |non-?)quanti[sz]ed\b")  # fmt: skip
+
+
+def _in_16_bits(reading: Reading, turn: Turn) -> dict[str, Any]:
+    """What "does it fit without quantization?" tries: no quantization, and LoRA where the plan has QLoRA."""
+    plain = any(one.field == "quantization" and one.value is None for one in reading.found)
+    if not (plain or _UNQUANTIZED.search(reading.text)) or not turn.values.get("quantization"):
+        return {}
+    return {"quantization": None} | ({"algorithm": "lora"} if turn.values.get("algorithm") == "qlora" else {})
+
+
+def _reckoned(kind: str, ideas: dict[str, Any], reading: Reading, wishes: Wishes, turn: Turn) -> ToolCall:
+    """The estimate asked for, of the model, the card's memory and the rows the question names."""
+    if kind in ("fit", "compare") and "gpu" not in {**ideas, **wishes.sets} and (card := card_by_size(reading)):
+        ideas = {**ideas, "gpu": card}
+    args: dict[str, Any] = {"overrides": ideas, "question": kind, "gpus": _gpus(wishes, reading)}
+    model = "" if wishes.model else model_asked(reading)
+    knows = model or wishes.model or turn.state.choices.get("base_model")
+    if kind == "fit" and not knows and ("gpu" in ideas or "gpu" in wishes.sets):
+        return _call("estimate", question="largest", of="model", overrides=ideas)
+    known = {**turn.state.choices, **ideas, **wishes.sets}.get("gpu") or turn.gpus
+    if kind == "memory" and not known and "vram" in topics.topics(reading.text):
+        cases = [{"algorithm": name, "gpu": USUAL_CARD} for name in ("qlora", "lora")]
+        return _call("estimate", question="compare", cases=cases, **({"model": model} if model else {}))
+    if model and model != turn.state.choices.get("base_model"):
+        args["model"] = model
+    if kind in ("time", "cost") and reading.facts.get("rows"):
+        args["rows"] = reading.facts["rows"]
+    return _call("estimate", **args)
 
 
 def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]:

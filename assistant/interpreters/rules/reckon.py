@@ -21,11 +21,24 @@ _ROOM = re.compile(
     r"|go up to)\b"
 )
 _LARGEST = {
-    "batch": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\bbatch"),
+    "batch": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\bbatch|\bhow (?:far|high|much)\b.{{0,24}}\bbatch"),
     "sequence": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\b(?:sequences?|context|rows?|length|seq|texts?)\b"
-                           r"|\bhow long\b.{0,16}\b(?:sequences?|rows|context|texts?)\b"),
+                           r"|\bhow long\b.{0,16}\b(?:sequences?|rows|context|texts?)\b"
+                           r"|\bhow (?:far|high|much)\b.{0,24}\b(?:sequences?|context|length)\b"),
     "model": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\bmodels?\b"),
 }  # fmt: skip
+# With a card or a memory named: "I only have 12 gb, what can I train?"
+_WHAT_RUNS = re.compile(
+    r"\bwh(?:at|ich)\b.{0,24}\b(?:can|could) (?:i|we|you|it)\b.{0,12}\b(?:train|tune|fine-?tune|run|fit|use|do|handle)\b"
+    r"|\bwh(?:at|ich)\b.{0,24}\bfits?\b"
+)
+_TAKES = re.compile(
+    r"\bhow long\b.*\b(?:takes?|last|finish|need)\b"
+)  # a time, whatever it is of: "how long would 2000 rows take"
+_SIZE = re.compile(
+    r"(?<![\d.])(\d{1,3}) ?g(?:i?b|igs?|igabytes?)?\b(?! ?(?:of )?(?:ram|system|disk|data|file|dataset|storage)\b)"
+)
+_ERROR = re.compile(r"\b(?:oom|out of memory|crash\w*|errors?|killed|fail\w*|leak\w*)\b")
 _RUNS = re.compile(r"\b(?:can|could|will|would|does)\b.{0,60}\b(?:run|train|work|fit|do|tune|handle)\b")
 _AND_WITH = re.compile(r"^\s*(?:and|but|or|what about|how about)\s+(?:with|at|on|for|in|using)\b")
 _FASTEST = re.compile(r"\b(?:fastest|quickest|soonest)\b.{0,40}\b(?:way|option|gpu|card|place|offer|provider|machine|one|to)\b"
@@ -56,6 +69,7 @@ _POWER = re.compile(r"\b(?:electricity|kwh|power (?:use|cost|bill|consumption|dr
 _PARTS = re.compile(
     r"\b(?:v?ram|memory)\b.{0,24}\b(?:breakdown|parts|split|composition|made (?:up )?of|consists?|goes?|used (?:for|by))\b"
     r"|\b(?:what|where)\b.{0,20}\b(?:takes?|eats?|uses?|fills?|holds?)\b.{0,16}\b(?:v?ram|memory)\b"
+    r"|\bwhy\b.{0,30}\b(?:so|that|this) much (?:v?ram|memory|gpu memory)\b"
     r"|\bbreak(?:down| down)\b.{0,20}\b(?:v?ram|memory)\b|\bwhere does (?:the|all the|my) (?:v?ram|memory) go\b"
 )
 _SPOT = re.compile(
@@ -64,6 +78,10 @@ _SPOT = re.compile(
 _APART = re.compile(r"\s(?:vs\.?|versus|or|against|with|to|and|than)\s|,\s*(?:or|and)?\s*")
 _COMPARES = re.compile(
     r"\bcompar\w*|\bvs\.?\b|\bversus\b|\bor\b|\bagainst\b|\bdifference between\b|\bbetter than\b|\bfaster than\b"
+)
+# Which of two is faster, lighter or cheaper is reckoned once the plan has a model; which is better is explained.
+_MEASURE = re.compile(
+    r"\b(?:faster|slower|quicker|cheaper|lighter|(?:less|more) (?:v?ram|memory|time|money)|how (?:much|long))\b"
 )
 _CASE = (
     "algorithm",
@@ -81,14 +99,22 @@ def reckoned(plain: str, reading: Reading, turn: Turn, ideas: dict[str, Any]) ->
     """The one call that answers such a question; [] when the message (lower case) asks none. ideas: values talked about."""
     if not _ASKS.search(plain):
         return []
+    if "gpu" not in ideas and (card := card_by_size(reading)):
+        ideas = {**ideas, "gpu": card}
     place = {name: value for name, value in ideas.items() if name in ("gpu", "num_gpus", "algorithm", "quantization")}
-    if kind := _beside(plain):
+    if (kind := _beside(plain)) and (kind != "parts" or turn.state.choices.get("base_model")):
         return [_estimate(question=kind, overrides=place)]
     for what, pattern in _LARGEST.items():
-        if pattern.search(plain) and (_ROOM.search(plain) or "gpu" in place or what == "model"):
+        if (
+            pattern.search(plain)
+            and not _TAKES.search(plain)
+            and (_ROOM.search(plain) or "gpu" in place or what == "model")
+        ):
             return [_estimate(question="largest", of=what, overrides=place)]
+    if "gpu" in place and _WHAT_RUNS.search(plain) and not reading.models:
+        return [_estimate(question="largest", of="model", overrides=place)]
     if ("gpu" in place and _RUNS.search(plain)) or (ideas and _AND_WITH.search(plain)):
-        return [_estimate(question="fit", overrides=ideas, model=_model(reading))]
+        return [_estimate(question="fit", overrides=ideas, model=model_asked(reading))]
     cards = list(dict.fromkeys(card.card for card in reading.cards if card.card))
     if len(cards) > 1 and _CHEAPER.search(plain):
         return [_estimate(question="cheapest", gpus=cards)]
@@ -98,6 +124,19 @@ def reckoned(plain: str, reading: Reading, turn: Turn, ideas: dict[str, Any]) ->
         overrides = {name: value for name, value in ideas.items() if name not in ("provider", "gpu", "base_model")}
         return [_estimate(question=kind, overrides=overrides, providers=_providers(reading))]
     return []
+
+
+def card_by_size(reading: Reading) -> str:
+    """The card somebody names by its memory alone: "a 6 GB card", "is 24gb enough?"; "" without one."""
+    if reading.cards or not reading.memory:
+        return ""
+    sizes = {int(hit[1]) for hit in _SIZE.finditer(reading.text)} & {int(size) for size in reading.memory}
+    return f"{sizes.pop()} GB card" if len(sizes) == 1 else ""
+
+
+def asks_parts(plain: str) -> bool:
+    """Whether it only asks what takes the memory: no complaint about it."""
+    return bool(_PARTS.search(plain) and _ASKS.search(plain) and not _ERROR.search(plain))
 
 
 def _beside(plain: str) -> str | None:
@@ -115,7 +154,7 @@ def _offers(plain: str, reading: Reading) -> str | None:
     return "recommended" if _WHERE.search(plain) or compared or (bounded and _POSSIBLE.search(plain)) else None
 
 
-def _model(reading: Reading) -> str:
+def model_asked(reading: Reading) -> str:
     """The model named: the one meant, else the first it could be; the answer says which it took."""
     named = (mention.query or next(iter(mention.options), "") for mention in reading.models)
     return next(filter(None, named), "")
@@ -129,7 +168,8 @@ def _providers(reading: Reading) -> list[str]:
 
 def _cases(plain: str, reading: Reading, turn: Turn) -> list[dict[str, Any]]:
     """Both sides of "compare qlora on a 4090 with lora on an A100". What only one side names goes for the other too."""
-    if not _COMPARES.search(plain) or not reading.cards:
+    measured = turn.state.choices.get("base_model") and _MEASURE.search(plain)
+    if not _COMPARES.search(plain) or not (reading.cards or measured):
         return []
     sides = [case for part in _APART.split(plain) if (case := _case(part, turn))]
     if len(sides) < 2 or len({tuple(sorted(case.items())) for case in sides}) < 2:

@@ -86,9 +86,10 @@ _ESTIMATES: tuple[tuple[Question, re.Pattern[str]], ...] = (
     r"|\bhow many gb|\bmemory does|\bestimat\w*|要多少显存|需要多少(?:显存|内存)|显存占用|wie viel (?:speicher|vram)"
     r"|cuánta (?:memoria|vram)")),
     ("fit", re.compile(
-    r"\bfits?\b|\benough (?:v?ram|memory|for)|\b(?:v?ram|memory|gb|gigs?|g|card|gpu) (?:be |is |are )?enough"
+    r"\b(?:blow|explode|overflow|exceed|burst|too (?:much|big|large|long) for)\b.{0,20}\b(?:v?ram|memory|card|gpu)\b"
+    r"|\bfits?\b|\benough (?:v?ram|memory|for)|(?:\b|(?<=\d))(?:v?ram|memory|gb|gigs?|g|card|gpu) (?:be |is |are )?enough"
     r"|\bsufficient|\bwill it (?:run|oom)|\b(?:can|could|will|would|does|do) .{0,50}\b(?:handle|manage|run (?:on"
-    r"|this|it|a)|do for|work on|train (?:on|a))|够|能跑|跑得|reicht|passt|alcanza|cabe|basta|geht das")),
+    r"|[\w-]+ on|this|it|a)|do for|work on|train (?:on|a))|够|能跑|跑得|reicht|passt|alcanza|cabe|basta|geht das")),
 )  # fmt: skip
 
 
