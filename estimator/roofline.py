@@ -9,6 +9,9 @@ from estimator.gpus import Gpu
 # Fitted once on 22 A100 LoRA rows (Qwen and fms-acceleration profiling), 7.4 % mean error; L40S predicted at +1 %.
 BANDWIDTH = 0.80  # of the card's memory bandwidth that kernels reach
 LAUNCH_S = 16e-6  # of one eager operator launched from Python
+# Work hides launches, and launches work, but neither wholly: where both take as long, a step takes a quarter more. As a power
+# mean of the two on the same rows: mean error 11.1 % instead of 12.1, and the same within half a point for 2.5 to 3.5.
+OVERLAP = 3.0
 
 
 def seconds(operators: Iterable[tuple[int, int, int]], gpu: Gpu) -> float | None:
@@ -20,4 +23,9 @@ def seconds(operators: Iterable[tuple[int, int, int]], gpu: Gpu) -> float | None
     for flops, moved, often in operators:
         busy += often * max(flops / arithmetic, moved / traffic)
         launches += often
-    return max(busy, launches * LAUNCH_S)
+    return overlapped(busy, launches * LAUNCH_S)
+
+
+def overlapped(busy: float, launching: float) -> float:
+    """Seconds of work and of launching it, which go on beside each other: the longer one, and some of the other."""
+    return float((busy**OVERLAP + launching**OVERLAP) ** (1 / OVERLAP))

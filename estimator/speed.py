@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from estimator.gpus import Gpu
-from estimator.roofline import BANDWIDTH, LAUNCH_S
+from estimator.roofline import BANDWIDTH, LAUNCH_S, overlapped
 from estimator.spec import ModelSpec
 from estimator.step import Step, adapter_params
 
@@ -32,7 +32,7 @@ def step_time(step: Step, spec: ModelSpec, gpu: Gpu, cores: int = 2) -> StepTime
         return None
     matmul = flops / (gpu.matmul_tflops * 1e12)
     traffic = step_traffic(step, spec) / (BANDWIDTH * gpu.bandwidth_gbs * 1e9)
-    return StepTime(max(matmul + traffic, operators * LAUNCH_S), flops)
+    return StepTime(overlapped(matmul + traffic, operators * LAUNCH_S), flops)
 
 
 def step_flops(step: Step, spec: ModelSpec) -> float:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from estimator.gpus import Gpu
 from estimator.spec import ModelSpec
 from estimator.speed import NOISE, step_time
-from estimator.step import Step
+from estimator.step import Step, adapter_params
 from trainer.config import TrainingConfig
 from trainer.presets import total_steps, validation_rows
 
@@ -19,6 +19,10 @@ LONGEST_OF = (0.0, 0.56, 1.03, 1.42, 1.77, 2.07, 2.34, 2.59, 2.82, 3.04, 3.24)
 LENGTH_SPREAD = 0.5
 Lengths = tuple[tuple[int, int], ...]  # (tokens up to, rows), shortest first
 DOWNLOAD_BYTES_PER_S = 150e6  # 1.2 Gbit/s from the Hub to a rented machine
+# To the Hub, bytes/s, slowest, usual and fastest: a home's uplink of 10, 50 and 500 Mbit/s (Ookla's world median of fixed lines
+# is near 50), a data centre's 0.1, 0.5 and 1 Gbit/s. Beside the adapter go tokenizer, card and commits.
+UPLOAD_BYTES_PER_S = {"local": (1.25e6, 6.25e6, 62.5e6), "rented": (12.5e6, 62.5e6, 125e6)}
+UPLOAD_BESIDE_BYTES, COMMIT_S = 15e6, 5.0
 LOAD_BYTES_PER_S = 1e9  # disk to card, quantising on the way
 START_S = {
     "local": (5, 15, 40),
@@ -82,7 +86,9 @@ def run_time(
     update = seconds.map(lambda s: s * config.gradient_accumulation_steps)
     steps = _steps(config, rows, mean, step)
     startup = startup_time(config, spec, gpu)
-    hours = None if steps is None else _whole(config, rows, update, seconds, steps) + startup
+    hours = None
+    if steps is not None:
+        hours = _whole(config, rows, update, seconds, steps) + startup + upload_time(config, step)
     rates = Range(low=own_tokens / seconds.high, expected=own_tokens / seconds.expected, high=own_tokens / seconds.low)
     return RunTime(tokens_per_s=rates, step_s=update, steps=steps, hours=hours, startup_hours=startup)
 
@@ -129,6 +135,16 @@ def _whole(config: TrainingConfig, rows: int | None, update: Range, micro: Range
         expected=(update.expected * steps + micro.expected * batches / 3) / 3600,
         high=(update.high * steps + micro.high * batches / 2) / 3600,
     )
+
+
+def upload_time(config: TrainingConfig, step: Step) -> Range:
+    """Hours the finished adapter takes to the Hub; 0 where the plan keeps it to itself."""
+    if not config.push_to_hub:
+        return Range(low=0.0, expected=0.0, high=0.0)
+    slow, usual, fast = UPLOAD_BYTES_PER_S["local" if config.provider in (None, "local") else "rented"]
+    size = adapter_params(step) * step.adapter_bytes + UPLOAD_BESIDE_BYTES
+    seconds = Range(low=size / fast, expected=size / usual, high=size / slow)
+    return seconds.map(lambda s: (s + COMMIT_S) / 3600)
 
 
 def startup_time(config: TrainingConfig, spec: ModelSpec, gpu: Gpu) -> Range:

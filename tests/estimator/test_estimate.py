@@ -1,13 +1,16 @@
 """Memory, time and money of whole configurations."""
 
+import statistics
 from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.estimator import read, time_ratio
 from estimator import ModelSpec, estimate, offers
 from estimator.prices import Offer
+from estimator.roofline import overlapped
 from estimator.time import longest_of
 from tests.estimator.conftest import LLAMA_8B
 from trainer.config import TrainingConfig
@@ -189,3 +192,31 @@ def test_the_disk_of_a_rented_machine_is_paid_too(llama: ModelSpec) -> None:
     assert found.price
     disk = (2 * llama.params / 1e9 + 20) * 0.10 / 730
     assert found.usd.expected == pytest.approx(found.hours.expected * (found.price.usd_per_hour + disk), abs=5e-4)
+
+
+def test_the_published_step_times_are_within_the_gate() -> None:
+    ratios = [ratio for run in read() if run.step_s and (ratio := time_ratio(run)) is not None]
+    off = [abs(ratio - 1) for ratio in ratios]
+    assert len(off) >= 40
+    assert statistics.median(off) <= 0.12
+    assert max(off) <= 0.35
+
+
+def test_work_and_launches_hide_each_other_but_not_wholly() -> None:
+    assert overlapped(1.0, 0.0) == pytest.approx(1.0)
+    assert 1.2 < overlapped(1.0, 1.0) < 1.3
+    assert overlapped(1.0, 0.2) < 1.01, "a long step hides its launches"
+
+
+def test_an_upload_takes_its_time_and_a_home_line_more_of_it() -> None:
+    def hours(**more: object) -> float:
+        config = TrainingConfig.model_validate({"algorithm": "lora", "rank": 256, "gpu": "RTX 4090", **more})
+        found = estimate(config, SPEC, rows=100, tokens_per_row=100)
+        assert found.hours is not None
+        return found.hours.expected
+
+    at_home = hours(push_to_hub=True) - hours()
+    rented = hours(push_to_hub=True, provider="runpod") - hours(provider="runpod")
+    trained = estimate(TrainingConfig(algorithm="lora", rank=256, gpu="RTX 4090"), SPEC).memory.trainable_params
+    assert at_home * 3600 == pytest.approx(4 * trained / 6.25e6, rel=0.1)  # 50 Mbit/s, 32-bit weights
+    assert 0 < rented < at_home / 5
