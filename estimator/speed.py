@@ -44,7 +44,22 @@ def step_flops(step: Step, spec: ModelSpec) -> float:
     head = 2 * spec.vocab * spec.hidden * (3 if step.fused_head else 2)
     adapter = (6 + 2 * again) * adapter_params(step)
     passes = 2 + again
-    return float(step.tokens * (2 * active * passes + attention * (1 + again + ATTENTION_BACKWARD) + head + adapter))
+    spared = 2 * _not_recomputed(step, spec) if again else 0
+    return float(
+        step.tokens * (2 * active * passes - spared + attention * (1 + again + ATTENTION_BACKWARD) + head + adapter)
+    )
+
+
+def _not_recomputed(step: Step, spec: ModelSpec) -> int:
+    """Weights of a block's last product where nothing after it is kept: checkpointing without re-entry stops before it.
+
+    The older stacks recompute it all. An adapter, a norm or a router's weights behind it need its result.
+    """
+    last = next((linear for linear in reversed(spec.linears) if linear.kind == "mlp"), None)
+    behind = last is None or spec.routed.number or spec.post_norm or spec.norm_layers > 2 or last in step.targets
+    if not step.fused_head or behind or last is None:
+        return 0
+    return last.copies * last.inputs * last.outputs
 
 
 def step_traffic(step: Step, spec: ModelSpec) -> float:

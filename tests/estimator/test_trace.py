@@ -11,6 +11,8 @@ import pytest
 
 from estimator import ModelSpec, estimate, find_gpu
 from estimator.roofline import seconds
+from estimator.speed import step_flops
+from estimator.step import make_step
 from trainer.config import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +30,7 @@ BASE = {
 CASES: dict[str, dict[str, Any]] = {
     "lora": {},
     "checkpointing": {"gradient_checkpointing": True, "precision": "bf16"},
+    "attention only": {"gradient_checkpointing": True, "precision": "bf16", "target_modules": ["q_proj", "v_proj"]},
     "qlora": {"algorithm": "qlora", "precision": "bf16"},
     "dora": {"algorithm": "dora", "precision": "bf16", "dropout": 0.0},
     "rslora": {"algorithm": "rslora", "precision": "bf16", "dropout": 0.0},
@@ -79,6 +82,10 @@ def test_the_closed_form_is_within_six_percent_of_the_trace(traces: dict[str, di
     assert need.trainable_params == trace["trainable_params"]
     assert need.total_gib * 2**30 == pytest.approx(trace["peak_bytes"], rel=0.06)
     assert sum(trace["parts"].values()) == trace["peak_bytes"]
+    step = make_step(config, ModelSpec.from_config(TINY), find_gpu("A100 80GB"))
+    counted = sum(flops * often for flops, _, often in trace["operators"])
+    # Without checkpointing the first layer sends no gradient further back, which the closed form does not take off.
+    assert step_flops(step, ModelSpec.from_config(TINY)) == pytest.approx(counted, rel=0.02)
     spent = seconds([tuple(operator) for operator in trace["operators"]], find_gpu("A100 80GB"))
     assert spent is not None
     assert 1e-3 < spent < 10

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -20,6 +21,8 @@ from torch.nn import functional
 from transformers import masking_utils
 from transformers.integrations import moe
 from trl.kernels import chunked_logprob
+
+from trainer.trace.work import Work
 
 
 @contextmanager
@@ -51,8 +54,8 @@ def _product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def gpu_like() -> Iterator[None]:
-    """Run the body as a card would allocate."""
+def gpu_like(work: Work) -> Iterator[None]:
+    """Run the body as a card would allocate; what only stands for a card's kernel is counted as that in `work`."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(functional, "dropout", _dropout))
         stack.enter_context(patch.object(functional, "layer_norm", _layer_norm))
@@ -60,7 +63,7 @@ def gpu_like() -> Iterator[None]:
         stack.enter_context(patch.object(torch, "pow", _power))
         stack.enter_context(patch.object(chunked_logprob, "_forward_tile", _in_place))
         stack.enter_context(patch.object(chunked_logprob, "_backward_tile", _in_place))
-        stack.enter_context(patch.object(chunked_logprob, "_addmm_fp32", _accumulate))
+        stack.enter_context(patch.object(chunked_logprob, "_addmm_fp32", partial(_accumulate, work)))
         yield
 
 
@@ -96,6 +99,8 @@ def _in_place(tile: torch.Tensor, *args: Any, **kwargs: Any) -> None:
     tile.mul_(1)
 
 
-def _accumulate(acc: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:
+def _accumulate(work: Work, acc: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:
     """cuBLAS adds the product of 16-bit inputs into a 32-bit sum without a copy of either."""
+    sizes = [int(one.numel()) * one.element_size() for one in (acc, a, b)]
+    work.add(2 * int(a.shape[0]) * int(a.shape[1]) * int(b.shape[1]), sum(sizes) + sizes[0])
     acc.add_(1)

@@ -51,7 +51,7 @@ def trace(
         _count_model(model, prepare_after, live)
         differ = config.batch_size > 1 and not config.packing if padded is None else padded
         batch = Batch(config.batch_size, length or config.max_seq_length, differ)
-        with nullcontext() if on_cpu else gpu_like(), real_rows(), dequantizing(), live:
+        with nullcontext() if on_cpu else gpu_like(work), real_rows(), dequantizing(), live:
             run(model, config, where, stack, batch, live, say)
     parts = {NAMES.get(name, name): size for name, size in live.at_peak.items() if size}
     return Trace(

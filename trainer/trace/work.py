@@ -31,6 +31,10 @@ class Work:
         moved = sum(t.numel() * t.element_size() for t in tree_iter((args, kwargs, out)) if isinstance(t, torch.Tensor))
         self.operators[_flops(packet, args, kwargs, out), moved] += 1
 
+    def add(self, flops: int, moved: int) -> None:
+        """Count one operator that ran under another name."""
+        self.operators[flops, moved] += 1
+
     def listed(self) -> list[tuple[int, int, int]]:
         """(FLOPs, bytes, how often) of every kind of operator."""
         return [(flops, moved, count) for (flops, moved), count in self.operators.items()]
