@@ -184,13 +184,25 @@ def _distinct_inputs(linears: tuple[Linear, ...], spec: ModelSpec) -> float:
 
 def layer_weights_bytes(step: Step, spec: ModelSpec) -> float:
     """Whole matrices one layer keeps, in bytes (not per token): DoRA with dropout multiplies by the weight once more."""
-    adapters = sum(_size(linear, step.rank) for linear in step.targets) / spec.layers
-    copies = 2 * adapters if step.autocast and step.adapter_bytes == 4 else 0.0
+    copies = narrowed_adapters_bytes(step) / spec.layers
     copied = step.quantization is not None or step.adapter_bytes != step.base_bytes
     if not (step.dora and step.dropout and copied):
         return copies
     weights = sum(linear.inputs * linear.outputs * linear.copies for linear in step.targets) / spec.layers
     return copies + step.adapter_flow_bytes * weights
+
+
+def head_gradient_bytes(step: Step, spec: ModelSpec) -> float:
+    """What of the fused head's bytes comes with its backward: the hidden states' gradient, summed in 32 bits."""
+    c = step.flow_bytes
+    return float(step.tokens * (4 + (c if c == 2 else 0)) * spec.hidden)
+
+
+def narrowed_adapters_bytes(step: Step) -> float:
+    """The 16-bit copies autocast makes of 32-bit adapters: kept for the backward, and in its cache until the forward ends."""
+    if not step.autocast or step.adapter_bytes != 4:
+        return 0.0
+    return 2.0 * sum(_size(linear, step.rank) for linear in step.targets)
 
 
 def _size(linear: Linear, rank: int) -> int:
@@ -207,7 +219,6 @@ def head_bytes(step: Step, spec: ModelSpec) -> float:
     wide = step.autocast and not spec.rms  # autocast gives a layer norm's result in 32 bits, and the head casts it
     last = tokens * ((4 if c == 2 else 0) + c + (4 if wide else 0)) * spec.hidden
     if step.fused_head:
-        gradient = tokens * (4 + (c if c == 2 else 0)) * spec.hidden
-        return last + gradient + min(tokens, TILE_TOKENS) * TILE_WORDS * step.compute_bytes
+        return last + head_gradient_bytes(step, spec) + min(tokens, TILE_TOKENS) * TILE_WORDS * step.compute_bytes
     narrow = 0 if spec.model_type.startswith("granite") or step.compute_bytes == 4 else 2
     return last + float(12 + narrow) * tokens * spec.vocab

@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from estimator.activations import (
     first_layer_spares,
     head_bytes,
+    head_gradient_bytes,
     layer_bytes,
     layer_input_bytes,
     layer_weights_bytes,
     mask_bytes,
+    narrowed_adapters_bytes,
 )
 from estimator.moments import layer_moments
 from estimator.spec import ModelSpec
@@ -108,6 +110,10 @@ def _moments(step: Step, spec: ModelSpec, gradients: float) -> list[dict[str, fl
     if step.checkpointing:
         last, first = last + kept, first + kept
     moments = [(always + spec.layers * kept, head_bytes(step, spec), before, 0.0), (0.0, 0.0, gradients, 0.0)]
+    if step.checkpointing and step.fused_head and (copies := narrowed_adapters_bytes(step)):
+        # The end of the forward: a backward pass narrows a layer's adapters anew, the first one's are all there still.
+        head = head_bytes(step, spec) - head_gradient_bytes(step, spec)
+        moments.append((always + spec.layers * kept + copies, head, before, 0.0))
     for moment in layer_moments(step, spec):
         moments.append((last + moment.kept, 0.0, before, moment.beside))
         moments.append((first + moment.kept, 0.0, gradients, moment.beside))
