@@ -110,7 +110,7 @@ class RuleInterpreter:
         ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
         if ill is not None and not ill.certain and (goals.without_gpu(plain) or _known_question(plain)):
             ill = None
-        if ill is not None and reckon.asks_parts(plain):
+        if ill is not None and reckon.only_asks(plain):
             ill = None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
             ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)

@@ -165,6 +165,8 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     subject = text or plain
     kind = topics.estimate_question(subject)
     named = _topics(subject, plain, turn, reading)
+    if kind == "largest" and "rank" in named:  # no memory bounds it: what a higher one does is explained
+        kind = None
     compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))
     cards = reading.generic and reading.generic[0][1]
     if cards and not turn.state.choices.get("base_model") and not wishes.model:

@@ -33,13 +33,22 @@ _WHAT_RUNS = re.compile(
     r"|\bwh(?:at|ich)\b.{0,24}\bfits?\b"
 )
 _TAKES = re.compile(
-    r"\bhow long\b.*\b(?:takes?|last|finish|need)\b"
+    r"\bhow many (?:rows|examples|samples)\b|\bhow long\b.*\b(?:takes?|last|finish|need)\b"
 )  # a time, whatever it is of: "how long would 2000 rows take"
 _SIZE = re.compile(
     r"(?<![\d.])(\d{1,3}) ?g(?:i?b|igs?|igabytes?)?\b(?! ?(?:of )?(?:ram|system|disk|data|file|dataset|storage)\b)"
 )
 _ERROR = re.compile(r"\b(?:oom|out of memory|crash\w*|errors?|killed|fail\w*|leak\w*)\b")
-_RUNS = re.compile(r"\b(?:can|could|will|would|does)\b.{0,60}\b(?:run|train|work|fit|do|tune|handle)\b")
+_RUNS = re.compile(
+    r"\b(?:is|are|would|will)\b.{0,40}\b(?:enough|sufficient|too small|too weak|ok(?:ay)?)\b"
+    r"|\b(?:can|could|will|would|does)\b.{0,60}\b(?:run|train|work|fit|do|tune|handle)\b"
+)
+_LONGER = re.compile(
+    r"\b(?:would|will|does)\b.{0,40}\b(?:take|train|run|be|go)\b.{0,12}\b(?:longer|slower|faster|quicker)\b(?!.*\bthan\b)"
+)
+_THAN = re.compile(
+    r"^\W*(?:does|do|is|are|would|will)\b.*\b(?:more|less|faster|slower|better|worse|lighter|cheaper)\b.*\bthan\b"
+)
 _AND_WITH = re.compile(r"^\s*(?:and|but|or|what about|how about)\s+(?:with|at|on|for|in|using)\b")
 _FASTEST = re.compile(r"\b(?:fastest|quickest|soonest)\b.{0,40}\b(?:way|option|gpu|card|place|offer|provider|machine|one|to)\b"
                       r"|\b(?:fastest|quickest) under\b")  # fmt: skip
@@ -49,6 +58,7 @@ _WHERE = re.compile(
     r"\b(?:where|on (?:what|which)(?: gpu| card| machine)?)\b.{0,20}\b(?:should|can|could|shall|do|would)\b.{0,16}\b(?:train|run|rent|do)\b"
     r"|\b(?:which|what) (?:gpu|card|provider|cloud|machine)s?\b.{0,24}\b(?:recommend|suggest|should i|shall i|best|rent|take"
     r"|would you|do i need)\b"
+    r"|\b(?:smallest|weakest|minimum|least) (?:gpu|card)\b"
     r"|\b(?:recommend|suggest)\b.{0,16}\b(?:gpu|card|provider|place to train)\b|\bbest (?:gpu|card|provider|place)\b.{0,20}\b(?:for|to)\b"
 )  # fmt: skip
 _POSSIBLE = re.compile(
@@ -77,7 +87,8 @@ _SPOT = re.compile(
 )
 _APART = re.compile(r"\s(?:vs\.?|versus|or|against|with|to|and|than)\s|,\s*(?:or|and)?\s*")
 _COMPARES = re.compile(
-    r"\bcompar\w*|\bvs\.?\b|\bversus\b|\bor\b|\bagainst\b|\bdifference between\b|\bbetter than\b|\bfaster than\b"
+    r"\bcompar\w*|\bvs\.?\b|\bversus\b|\bor\b|\bagainst\b|\bdifference between\b|\bbetter than\b"
+    r"|\b(?:faster|slower|cheaper|lighter|more|less)\b.{0,20}\bthan\b"
 )
 # Which of two is faster, lighter or cheaper is reckoned once the plan has a model; which is better is explained.
 _MEASURE = re.compile(
@@ -113,7 +124,10 @@ def reckoned(plain: str, reading: Reading, turn: Turn, ideas: dict[str, Any]) ->
             return [_estimate(question="largest", of=what, overrides=place)]
     if "gpu" in place and _WHAT_RUNS.search(plain) and not reading.models:
         return [_estimate(question="largest", of="model", overrides=place)]
-    if ("gpu" in place and _RUNS.search(plain)) or (ideas and _AND_WITH.search(plain)):
+    if ideas and _LONGER.search(plain):
+        return [_estimate(question="compare", overrides=ideas)]
+    known = turn.state.choices.get("base_model") and "?" in plain and reading.models
+    if ("gpu" in place and _RUNS.search(plain)) or ((ideas or known) and _AND_WITH.search(plain)):
         return [_estimate(question="fit", overrides=ideas, model=model_asked(reading))]
     cards = list(dict.fromkeys(card.card for card in reading.cards if card.card))
     if len(cards) > 1 and _CHEAPER.search(plain):
@@ -134,9 +148,9 @@ def card_by_size(reading: Reading) -> str:
     return f"{sizes.pop()} GB card" if len(sizes) == 1 else ""
 
 
-def asks_parts(plain: str) -> bool:
-    """Whether it only asks what takes the memory: no complaint about it."""
-    return bool(_PARTS.search(plain) and _ASKS.search(plain) and not _ERROR.search(plain))
+def only_asks(plain: str) -> bool:
+    """Whether it asks what takes the memory, or which of two takes more: no complaint."""
+    return bool((_PARTS.search(plain) or _THAN.search(plain)) and _ASKS.search(plain) and not _ERROR.search(plain))
 
 
 def _beside(plain: str) -> str | None:

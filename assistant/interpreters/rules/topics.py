@@ -87,6 +87,7 @@ _ESTIMATES: tuple[tuple[Question, re.Pattern[str]], ...] = (
     r"|cuánta (?:memoria|vram)")),
     ("fit", re.compile(
     r"\b(?:blow|explode|overflow|exceed|burst|too (?:much|big|large|long) for)\b.{0,20}\b(?:v?ram|memory|card|gpu)\b"
+    r"|\b(?:squeeze|cram|shoehorn)\b"
     r"|\bfits?\b|\benough (?:v?ram|memory|for)|(?:\b|(?<=\d))(?:v?ram|memory|gb|gigs?|g|card|gpu) (?:be |is |are )?enough"
     r"|\bsufficient|\bwill it (?:run|oom)|\b(?:can|could|will|would|does|do) .{0,50}\b(?:handle|manage|run (?:on"
     r"|[\w-]+ on|this|it|a)|do for|work on|train (?:on|a))|够|能跑|跑得|reicht|passt|alcanza|cabe|basta|geht das")),
