@@ -76,7 +76,9 @@ def _block_traffic(step: Step, spec: ModelSpec) -> float:
     width = spec.intermediate if not spec.routed.number else spec.routed.per_token * spec.routed.width
     rotary = 18 * (spec.q_width + spec.kv_width)
     scores = 16 * spec.heads * step.length if spec.scores else 0
-    return wide * ((30 * spec.norm_layers + 12) * spec.hidden + rotary + 10 * width) + scores
+    # 0.5 x (1 + tanh(a (x + b x**3))) in nine kernels, from the power on in 32 bits under autocast
+    stepwise = (64 if step.autocast else 36) if spec.stepwise_gelu and not spec.gated else 0
+    return wide * ((30 * spec.norm_layers + 12) * spec.hidden + rotary + (10 + stepwise) * width) + scores
 
 
 def _adapter_traffic(step: Step) -> float:
