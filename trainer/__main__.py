@@ -12,7 +12,6 @@ Exit codes: 0 ended well or as asked, 33 the infrastructure's fault (try again),
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import os
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from trainer import ranks
+from trainer import memory, ranks
 from trainer.config import TrainingConfig
 from trainer.errors import (
     INFRASTRUCTURE,
@@ -67,15 +66,17 @@ def main(arguments: list[str]) -> int:
     if not (folder / "config.json").is_file():
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
-    if "--resume" in flags and ranks.rank() is None:
+    if ranks.rank() is None:
         for mark in (KEEP, CANCEL):
             (folder / mark).unlink(missing_ok=True)  # it was said to the start before
     told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
     if ranks.rank():
-        return ranks.leave(folder, run(folder, functools.partial(ranks.told, folder), flags))
+        return ranks.leave(folder, run(folder, lambda event: ranks.told(folder, event), flags))
     with (folder / told).open("a", encoding="utf-8") as sink:
 
         def emit(event: TrainEvent) -> None:
+            if ranks.told(folder, event):
+                return
             line = to_line(event.model_copy(update={"up_s": round(time.monotonic(), 3)}))
             print(line, flush=True)
             sink.write(line + "\n")
@@ -92,7 +93,7 @@ def _from_capsule(folder: Path) -> None:
         config.write_text(json.dumps(json.loads(capsule.read_text(encoding="utf-8"))["config"]), encoding="utf-8")
 
 
-def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str] = frozenset()) -> int:
+def run(folder: Path, emit: Callable[[TrainEvent], object], flags: AbstractSet[str] = frozenset()) -> int:
     """The boundary: whatever happens inside ends in one event and one exit code."""
     stop = StopRequest(folder).install()
     try:
@@ -100,7 +101,7 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
             emit(Stage(name=FIRST_STAGE))
         else:
             ranks.register(folder)
-        config = _config(folder / "config.json")
+        config = ranks.batched(folder, _config(folder / "config.json"))
         if "--dry-run" in flags:
             config = config.model_copy(update={"num_gpus": 1})  # a micro-batch is the same on each card
         _environment(config)
@@ -117,18 +118,20 @@ def run(folder: Path, emit: Callable[[TrainEvent], None], flags: AbstractSet[str
         return INFRASTRUCTURE if isinstance(error, ModelUnreachable | DatasetUnreachable) else 1
     except Exception as error:  # the boundary: a bug, or a fault of the machine, is reported as one
         traceback.print_exc()
-        emit(ranks.cause(folder, error) or _unexpected(error, folder / "train.log"))
+        if memory.ran_out(error):
+            ranks.starved(folder, error)
+        emit(ranks.lost(error) or _unexpected(error, folder / "train.log"))
         return INFRASTRUCTURE if isinstance(error, OSError) or _lost_card(error) else 1
     return 0
 
 
-def _stopped(stop: StopRequest, emit: Callable[[TrainEvent], None]) -> int:
+def _stopped(stop: StopRequest, emit: Callable[[TrainEvent], object]) -> int:
     """What a signal that acted at once left undone; the exit code."""
+    if stop.phase == "done":  # the adapter is saved and told: nothing that comes now takes it away
+        emit(Finding(symptom="other", evidence=stop.told("when its result was there; trackers or the Hub may lack it")))
+        return 0
     if not stop.preempted:
         emit(Cancelled(message="Stopped before there was anything to keep."))
-        return 0
-    if stop.phase == "done":
-        emit(Finding(symptom="other", evidence=stop.told("when its result was there; trackers or the Hub may lack it")))
         return 0
     again = "Resume the run if it has a checkpoint, else start it again."
     if stop.phase == "after":
@@ -139,7 +142,11 @@ def _stopped(stop: StopRequest, emit: Callable[[TrainEvent], None]) -> int:
 
 
 def _job(
-    config: TrainingConfig, folder: Path, emit: Callable[[TrainEvent], None], stop: StopRequest, flags: AbstractSet[str]
+    config: TrainingConfig,
+    folder: Path,
+    emit: Callable[[TrainEvent], object],
+    stop: StopRequest,
+    flags: AbstractSet[str],
 ) -> None:
     if "--dry-run" in flags:
         from trainer.rehearsal import rehearse  # torch and its company: seconds, so the first event comes before
@@ -169,7 +176,7 @@ def symptom(error: StudioError) -> str:
 
 def _unexpected(error: Exception, log: Path) -> Failed:
     text = f"{type(error).__name__}: {error}"
-    if "out of memory" in text.lower() or isinstance(error, MemoryError) or "can't allocate memory" in text:
+    if memory.ran_out(error):
         hint = "Lower batch_size (and raise gradient_accumulation_steps by as much), then max_seq_length; or use QLoRA."
         return Failed(symptom="oom", message=f"The memory ran out. {text.splitlines()[0]}", hint=hint)
     # torch and safetensors write in their own languages, and say it in their own words.

@@ -16,7 +16,7 @@ from trainer import together
 from trainer.events import Evaluated, Finding, Progress, TrainEvent
 from trainer.stopping import EvaluationCut, StopRequest
 
-Emit = Callable[[TrainEvent], None]
+Emit = Callable[[TrainEvent], object]
 _REPORTED = ("loss", "learning_rate", "grad_norm", "epoch", "num_tokens")
 _GIB = 2**30
 WORSE_IN_A_ROW, WORSE_BY = 2, 0.02  # evaluations, share: two in a row is no longer noise

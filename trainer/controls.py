@@ -28,7 +28,7 @@ class Controls(TrainerCallback):  # type: ignore[misc]
     def __init__(
         self,
         folder: Path,
-        emit: Callable[[TrainEvent], None],
+        emit: Callable[[TrainEvent], object],
         stop: StopRequest,
         alive: Callable[[], None],
         factor: float = 1.0,

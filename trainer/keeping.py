@@ -29,7 +29,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(
         self,
-        emit: Callable[[TrainEvent], None],
+        emit: Callable[[TrainEvent], object],
         stop: StopRequest,
         facts: Mapping[str, Any],
         needed: int,

@@ -23,7 +23,7 @@ def halved(config: TrainingConfig) -> TrainingConfig | None:
     return config.model_copy(update={"batch_size": size, "gradient_accumulation_steps": steps})
 
 
-def told(config: TrainingConfig, smaller: TrainingConfig, error: BaseException) -> Finding:
+def told(config: TrainingConfig, smaller: TrainingConfig, error: BaseException | str) -> Finding:
     """What a person reads about it."""
     return Finding(
         symptom="oom",

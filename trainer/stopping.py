@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-# Before the first step · between steps · the result is made and checked · it is there, and told to others.
-Phase = Literal["before", "steps", "after", "done"]
+# Before the first step · between steps · the result is made and checked · it is announced here · it is told to others.
+Phase = Literal["before", "steps", "after", "announcing", "done"]
 KEEP, CANCEL = "keep", "cancel"
 
 
@@ -30,7 +30,7 @@ class StopRequest:
 
     Between the steps the trainer looks at `asked` and decides; before the first step there is nothing to save, and
     after the last one there is a checkpoint, so there the signal acts at once by raising `Stopped`. Who wants the result
-    kept waits for it instead.
+    kept waits for it instead. While `finished` is being emitted a signal waits: the result is there or it is not.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,9 @@ class StopRequest:
         return (bare or self.asked == "SIGUSR1") and not self.cancelled
 
     def told(self, where: str) -> str:
-        """What a person reads of a run that was pre-empted there."""
+        """What a person reads of a run that was cancelled or pre-empted there."""
+        if self.cancelled:
+            return f"The run was cancelled {where}."
         if self.asked == "SIGUSR1":
             return f"The machine was taken away {where}."
         return f"The run was ended from outside (SIGTERM) {where}."

@@ -103,6 +103,7 @@ def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequ
         card.context(job.folder),
     )
     card.write(job.adapter, job.folder, facts)
+    stop.enter("announcing")
     emit(
         Finished(
             output_dir=str(job.adapter),

@@ -4,6 +4,8 @@ import pytest
 
 from trainer.config import TrainingConfig
 
+from . import plant
+
 slow = pytest.mark.slow
 KEPT = {"max_steps": 6, "logging_steps": 1, "save_steps": 2}
 
@@ -23,23 +25,13 @@ def test_half_the_micro_batch_is_the_same_effective_batch(given, made):
 @pytest.fixture
 def out_of_memory(monkeypatch):
     """Steps whose micro-batch has more than `rows` rows really ask for more memory than there is, from `step` on."""
-    import torch
-    from trl import SFTTrainer
-
-    compute = SFTTrainer.compute_loss
     asked = []
 
-    def plant(rows, step=0):
-        def computing(self, model, inputs, *args, **kwargs):
-            if model.training and len(inputs["input_ids"]) > rows and self.state.global_step >= step:
-                asked.append(self.state.global_step)
-                torch.empty(2**50)  # a petabyte: torch's own error, in its own words
-            return compute(self, model, inputs, *args, **kwargs)
-
-        monkeypatch.setattr(SFTTrainer, "compute_loss", computing)
+    def plant_it(rows, step=0):
+        plant.out_of_memory(rows, step, asked, monkeypatch.setattr)
         return asked
 
-    return plant
+    return plant_it
 
 
 @slow

@@ -1,12 +1,13 @@
 """Several processes for one run, for real: `accelerate launch`, two processes on the CPU that talk over gloo."""
 
+import json
 import os
 import signal
 import time
 
 import pytest
 
-from . import forked
+from . import forked, plant
 
 pytestmark = pytest.mark.slow
 STEPS = {
@@ -59,6 +60,47 @@ def test_two_processes_taken_away_and_resumed_learn_what_one_process_learns(tmp_
         assert two == pytest.approx(one, rel=1e-3), name
     assert events[-1].eval_loss_after == pytest.approx(forked.events(alone)[-1].eval_loss_after, rel=2e-3)
     assert sorted(forked.rows(folder).items()) == sorted(forked.rows(alone).items()), "the same rows in each step"
+
+
+def test_out_of_memory_in_one_process_all_go_on_with_half_from_the_last_checkpoint(tmp_path, config_for, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", plant.in_ranks(tmp_path / "fault", "out_of_memory(rows=2, step=5)", rank=1))
+    short = {**STEPS, "max_steps": 6, "save_steps": 2, "eval_steps": 6}
+    folder = forked.prepare(tmp_path / "starved", config_for(**short, batch_size=4, num_gpus=2))
+    assert forked.train(folder) == 0, (folder / "train.log").read_text()[-3000:]
+    events = forked.events(folder)
+    (told,) = (event for event in events if event.kind == "finding")
+    assert told.symptom == "oom"
+    assert "batches of 4. Trying once more with 2 and 2 accumulation" in told.evidence
+    assert "effective batch stays 8" in told.evidence
+    started = [event for event in events if event.kind == "started"]
+    assert [(event.step, event.details["effective_batch_size"]) for event in started] == [(0, 8), (4, 8)]
+    assert events[-1].kind == "finished"
+    assert not any(event.kind == "failed" for event in events)
+    made = json.loads((folder / "run.json").read_text())["config"]
+    assert (made["batch_size"], made["gradient_accumulation_steps"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ({0: (33, "multi_gpu"), 1: (1, "oom")}, 1),  # rank 0 only lost sight of the one that ran out
+        ({0: (34, "other"), 1: (1, "nan_loss")}, 1),  # accelerate ends the others when one fails
+        ({0: (34, "other"), 1: (33, "multi_gpu")}, 0),  # taken away; the other saw it leave first
+        ({0: (1, "dataset_format"), 1: (1, "dataset_format")}, 0),
+        ({0: (33, "multi_gpu")}, 0),
+    ],
+)
+def test_of_several_failures_the_cause_is_told(tmp_path, told, cause):
+    from trainer import ranks
+    from trainer.events import Failed, to_line
+
+    for number, (code, symptom) in told.items():
+        event = Failed(symptom=symptom, message=f"rank {number}", hint="")
+        (tmp_path / f"{number}.failed").write_text(to_line(event))
+        (tmp_path / f"{number}.code").write_text(str(code))
+    said = []
+    assert ranks._answer(tmp_path, 2, said.append) == told[cause][0]
+    assert [(event.message, event.symptom) for event in said] == [(f"rank {cause}", told[cause][1])]
 
 
 def test_a_lost_process_ends_the_run_as_the_machines_fault(tmp_path, config_for):

@@ -11,6 +11,7 @@ from trainer import checkpoints
 from trainer.errors import ConfigError, DatasetError, ModelError, ModelNotFound, ModelUnreachable, RunFailed
 from trainer.stopping import Stopped, StopRequest
 
+from . import forked
 from .conftest import question_rows, write_rows
 
 pytestmark = pytest.mark.slow
@@ -379,3 +380,19 @@ def test_base_and_tuned_answers_can_be_compared(train_here):
     (done.folder / "run.json").unlink()
     with pytest.raises(RunFailed):
         compare(done.folder, "What?")
+
+
+@pytest.mark.parametrize("mark", ["keep", "cancel"])
+def test_what_was_said_to_an_earlier_start_is_not_said_to_a_new_one(tmp_path, config_for, mark):
+    import trainer.train  # noqa: F401  once, before the fork
+
+    folder = forked.prepare(tmp_path / "run", config_for(max_steps=2))
+    (folder / mark).touch()
+
+    def ended_at_once():
+        from trainer import data
+
+        data.read_source = lambda *given: os.kill(os.getpid(), signal.SIGTERM)
+
+    assert forked.train(folder, before=ended_at_once) == 34, (folder / "train.log").read_text()[-3000:]
+    assert "ended from outside (SIGTERM) before its first step" in forked.events(folder)[-1].message

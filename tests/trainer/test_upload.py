@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 import pytest
 
@@ -100,3 +101,30 @@ def test_a_hub_that_is_down_keeps_nothing_from_training_and_an_upload_that_broke
     assert hub.models["me/my-adapter"].files["adapter_model.safetensors"] == weights
     assert len([seen for seen in hub.seen if seen.path.startswith("/lfs/")]) == 1, "sent once"
     assert forked.events(folder)[-1].kind == "uploaded"
+
+
+@pytest.mark.parametrize("mark", [None, "cancel"])
+def test_ended_during_the_upload_the_result_stays_finished(tmp_path, config_for, hub, mark):
+    """The adapter was saved and announced before: what comes then is told, and takes nothing away."""
+    import trainer.train  # noqa: F401  once, before the fork
+
+    folder = forked.prepare(tmp_path / "run", config_for(push_to_hub=True, hub_model_id="me/a", max_steps=2))
+
+    def planted():
+        from trainer import hub as sending
+
+        point_at(hub, TOKEN)
+
+        def upload(*given):
+            if mark:
+                (folder / mark).touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        sending.upload = upload
+
+    assert forked.train(folder, before=planted) == 0, (folder / "train.log").read_text()[-3000:]
+    events = forked.events(folder)
+    assert [event.kind for event in events][-3:] == ["finished", "stage", "finding"]
+    assert "when its result was there" in events[-1].evidence
+    assert ("cancelled" in events[-1].evidence) == (mark == "cancel")
+    assert (folder / "adapter/adapter_model.safetensors").is_file()
