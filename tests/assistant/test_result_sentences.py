@@ -53,12 +53,36 @@ def test_the_upload_is_part_of_the_plan(message, values):
         ("please pick up where it left off", "resume_run", {}),
         ("upload it to the hub as Me/X", "upload_adapter", {"to": "Me/X"}),
         ("push it to the hub", "upload_adapter", {}),
+        ("upload it to my hub as me/bot", "upload_adapter", {"to": "me/bot"}),
+        ("show me the record", "show_result", {"what": "record"}),
+        ("show the run record", "show_result", {"what": "record"}),
+        ("how do I use the model now?", "show_result", {"what": "adapter"}),
+        ("give me the code to load it", "show_result", {"what": "adapter"}),
+        ("where are the files?", "show_result", {"what": "adapter"}),
     ],
 )
 def test_what_is_done_with_a_run_that_has_ended(message, tool, args):
     calls = after_a_run(message)
     assert [(call.tool, call.args) for call in calls] == [(tool, args)]
     assert tool not in tools(say(message)), "without a run it is about something else"
+
+
+@pytest.mark.parametrize(
+    ("message", "topic"),
+    [
+        ("export it to gguf", "use_elsewhere"),
+        ("convert it to gguf for ollama", "use_elsewhere"),
+        ("i want a gguf file", "use_elsewhere"),
+        ("export it to onnx", "use_elsewhere"),
+        ("quantize it to awq", "use_elsewhere"),
+        ("delete it", "delete_run"),
+        ("delete the adapter", "delete_run"),
+        ("please remove this run", "delete_run"),
+        ("throw the run away", "delete_run"),
+    ],
+)
+def test_what_is_not_done_with_a_run_is_said_with_what_works(message, topic):
+    assert [(call.tool, call.args) for call in after_a_run(message)] == [("explain", {"topics": [topic]})]
 
 
 @pytest.mark.parametrize("message", ["should I merge the adapter?", "rank 16", "resume after lunch with qlora"])

@@ -14,9 +14,18 @@ LONG = 160  # characters: a longer message is a story about something else
 _PLEASE = r"^(?:(?:ok(?:ay)?|please|now|then|and|so|can you|could you|would you|i want to|i'd like to|let'?s)[\s,]+)*"
 _IT = r"(?:it|this|that|them|(?:the|my|our|that|this) (?:\w+ )?(?:run|training|adapter|model|result|lora|weights))"
 _TABLE: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (rf"{_PLEASE}(?:export|convert|save|quanti[sz]e|turn|give me|make|write|i (?:need|want)|need|want)\b.{{0,30}}"
+     r"\b(?:gguf|onnx|awq|gptq|ollama)\b",
+     "explain", {"topics": ["use_elsewhere"]}),
+    (rf"{_PLEASE}(?:delete|remove|erase|throw|discard|get rid of)\b(?: away| of)? {_IT}(?: away)?$", "explain",
+     {"topics": ["delete_run"]}),
     (r"^where(?:'s| is| are| can i find| do i find| did you (?:put|save|store))\b.{0,12}\b(?:adapter|result|trained model|tuned model"
      r"|fine-?tuned model|weights|lora|safetensors)\b", "show_result", {"what": "adapter"}),
-    (r"^how (?:do|can) i (?:load|use|run|try) (?:it|the (?:adapter|result)|my (?:adapter|model))\b", "show_result", {"what": "adapter"}),
+    (r"^where (?:is|are|did you (?:put|save)) (?:the|my) files(?: saved| stored)?$", "show_result", {"what": "adapter"}),
+    (r"\bcode (?:to|for) (?:load|use|run)(?:ing)? (?:it|the (?:adapter|model))\b", "show_result", {"what": "adapter"}),
+    (r"^how (?:do|can) i (?:load|use|run|try) (?:it|the (?:adapter|result|model)|my (?:adapter|model))\b",
+     "show_result", {"what": "adapter"}),
+    (rf"{_PLEASE}(?:show|give|open|see)(?: me)? (?:the|its|my) (?:run(?:'s)? )?record$", "show_result", {"what": "record"}),
     (r"\brun\.json\b|\bcapsule\b|\breproduc(?:e|ing|ible)\b|\brepeat (?:this|that|the) (?:run|training)\b", "show_result",
      {"what": "record"}),
     (rf"{_PLEASE}(?:export|merge|fuse)\b(?!.{{0,40}}\b(?:llama-?factory|axolotl|trl|yaml|json|config)\b)", "export_run", {}),
@@ -37,7 +46,8 @@ _COMPILED = [(re.compile(pattern), tool, args) for pattern, tool, args in _TABLE
 _NO = r"(?:no|don'?t|do not|without(?: an?)?|skip the|never|kein(?:en)?|sin)\s+"
 _UPLOAD = re.compile(
     rf"(?P<no>{_NO})?\b(?:push_to_hub|(?:push|upload|publish|share)(?:ing)?\b)(?:\s+{_IT})?"
-    r"(?:\s+(?:up\s+)?(?:to|on|onto|as)\s+(?:the\s+)?(?P<hub>(?:hugging ?face|hf)(?: hub)?\b|hub\b)?(?:\s*(?:as|under|at|to|called)\s+)?"
+    r"(?:\s+(?:up\s+)?(?:to|on|onto|as)\s+(?:(?:the|my|our)\s+)?"
+    r"(?P<hub>(?:hugging ?face|hf)(?: hub)?\b|hub\b)?(?:\s*(?:as|under|at|to|called)\s+)?"
     r"['\"`]?(?P<to>[\w.-]+/[\w.-]*\w)?['\"`]?)?"
 )
 # "put the result in my hub under me/bot"
