@@ -103,6 +103,19 @@ def test_of_several_failures_the_cause_is_told(tmp_path, told, cause):
     assert [(event.message, event.symptom) for event in said] == [(f"rank {cause}", told[cause][1])]
 
 
+def test_ended_before_the_first_step_all_leave_as_pre_empted(tmp_path, config_for):
+    folder = forked.prepare(tmp_path / "ended", config_for(**STEPS, batch_size=4, num_gpus=2))
+    lead = forked.start(folder)
+    until = time.monotonic() + 60
+    while not (folder / "ranks/batch.json").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(lead, signal.SIGTERM)
+    assert forked.end(lead, 120) == 34, (folder / "train.log").read_text()[-3000:]
+    last = forked.events(folder)[-1]
+    assert "ended from outside (SIGTERM) before its first step" in last.message
+    assert not (folder / "ranks").exists()
+
+
 def test_a_lost_process_ends_the_run_as_the_machines_fault(tmp_path, config_for):
     folder = forked.prepare(tmp_path / "lost", config_for(**{**STEPS, "max_steps": 5000}, batch_size=4, num_gpus=2))
     lead = forked.start(folder)
