@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from huggingface_hub import get_token
+
 from assistant.here import held
 from assistant.plan import PROVIDER_NAMES, estimated, missing_bf16, model_card, report_of
 from assistant.state import ChatState
@@ -30,7 +32,7 @@ def blocked_steps(state: ChatState, services: Services) -> dict[str, list[str]]:
     found = {name: [wants[name]] for name in missing(state.choices)}
     checks = (
         ("base_model", _model_blocks), ("dataset", _data_blocks), ("provider", _place_blocks),
-        ("hyperparameters", _precision_blocks), ("provider", _memory_blocks),
+        ("hyperparameters", _precision_blocks), ("provider", _memory_blocks), ("review", _upload_blocks),
     )  # fmt: skip
     for step, check in checks:
         if sentences := check(state, services):
@@ -97,3 +99,11 @@ def _memory_blocks(state: ChatState, services: Services) -> list[str]:
                 f"{found.result.memory.must_have_gib:.1f} are needed. Ask *who is using my gpu?*"]  # fmt: skip
     return [f"It does not fit: about {need:.1f} GiB are needed on {found.card}. Try *qlora*, a smaller batch, shorter rows "
             "or a smaller model."]  # fmt: skip
+
+
+def _upload_blocks(state: ChatState, services: Services) -> list[str]:
+    """The trainer tries the upload before it trains (trainer/hub.py): without a token that is known to fail already."""
+    if not state.choices.get("push_to_hub") or get_token():
+        return []
+    return ["The adapter is to be uploaded, and there is no Hub token here. Set `HF_TOKEN` to one with write access "
+            "(huggingface.co/settings/tokens) and start me again, or say *don't upload it*: it then stays on this machine."]  # fmt: skip

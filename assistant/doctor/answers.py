@@ -12,12 +12,13 @@ from assistant.doctor.evidence import Evidence
 from assistant.doctor.findings import find
 from assistant.doctor.kinds import Finding, Remedy
 from assistant.doctor.moment import at_step
+from assistant.doctor.plain import plain_answer
 from assistant.doctor.sparks import ends, sparkline
 from assistant.store import Row
 
 Question = Literal[
     "health", "why_not_learning", "slow", "jump", "should_stop", "normal", "memory", "overfitting", "step", "trust", "data",
-    "rate", "saved", "tracker", "alive", "ended",
+    "rate", "saved", "tracker", "alive", "ended", "cost", "took", "finish", "place", "loss", "log", "leave",
 ]  # fmt: skip
 
 _ENDS = ("killed", "out_of_memory", "disk_full", "all_masked", "failed", "non_finite")
@@ -55,6 +56,11 @@ def answer(
     it had at this run's present step, or None
     """
     findings = _ordered(question, find(e))
+    if (fact := plain_answer(question, e)) is not None:
+        worst = next((finding for finding in findings if finding.severity == "stops" and not e.progress.ended), None)
+        return Answer(
+            "\n\n".join([fact, *([explained(worst, e)] if worst else [])]), worst, worst.remedies if worst else ()
+        )
     if question == "step" and step is not None:
         then = next((finding for finding in findings if finding.step == step), None)
         told = [explained(then, e)] if then else []

@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from assistant.doctor.hearing import question_of
+from assistant.doctor.plain import plain_question
 from assistant.state import ChatState, ToolCall
 
 LONG = 14  # words: a longer story after the run has ended is likelier about something else
@@ -24,6 +25,7 @@ _IS_FLAT = (
     r"\b(?:flat\w*|plateau\w*|stagnat\w*|level\w* (?:off|out)|converge\w*|stops? (?:improving|falling|going down|getting better|decreasing)"
     r"|(?:\w+n't|not|no longer|never) (?:improv\w*|fall\w*|going down|go down|get\w* (?:any )?better|decreas\w*|mov\w*|chang\w*))"
 )
+_LAST_RUN = r"(?:the|my|our) (?:last|previous|earlier|first|other|older|old|one before)(?: (?:run|one|training|time|try|attempt|adapter|model))?(?: \w+)?\??$"
 SENTENCES: tuple[Sentence, ...] = (
     # orders
     Sentence(r"^(?:please )?(?:pause|hold on|suspend)(?: (?:it|the (?:run|training)|training|for now))?$", "order_run", {"do": "pause"}, True),
@@ -37,6 +39,9 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(r"\b(?:lower|drop|reduce|cut) the (?:learning rate|lr)\b.*\b(?:from here|now|mid|on the fly)", "change_run", {"factor": 0.5}, True),
     Sentence(r"^(?:please )?(?:relaunch|restart|start again|try again) with the fix$|^(?:fix it|apply the fix|fix and relaunch|fix and restart)$", "change_run", {}),
     Sentence(r"\b(?:lay|put|draw|show|overlay|compare|plot)\b.{0,30}?\brun\s+`?(?P<run>[0-9a-f]{6,10}|run\d+)`?(?=\s|$).{0,30}$", "lay_beside", {}),
+    Sentence(rf"\b(?:better|worse|faster|slower|lower|higher) (?:\w+ )?than {_LAST_RUN}|\b(?:compare|lay|put|overlay|plot|draw|show)\b.{{0,30}}\b(?:with|to|against|beside|next to|over|and) {_LAST_RUN}", "lay_beside", {}),
+    Sentence(r"\b(?:notify|e-?mail|text|ping|message|alert|tell|call|remind|let|send|write)\b.{0,20}\b(?:me|us|know|mail|message)\b.{0,20}\b(?:when|once|if|as soon as)\b.{0,40}\b(?:done|finish\w*|over|end\w*|ready|complete\w*|fail\w*|crash\w*|stop\w*|wrong)\b", "explain", {"topics": ["notify"]}),
+    Sentence(r"\b(?:when|once|after|as soon as)\b.{0,24}\b(?:done|finish\w*|over|ready|complete\w*|ends)\b,? .{0,12}\b(?:upload|push|publish)\b", "upload_adapter", {}, True),
     # standing orders
     Sentence(rf"{_STOP_WHEN}.*\b{_EVAL}\b.*?(?:below|under|less than|<|reach\w*|hits?|gets? to) *(?P<value>[\d.]+)", "stop_when", {"when": "eval_below"}, True),
     Sentence(rf"{_STOP_WHEN}.*\bloss\b.*?(?:below|under|less than|<|reach\w*|hits?|gets? to) *(?P<value>[\d.]+)", "stop_when", {"when": "loss_below"}, True),
@@ -71,6 +76,8 @@ def about_run(text: str, state: ChatState, run_active: bool, has_run: bool = Fal
     if not run_active and len(text.split()) > LONG:
         return None
     plain = " ".join(text.replace("’", "'").split()).strip().rstrip(".!").strip()
+    if fact := plain_question(plain, run_active):
+        return [ToolCall(tool="ask_run", args={"question": fact, "text": plain})]
     elsewhere = bool(_ELSEWHERE.search(plain))
     for pattern, sentence in _COMPILED:
         if (sentence.active_only and not run_active) or (elsewhere and sentence.tool == "ask_run"):

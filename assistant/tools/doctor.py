@@ -155,19 +155,21 @@ def apply_change(args: ApplyChange, state: ChatState, services: Services) -> Out
 class LayBeside(BaseModel):
     """Draw another run's curve beside this conversation's run, and compare the two in numbers."""
 
-    run: str
+    run: str | None = Field(None, description="Which run; without it the one before this conversation's newest.")
 
 
 def lay_beside(args: LayBeside, state: ChatState, services: Services) -> Outcome:
-    other = next((row for row in services.store.runs(_whose(services)) if row["id"] == args.run), None)
-    if other is None:
-        raise ComputeError(f"There is no run {args.run}.", "Its name stands in the list of runs.")
     mine = next((row for row in services.store.runs(services.thread) if row["id"] != args.run), None)
     if mine is None:
         return Outcome(note="There is no run in this conversation yet to lay it beside.", quiet=True)
-    return Outcome(
-        {"beside": args.run}, side_by_side(gather(services.store, mine), gather(services.store, other)), quiet=True
-    )
+    others = [row for row in services.store.runs(_whose(services)) if row["id"] != mine["id"]]
+    other = next((row for row in others if args.run in (row["id"], None)), None)
+    if other is None and args.run is None:
+        return Outcome(note=f"`{mine['id']}` is your only run, so there is none to lay it beside.", quiet=True)
+    if other is None:
+        raise ComputeError(f"There is no run {args.run}.", "Its name stands in the list of runs.")
+    beside = side_by_side(gather(services.store, mine), gather(services.store, other))
+    return Outcome({"beside": other["id"]}, beside, quiet=True)
 
 
 def _best_fix(row: Row, services: Services) -> dict[str, Any]:

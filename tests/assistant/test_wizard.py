@@ -34,3 +34,12 @@ def test_a_step_with_something_in_the_way_says_so(assistant):
 def test_what_the_user_wrote_is_text_and_no_markup(assistant):
     assistant.say("t", "the run is called <img src=x>")
     assert "<img" not in panel.wizard(assistant.steps("t"))
+
+
+def test_an_upload_without_a_token_is_told_before_the_training_and_not_after(assistant, faq, monkeypatch):
+    monkeypatch.setattr("assistant.blockers.get_token", lambda: None)
+    assistant.say("t", f"studio-tiny on {faq.name}, push to the hub as me/x, the rest as you think best")
+    assert "HF_TOKEN" in assistant.say("t", "launch").text
+    assert assistant.runs("t") == []
+    monkeypatch.setattr("assistant.blockers.get_token", lambda: "hf_it_is_there")
+    assert "HF_TOKEN" not in assistant.say("t", "launch").text

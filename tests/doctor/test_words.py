@@ -97,3 +97,62 @@ def test_the_learning_rate_is_halved_after_a_yes_and_can_be_taken_back(clinic, r
     clinic.ask("undo that")
     clinic.ask("yes, do it")
     assert '"factor": 2.0' in control.read_text().splitlines()[1]
+
+
+PLAIN = {
+    "cost": ["how much has it cost so far?", "what did it cost?", "how much have I spent?", "what does it cost me?"],
+    "took": ["how long did it take?", "how long has it been running"],
+    "finish": ["when will it be done?", "how much longer?", "eta?", "how long until it's finished", "when is it ready"],
+    "place": ["which epoch is it in?", "how many steps are left?", "how far along is it?"],
+    "loss": ["what's the current loss?", "what was the final loss?", "show me the validation loss", "last loss?"],
+    "log": ["show me the log", "last lines of the log please", "what does the log say?", "tail train.log"],
+    "leave": ["can I close the browser?", "can I shut down my laptop?", "what happens if the power goes out?", "may I leave it overnight?"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "text"), [(name, text) for name, texts in PLAIN.items() for text in texts])
+def test_a_plain_fact_of_the_run_is_heard_and_told(question, text, clinic, running):  # noqa: F811
+    calls = about_run(text, ChatState(), run_active=True)
+    assert [(call.tool, call.args.get("question")) for call in calls or []] == [("ask_run", question)]
+    told = TOOLS["ask_run"](calls[0].args, ChatState(), clinic.assistant.services_of(THREAD)).note
+    assert {
+        "cost": "on this machine: no rental",
+        "took": "So far it has worked for",
+        "finish": "at the pace so far: step 40 of",
+        "place": "Step 40 of 900",
+        "loss": "The training loss is **",
+        "log": "log",
+        "leave": "process of its own",
+    }[question] in told
+
+
+@pytest.mark.parametrize(
+    "text", ["what is loss?", "how much does a 4090 cost?", "can I keep the learning rate?", "how long does a 7b take?"]
+)
+def test_what_is_asked_in_general_is_no_fact_of_the_run(text):
+    assert (
+        not {call.args.get("question") for call in about_run(text, ChatState(), run_active=True) or []} & PLAIN.keys()
+    )
+
+
+def test_the_log_is_told_without_secrets_and_without_events(clinic, running):  # noqa: F811
+    services = clinic.assistant.services_of(THREAD)
+    folder = next(row["folder"] for row in clinic.assistant.runs(THREAD))
+    lines = ['@event {"kind": "stage"}', "loading", "HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz0123456789"]
+    with open(f"{folder}/train.log", "a", encoding="utf-8") as log:
+        log.write("\n".join(lines) + "\n")
+    told = TOOLS["ask_run"]({"question": "log"}, ChatState(), services).note
+    assert "loading" in told
+    assert "hf_abcdefgh" not in told
+    assert "@event" not in told
+
+
+def test_the_only_run_has_none_to_be_laid_beside(clinic, running):  # noqa: F811
+    call = about_run("is it better than my last run?", ChatState(), run_active=True)[0]
+    assert call == ToolCall(tool="lay_beside", args={})
+    assert "your only run" in TOOLS["lay_beside"]({}, ChatState(), clinic.assistant.services_of(THREAD)).note
+
+
+def test_a_word_when_it_ends_names_the_way_to_have_one():
+    call = about_run("notify me when it's done", ChatState(), run_active=True)[0]
+    assert call == ToolCall(tool="explain", args={"topics": ["notify"]})

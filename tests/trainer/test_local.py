@@ -102,6 +102,7 @@ def test_a_run_is_found_again_stopped_and_finished(folder, config_for, monkeypat
     assert found.alive(run)
     wait_for(found, run, {"progress"})
     found.stop(run, keep=True)
+    found.stop(run, keep=True)  # an impatient second word does not kill it
     last = wait_for_end(found, run)[-1]
     assert last.kind == "finished", last
     assert last.stopped_early

@@ -18,6 +18,7 @@ from trainer.stopping import CANCEL, KEEP
 
 ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
 LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
+TAIL_BYTES = 65_536  # of the log looked at: an event's line may be long
 _END = (Finished, Failed, Cancelled)
 
 
@@ -45,6 +46,8 @@ class LocalProvider:
 
         Raises `ComputeError` when the process cannot be started.
         """
+        for mark in (KEEP, CANCEL):  # of an earlier start in this folder
+            (folder / mark).unlink(missing_ok=True)
         child = _spawn(["trainer", str(folder), *(["--resume"] if resume else [])], folder / "train.log")
         self._children[run_id] = child
         return Run(id=run_id, provider=self.name, folder=str(folder), job=f"{child.pid}:{_born(child.pid)}")
@@ -88,9 +91,10 @@ class LocalProvider:
         """See `ComputeProvider`. Raises `ComputeError` when the run is over."""
         if not self.alive(run):
             raise ComputeError(f"Run {run.id} is not running any more.", "Nothing to stop.")
-        (Path(run.folder) / (KEEP if keep else CANCEL)).touch()
-        pid = int(run.job.partition(":")[0])
-        os.killpg(pid, signal.SIGTERM)
+        mark, pid = Path(run.folder) / (KEEP if keep else CANCEL), int(run.job.partition(":")[0])
+        if not mark.exists():  # a second signal kills: who asks twice for the same only waits longer
+            mark.touch()
+            os.killpg(pid, signal.SIGTERM)
         os.killpg(pid, signal.SIGCONT)  # a stopped process hears nothing else
 
     def _last_words(self, run: Run) -> TrainEvent:
@@ -99,7 +103,7 @@ class LocalProvider:
             return Cancelled(message="It ended before the first step.")
         child = self._children.get(run.id)
         code = child.returncode if child else None
-        tail = _tail(folder / "train.log")
+        tail = " / ".join(log_lines(folder / "train.log", LAST_WORDS))
         hint = f"Its last words: {tail}" if tail else "It left no log."
         if code == -signal.SIGKILL:  # its commonest sender by far is the system, out of memory
             return Failed(
@@ -171,11 +175,12 @@ def _born_by_ps(pid: int) -> str:
     return "" if not state or state.startswith("Z") else start.strip()
 
 
-def _tail(path: Path) -> str:
+def log_lines(path: Path, most: int) -> list[str]:
+    """The last lines of a run's log that say something to a person; none when there is no log."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
-        return ""
-    return " / ".join(line.strip() for line in lines[-LAST_WORDS:] if line.strip() and not line.startswith("@event"))
+        return []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("@event")][-most:]

@@ -10,7 +10,8 @@ _TAIL = (
 )
 # Plain enough to spend money on. "k", "fine" or "hm ok" are not.
 PLAIN_YES = re.compile(
-    r"^\s*(?:(?:yes|yep|yeah|yup|sure|ok|okay|absolutely|definitely|of course|confirm(?:ed)?|agreed|ja|jawohl|jo"
+    r"^\s*(?:(?:(?:yes|yep|yeah|ok|okay)[\s,]+train(?: it| now)?|yes|yep|yeah|yup|sure|ok|okay|absolutely|definitely|of course"
+    r"|confirm(?:ed)?|agreed|ja|jawohl|jo"
     r"|klar|sí|si|vale|claro|dale|oui|是|是的|好|好的|好吧|可以|行|对|确认|同意|没问题|开始|启动)"
     r"|(?:yes,? )?(?:go(?: ahead)?|do it|start(?: it| training| the training| now)?|launch(?: it| training| now)?"
     r"|run it|train it|let'?s go|ship it|los|los geht'?s|starte?n?|adelante|empieza|lánzalo|开始吧|开始训练|启动吧))"

@@ -22,6 +22,9 @@ _TABLE: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (r"^where(?:'s| is| are| can i find| do i find| did you (?:put|save|store))\b.{0,12}\b(?:adapter|result|trained model|tuned model"
      r"|fine-?tuned model|weights|lora|safetensors)\b", "show_result", {"what": "adapter"}),
     (r"^where (?:is|are|did you (?:put|save)) (?:the|my) files(?: saved| stored)?$", "show_result", {"what": "adapter"}),
+    (r"^(?:so,? )?what (?:did (?:i|we) (?:get|end up with)|came out(?: of it)?|(?:is|was|were) the (?:result|outcome)s?|do (?:i|we) "
+    r"have now)(?: now| in the end)?$",
+     "run_status", {}),
     (r"\bcode (?:to|for) (?:load|use|run)(?:ing)? (?:it|the (?:adapter|model))\b", "show_result", {"what": "adapter"}),
     (r"^how (?:do|can) i (?:load|use|run|try) (?:it|the (?:adapter|result|model)|my (?:adapter|model))\b",
      "show_result", {"what": "adapter"}),

@@ -1,0 +1,120 @@
+"""Plain facts asked of a run and what it says to each: money, time, place, loss, log, leaving it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant.dataset.content import masked
+from assistant.doctor.evidence import Evidence
+from assistant.doctor.plain_words import ASKED
+from assistant.doctor.sparks import ends, sparkline
+from assistant.replies.run import cost, duration
+from trainer.compute.local import log_lines
+
+LOG_LINES = 12
+_WIDE = 200  # characters of a log line shown
+
+
+def plain_question(text: str, run_active: bool) -> str | None:
+    """The fact this sentence asks of the run; None when it asks for none of them."""
+    fitting = (question for question, words, of_living in ASKED if (run_active or not of_living) and words.search(text))
+    return next(fitting, None)
+
+
+def plain_answer(question: str, e: Evidence) -> str | None:
+    """The answer to one of these questions; None when `question` is none of them."""
+    return _SAYS[question](e) if question in _SAYS else None
+
+
+def _cost(e: Evidence) -> str:
+    now, place = e.progress, "this machine" if e.config.provider in (None, "local") else str(e.config.provider)
+    left = None if now.ended else now.eta_s
+    coming = f" About {duration(left)} to come." if left is not None else ""
+    took = "took" if now.ended else "has taken"
+    return (
+        f"It {took} {duration(now.ran_s)} on {place}: {cost(e.estimate.get('usd_per_hour'), now.ran_s, left)}.{coming}"
+    )
+
+
+def _took(e: Evidence) -> str:
+    now, hours = e.progress, e.estimate.get("hours")
+    promised = f"; I had said {duration(hours[0] * 3600)} to {duration(hours[2] * 3600)}" if hours else ""
+    took = "It took" if now.ended else "So far it has worked for"
+    return f"{took} {duration(now.ran_s)} for {now.step:,} of {now.total_steps:,} steps{promised}.{'' if now.ended else _coming(e)}"
+
+
+def _finish(e: Evidence) -> str:
+    now = e.progress
+    if now.ended:
+        return f"It is over already: {now.status} at step {now.step:,}, after {duration(now.ran_s)}."
+    if now.eta_s is None:
+        hours = e.estimate.get("hours")
+        before = (
+            f" Before the launch I said {duration(hours[0] * 3600)} to {duration(hours[2] * 3600)}." if hours else ""
+        )
+        return f"It has not made a step yet ({now.stage or now.status}), so nothing is measured.{before}"
+    return f"About {duration(now.eta_s)} from now, at the pace so far: {_place_words(e)}."
+
+
+def _coming(e: Evidence) -> str:
+    return f" About {duration(e.progress.eta_s)} to come." if e.progress.eta_s is not None else ""
+
+
+def _place_words(e: Evidence) -> str:
+    now = e.progress
+    epochs = e.config.num_epochs * now.step / now.total_steps if now.total_steps else 0.0
+    turn = f", in epoch {min(int(epochs) + 1, max(1, round(e.config.num_epochs)))} of {e.config.num_epochs:g}"
+    return f"step {now.step:,} of {now.total_steps:,}" + ("" if e.config.max_steps else turn)
+
+
+def _place(e: Evidence) -> str:
+    now = e.progress
+    if not now.step and not now.ended:
+        return f"It has not made a step yet ({now.stage or now.status})."
+    left = now.total_steps - now.step
+    rest = f" {left:,} steps are left.{_coming(e)}" if not now.ended else f" It {_ended_words(now.status)}."
+    return f"{_place_words(e).capitalize()}.{rest}"
+
+
+def _ended_words(status: str) -> str:
+    return {"finished": "has finished", "failed": "has failed", "cancelled": "was cancelled"}.get(status, "has ended")
+
+
+def _loss(e: Evidence) -> str:
+    if not e.losses:
+        return f"There is no loss yet ({e.progress.stage or e.progress.status})."
+    step, last = e.losses[-1]
+    text = f"The training loss {'was' if e.progress.ended else 'is'} **{last:.3g}** at step {step:,} "
+    f"({ends(e.losses)} {sparkline(e.losses)})"
+    if not e.evals:
+        return f"{text}. Nothing was evaluated, so how it does on unseen rows is not known."
+    at, best = min(e.evals, key=lambda pair: pair[1])
+    return f"{text}; the evaluation loss **{e.evals[-1][1]:.3g}**, at its best {best:.3g} (step {at:,})."
+
+
+def _log(e: Evidence) -> str:
+    lines = log_lines(e.folder / "train.log", LOG_LINES) if e.folder else []
+    if not lines:
+        return "Its log is empty so far."
+    shown = "\n".join(masked(line[:_WIDE]) for line in lines)
+    return f"The last lines of `{Path(str(e.folder)) / 'train.log'}`:\n\n```text\n{shown}\n```"
+
+
+def _leave(e: Evidence) -> str:
+    kept = e.progress.checkpoints[-1][0] if e.progress.checkpoints else None
+    back = (
+        f"from its checkpoint of step {kept:,}"
+        if kept is not None
+        else "from the beginning: no checkpoint is written yet"
+    )
+    return (
+        "You may close this page or the browser, and even me: the training is a process of its own, and I find it again. "
+        f"It needs this machine: asleep it waits, and goes on when it wakes; switched off or without power it ends, and *resume the "
+        f"run* goes on {back}."
+    )
+
+
+_SAYS: dict[str, Callable[[Evidence], str]] = {
+    "cost": _cost, "took": _took, "finish": _finish, "place": _place, "loss": _loss, "log": _log, "leave": _leave,
+}  # fmt: skip
