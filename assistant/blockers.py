@@ -6,9 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from huggingface_hub import get_token
-
 from assistant.here import held
+from assistant.hub import has_token
 from assistant.plan import PROVIDER_NAMES, estimated, missing_bf16, model_card, report_of
 from assistant.state import ChatState
 from estimator import find_gpu
@@ -103,7 +102,7 @@ def _memory_blocks(state: ChatState, services: Services) -> list[str]:
 
 def _upload_blocks(state: ChatState, services: Services) -> list[str]:
     """The trainer tries the upload before it trains (trainer/hub.py): without a token that is known to fail already."""
-    if not state.choices.get("push_to_hub") or get_token():
+    if not state.choices.get("push_to_hub") or has_token():
         return []
     return ["The adapter is to be uploaded, and there is no Hub token here. Set `HF_TOKEN` to one with write access "
             "(huggingface.co/settings/tokens) and start me again, or say *don't upload it*: it then stays on this machine."]  # fmt: skip

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import HfApi, get_token, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -41,6 +41,11 @@ MAX_TOKENIZER = 40_000_000  # bytes of a tokenizer.json
 _ID = re.compile(r"(?:\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
 _PATH = re.compile(r"^(/|~/|\.{1,2}[/\\]|[A-Za-z]:[/\\])")
 _PAGE = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:datasets/)?", re.IGNORECASE)
+
+
+def has_token() -> bool:
+    """Whether an upload could log in: HF_TOKEN, or what `hf auth login` left here. The token itself goes nowhere."""
+    return bool(get_token())
 
 
 class Hub:

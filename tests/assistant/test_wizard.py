@@ -37,9 +37,9 @@ def test_what_the_user_wrote_is_text_and_no_markup(assistant):
 
 
 def test_an_upload_without_a_token_is_told_before_the_training_and_not_after(assistant, faq, monkeypatch):
-    monkeypatch.setattr("assistant.blockers.get_token", lambda: None)
+    monkeypatch.setattr("assistant.blockers.has_token", lambda: False)
     assistant.say("t", f"studio-tiny on {faq.name}, push to the hub as me/x, the rest as you think best")
     assert "HF_TOKEN" in assistant.say("t", "launch").text
     assert assistant.runs("t") == []
-    monkeypatch.setattr("assistant.blockers.get_token", lambda: "hf_it_is_there")
+    monkeypatch.setattr("assistant.blockers.has_token", lambda: True)
     assert "HF_TOKEN" not in assistant.say("t", "launch").text
