@@ -84,6 +84,7 @@ def job_of(state: ChatState, services: Services) -> Job:
         bf16=None if cpu else _bf16(card_of(state.choices, machine)),
         on_cpu=cpu,
     )
+    facts = facts.model_copy(update={"fits_only_sharded": _fits_only_sharded(state, services, facts)})
     return facts.model_copy(update={"fits_without_checkpointing": _fits_without_checkpointing(state, services, facts)})
 
 
@@ -92,6 +93,21 @@ def _bf16(card: str | None) -> bool | None:
         return None
     try:
         return find_gpu(card).bf16
+    except StudioError:
+        return None
+
+
+def _fits_only_sharded(state: ChatState, services: Services, job: Job) -> bool | None:
+    """Whether several cards hold together what none of them holds alone; None where the plan does not ask for several."""
+    spec, card = model_spec(state), card_of(state.choices, services.machine())
+    if job.on_cpu or spec is None or card is None or int(state.choices.get("num_gpus") or 1) == 1:
+        return None
+    try:
+        whole = resolve({**state.choices, "sharded": False}, job)
+        if estimate(whole, spec, gpu=card, longest=job.longest_tokens).fits:
+            return False
+        shares = resolve({**state.choices, "sharded": True}, job)  # a quantized base, DoRA and the like exclude it
+        return estimate(shares, spec, gpu=card, longest=job.longest_tokens).fits
     except StudioError:
         return None
 
@@ -230,6 +246,8 @@ def step_request(state: ChatState, services: Services) -> dict[str, Any] | None:
     longest = report.tokens_longest if (report := report_of(state)) else None
     try:
         gpu, config = card_here(where, services.machine()), config_of(state, services)
+        if config.sharded:  # a trace sees one card that holds everything
+            return None
         return trace_request(config, card.config or {}, spec, gpu, longest=longest)
     except StudioError:
         return None

@@ -50,7 +50,7 @@ def estimate(
     config: TrainingConfig, spec: ModelSpec, gpu: str | Gpu | None = None, num_gpus: int | None = None,
     rows: int | None = None, tokens_per_row: float | None = None, price: float | Offer | None = None,
     stack: Stack = "ours", *, longest: int | None = None, available_gib: float | None = None, cores: int = 2,
-    sharded: bool = False, live: tuple[Offer, ...] = (), lengths: Lengths = (),
+    sharded: bool | None = None, live: tuple[Offer, ...] = (), lengths: Lengths = (),
 ) -> Estimate:  # fmt: skip
     """What this run needs on this card.
 
@@ -58,6 +58,7 @@ def estimate(
     lengths: its histogram, (tokens up to, rows) shortest first, for the padding.
     price: USD per hour for all cards, or an offer; else the built-in table.
     available_gib: free memory of the local card, or RAM for a CPU run, in place of the table's figure.
+    sharded: whether the weights are spread over the cards; default as the configuration says.
     stack: "ours" (this trainer) or "transformers" (plain Trainer, logits materialised).
     Raises `ConfigError` or `ModelError` naming the field that cannot be.
     """
@@ -68,7 +69,7 @@ def estimate(
     step = make_step(config, spec, card, stack, longest, sharded)
     need = memory(step, spec, card is not None and card.is_cpu, config.num_gpus)
     usable = _usable(card, available_gib)
-    notes = [note for note in (spec.note, _about(card), _about_bits(config, spec)) if note]
+    notes = [note for note in (spec.note, _about(card), _about_bits(config, spec), _about_shards(step)) if note]
     duration = _duration(config, spec, step, card, rows, tokens_per_row, cores, notes, lengths)
     paid = _paid(price, card, config, live, notes)
     return Estimate(
@@ -144,6 +145,14 @@ def _about_bits(config: TrainingConfig, spec: ModelSpec) -> str:
     if not config.quantization or spec.quantizable:
         return ""
     return f"Quantization saves nothing here: bitsandbytes leaves the layers of a {spec.model_type} model in 16 bits."
+
+
+def _about_shards(step: Step) -> str:
+    if step.shards == 1:
+        return ""
+    return (
+        f"The base is spread over {step.shards} cards; what they wait for each other in every layer is not in the time."
+    )
 
 
 def _duration(

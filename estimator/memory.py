@@ -90,13 +90,14 @@ def measured_memory(estimated: MemoryEstimate, gib: float, on_cpu: bool) -> Memo
 
 
 def _parts(step: Step, spec: ModelSpec) -> dict[str, float]:
-    trained = adapter_params(step)
+    # Beside a sharded base ours keeps the adapter whole on each card; plain FSDP spreads it too.
+    trained = adapter_params(step) / (1 if step.fused_head else step.shards)
     fixed = {
         "base weights": base_bytes(step, spec),
-        "adapter": trained * step.adapter_bytes / step.shards,
-        "optimizer": trained * step.optimizer_bytes / step.shards,
+        "adapter": trained * step.adapter_bytes,
+        "optimizer": trained * step.optimizer_bytes,
     }
-    gradients = trained * step.adapter_bytes / step.shards
+    gradients = trained * step.adapter_bytes
     return fixed | max(_moments(step, spec, gradients), key=lambda moment: sum(moment.values()))
 
 
@@ -133,4 +134,6 @@ def base_bytes(step: Step, spec: ModelSpec) -> float:
         return size
     # FSDP: a share of everything, plus one unsharded layer and the embedding group in the computing format
     layer = weights * step.compute_bytes / spec.layers
-    return size / step.shards + 2 * layer * (1 - 1 / step.shards)
+    # ours (transformers' own plan) also keeps the head whole while a step runs
+    head = spec.vocab * spec.hidden * step.base_bytes if step.fused_head else 0
+    return size / step.shards + (2 * layer + head) * (1 - 1 / step.shards)

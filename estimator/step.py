@@ -69,7 +69,7 @@ def make_step(
     gpu: Gpu | None,
     stack: Stack = "ours",
     longest: int | None = None,
-    sharded: bool = False,
+    sharded: bool | None = None,
 ) -> Step:
     """The micro-step this configuration runs. Raises `ConfigError` for an impossible `max_seq_length` or `target_modules`."""
     length = check_length(config, spec, None if config.packing and stack == "transformers" else longest)
@@ -99,7 +99,7 @@ def make_step(
         fused_head=stack == "ours",
         padded=config.batch_size > 1 and not config.packing,
         full=config.batch_size > 1 and config.packing and stack == "transformers",
-        shards=config.num_gpus if sharded else 1,
+        shards=config.num_gpus if (config.sharded if sharded is None else sharded) else 1,
         wide_flow=packed is not None and stack == "transformers",
     )
 

@@ -102,7 +102,7 @@ def run(folder: Path, emit: Callable[[TrainEvent], object], flags: AbstractSet[s
         else:
             ranks.register(folder)
         config = ranks.batched(folder, _config(folder / "config.json"))
-        if "--dry-run" in flags:
+        if "--dry-run" in flags and not config.sharded:
             config = config.model_copy(update={"num_gpus": 1})  # a micro-batch is the same on each card
         _environment(config)
         if config.num_gpus > 1 and ranks.rank() is None:

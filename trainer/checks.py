@@ -20,6 +20,7 @@ FREE = frozenset(
         "provider",
         "gpu",
         "num_gpus",
+        "sharded",
         "experiment_tracker",
         "project_name",
         "run_name",
@@ -126,6 +127,37 @@ def _restarts_are_whole(values: Mapping[str, Any], on_cpu: bool) -> Contradictio
     )
 
 
+def _sharding_needs_cards(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
+    if not values.get("sharded") or values.get("num_gpus") != 1:
+        return None
+    return Contradiction(
+        ("sharded", "num_gpus"),
+        "Sharding spreads the base over several cards, and the plan has one.",
+        "Use more GPUs, or switch sharding off.",
+    )
+
+
+def _sharding_takes_no_bits(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
+    if not values.get("sharded") or not values.get("quantization"):
+        return None
+    return Contradiction(
+        ("sharded", "quantization"),
+        f"A {values['quantization']} base cannot be sharded: bitsandbytes' weights lose their scales when they are spread over "
+        "cards while loading (transformers' FSDP).",
+        "Keep a whole quantized copy on each card, or shard the base without quantization.",
+    )
+
+
+def _sharding_takes_plain_adapters(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
+    if not values.get("sharded") or values.get("algorithm") not in ("dora", "pissa", "olora", "eva"):
+        return None
+    return Contradiction(
+        ("sharded", "algorithm"),
+        f"{values['algorithm']} starts from the base's whole weights, and of a sharded base each card holds only a part.",
+        "Use LoRA or rsLoRA, or switch sharding off.",
+    )
+
+
 _RULES = (
     _qlora_needs_bits,
     _pissa_takes_no_int8,
@@ -134,4 +166,7 @@ _RULES = (
     _early_stopping_needs_validation,
     _one_warmup,
     _restarts_are_whole,
+    _sharding_needs_cards,
+    _sharding_takes_no_bits,
+    _sharding_takes_plain_adapters,
 )

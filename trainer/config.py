@@ -123,7 +123,10 @@ class TrainingConfig(BaseModel):
     gpu: str | None = _field(None, "GPU", "provider", min_length=1, max_length=100)
     """The card, such as `RTX 3060 12GB` or `A100 80GB`; `CPU` when there is none."""
     num_gpus: int = _field(1, "Number of GPUs", "provider", (1, 8), ge=1, le=1024)
-    """Cards used together. Each holds its own copy of the model (this trainer does not shard it): memory is not pooled."""
+    """Cards used together. Each holds its own copy of the model unless it is `sharded`: memory is not pooled."""
+    sharded: bool | None = _field(None, "Sharding", "provider")
+    """Spread the frozen base over the cards (FSDP), for one that does not fit a single card. LoRA and rsLoRA on a
+    16- or 32-bit base; the cards wait for each other in every layer."""
 
     dataset: str | None = _field(None, "Dataset", "dataset", min_length=1, max_length=1000)
     """The training data: a JSONL, JSON or CSV file, or a Hugging Face dataset id."""

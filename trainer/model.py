@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel, Trainer
 from trl import SFTConfig
 
-from trainer import starts, together
+from trainer import sharding, starts, together
 from trainer.checks import FOUR_BIT, contradictions
 from trainer.config import Precision, TrainingConfig
 from trainer.errors import ConfigError, MissingDependency
@@ -157,15 +157,15 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
 
 
 def load_base(name: str, config: TrainingConfig, where: Hardware) -> PreTrainedModel:
-    """The frozen base, quantized when asked for, from safetensors only. Raises `ModelError` or `MissingDependency`."""
+    """The frozen base, quantized or in shares when asked for, from safetensors only. Raises `ModelError` or `MissingDependency`."""
     quantization = quantization_config(config, where.dtype)
     try:
         with explained(name):
-            return AutoModelForCausalLM.from_pretrained(
+            base = AutoModelForCausalLM.from_pretrained(
                 name,
                 dtype=where.dtype,
                 quantization_config=quantization,
-                device_map={"": torch.cuda.current_device() if where.device == "cuda" else "cpu"},
+                **sharding.placing(config, torch.cuda.current_device() if where.device == "cuda" else "cpu"),
                 use_safetensors=True,
                 trust_remote_code=False,
             )
@@ -173,6 +173,8 @@ def load_base(name: str, config: TrainingConfig, where: Hardware) -> PreTrainedM
         raise MissingDependency(
             f"Loading {name} needs a package that is not installed: {error}", "Install the `train` extra."
         ) from error
+    sharding.settle(base, config)
+    return base
 
 
 def ready_to_train(

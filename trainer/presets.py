@@ -23,6 +23,7 @@ class Job(BaseModel):
     rows: usable training examples · longest_tokens: tokens of the longest row · params: parameters of the base
     context: its context length in tokens · bf16: the card computes in bfloat16 · on_cpu: there is no GPU
     fits_without_checkpointing: the estimator's word for this card
+    fits_only_sharded: its word for several cards, each of which is too small for a copy of the base
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Job(BaseModel):
     bf16: bool | None = None
     on_cpu: bool = False
     fits_without_checkpointing: bool | None = None
+    fits_only_sharded: bool | None = None
 
 
 class Computed(NamedTuple):
@@ -136,6 +138,8 @@ def _hardware(have: Values, job: Job) -> Made:
     elif job.bf16 is not None:
         why = "the card computes in bf16" if job.bf16 else "the card has no bf16"
         made["precision"] = Computed("bf16" if job.bf16 else "fp16", why)
+    if job.fits_only_sharded and have.get("num_gpus", 1) > 1:
+        made["sharded"] = Computed(True, "a copy of the base does not fit one card; each holds a share")
     made["gradient_checkpointing"] = _checkpointing(have, job)
     return made
 

@@ -140,7 +140,7 @@ def die_with_parent() -> None:
 def _environment(config: TrainingConfig) -> dict[str, str]:
     on_cpu = (config.gpu or "").upper() == "CPU"
     return {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")} | (
-        {"ACCELERATE_USE_CPU": "true"} if on_cpu else {}
+        {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from trainer import checkpoints, contract, model, train
+from trainer import checkpoints, contract, model, together, train
 from trainer.callbacks import Emit, memory_gib
 from trainer.config import TrainingConfig
 from trainer.errors import RunFailed
@@ -30,12 +30,15 @@ def rehearse(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest
     """Rehearse `config`. Ends in a `rehearsed` event with what was measured, or raises what the run would have raised."""
     began = time.monotonic()
     scratch = folder / "rehearsal"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
+    together.meet(config.num_gpus, model.device(config) == "cpu")
     try:
-        job = _longest(get_ready(_short(config, STEPS), scratch, emit))
+        with together.first_one_first() as first:
+            if first:
+                shutil.rmtree(scratch, ignore_errors=True)
+                scratch.mkdir()
+            job = _longest(get_ready(_short(config, STEPS), scratch, emit, resume=not first))
         speeds: list[float] = []
-        with tracking(job.config, scratch, emit) as trackers:
+        with tracking(job.config if first else train.untracked(job.config), scratch, emit) as trackers:
             memory = _two_steps(job, trackers, _timing(emit, speeds), stop)
         tokens = max(len(row) for row in job.prepared.train["input_ids"])
         resumed = _resume(job, config, emit, stop)
@@ -46,7 +49,8 @@ def rehearse(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest
             )
         )  # fmt: skip
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if together.first():
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _two_steps(job: Job, trackers: list[Any], emit: Emit, stop: StopRequest) -> float:
@@ -59,7 +63,9 @@ def _two_steps(job: Job, trackers: list[Any], emit: Emit, stop: StopRequest) -> 
         raise RunFailed("The rehearsal was cancelled.", "Start it again.")
     memory = memory_gib()
     emit(Stage(name="rehearsing a reload"))
-    model.save_adapter(trained.model, job.config, job.adapter, job.start)
+    with together.first_one_first() as first:
+        if first:
+            model.save_adapter(trained.model, job.config, job.adapter, job.start)
     expected = contract.fingerprint(trained.model, job.tokenizer, job.probes[0])
     contract.check_files(job.adapter)
     reloaded = contract.reload(job.adapter, job.base, job.config, job.where)
@@ -70,6 +76,7 @@ def _two_steps(job: Job, trackers: list[Any], emit: Emit, stop: StopRequest) -> 
 def _resume(job: Job, config: TrainingConfig, emit: Emit, stop: StopRequest) -> int:
     """One more step from the checkpoint; returns the step reached."""
     emit(Stage(name="rehearsing a resume"))
+    together.wait()
     found = checkpoints.newest(job.checkpoints)[0]
     if found is None:
         raise RunFailed("The rehearsal left no checkpoint that can be trusted.", "Check the disk.", "resume_failure")

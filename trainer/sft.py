@@ -11,7 +11,7 @@ from transformers import PrinterCallback
 from transformers.trainer_callback import TrainerCallback
 from trl import SFTTrainer
 
-from trainer import contract, documents, keeping, model, together
+from trainer import contract, documents, keeping, model, sharding, together
 from trainer.callbacks import Emit, Patience, Reporter, StopWhenAsked, Watch
 from trainer.controls import Controls
 from trainer.errors import ConfigError
@@ -34,6 +34,7 @@ class FastPath(NamedTuple):
     optimizer: str
     workers: int
     checkpointing: bool
+    shares: int = 1  # cards the base is spread over
 
     def told(self) -> str:
         """In words, for the run's record."""
@@ -44,7 +45,9 @@ class FastPath(NamedTuple):
         }[self.batching]
         loader = f"{self.workers} loader workers" if self.workers else "rows tokenised beforehand, no loader workers"
         recomputed = "activations recomputed" if self.checkpointing else "activations kept"
-        return f"{rows}; attention {self.attention}; fused LM head, no logits kept; {self.optimizer}; {loader}; {recomputed}"
+        base = f"; base in {self.shares} shares (FSDP2)" if self.shares > 1 else ""
+        head = "fused LM head, no logits kept"
+        return f"{rows}; attention {self.attention}; {head}; {self.optimizer}; {loader}; {recomputed}{base}"
 
 
 class RowTrainer(SFTTrainer):  # type: ignore[misc]
@@ -112,7 +115,8 @@ def fast_path(job: Job, tuned: PeftModel, chosen: Batching) -> FastPath:
     """What the run's record says about speed."""
     config = job.config
     kernel = str(tuned.config._attn_implementation)
-    return FastPath(chosen, kernel, config.optim, model.workers(job.where), bool(config.gradient_checkpointing))
+    shares = together.count() if sharding.spread(config) else 1
+    return FastPath(chosen, kernel, config.optim, model.workers(job.where), bool(config.gradient_checkpointing), shares)
 
 
 def listeners(
@@ -136,16 +140,17 @@ def build(job: Job, tuned: PeftModel, total: int, chosen: Batching, listening: S
     config, evaluation = job.config, job.prepared.evaluation
     pace = model.pace(config, total)
     args = model.sft_config(config, job.folder, pace, job.where, evaluates=evaluation is not None)
-    trainer = RowTrainer(
-        chosen,
-        job.tokenizer,
-        model=tuned,
-        args=args,
-        optimizers=(model.loraplus(tuned, args, config), None),
-        train_dataset=job.prepared.train,
-        eval_dataset=evaluation,
-        callbacks=list(listening),
-    )
+    with sharding.resumable(args, config, tuned):
+        trainer = RowTrainer(
+            chosen,
+            job.tokenizer,
+            model=tuned,
+            args=args,
+            optimizers=(model.loraplus(tuned, args, config), None),
+            train_dataset=job.prepared.train,
+            eval_dataset=evaluation,
+            callbacks=list(listening),
+        )
     trainer.remove_callback(PrinterCallback)
     if job.where.precision != "bf16":
         _keep_adapter_in_fp32(tuned)

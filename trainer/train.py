@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from transformers import TrainerState
 from transformers.trainer_callback import TrainerCallback
 from trl import SFTTrainer
 
-from trainer import card, checkpoints, contract, hub, keeping, memory, model, sft, together
+from trainer import card, checkpoints, contract, hub, keeping, memory, model, sft, sharding, together
 from trainer.callbacks import Emit, Watch, memory_gib
 from trainer.checkpoints import Checkpoint
 from trainer.config import TrainingConfig
@@ -24,8 +25,6 @@ from trainer.job import Job, get_ready
 from trainer.stopping import StopRequest
 from trainer.tracking import generations, tracking
 from trainer.watch import first_look
-
-_UNTRACKED = {"experiment_tracker": "none"}
 
 
 class Trained(NamedTuple):
@@ -48,10 +47,15 @@ def train(config: TrainingConfig, folder: Path, emit: Emit, stop: StopRequest, *
         start = _checkpoint(job, emit) if resume else None
         if start is None and first:
             checkpoints.start_over(job.checkpoints)
-    with tracking(config if first else config.model_copy(update=_UNTRACKED), folder, emit) as trackers:
+    with tracking(config if first else untracked(config), folder, emit) as trackers:
         trained = surviving(job, start, emit, stop, trackers)
-    if trained is not None and first:
+    if trained is not None and (first or sharding.spread(config)):  # each holds a part of the base the check needs
         _finish(job, trained, began, emit, stop)
+
+
+def untracked(config: TrainingConfig) -> TrainingConfig:
+    """`config` of a process whose run the first one follows."""
+    return config.model_copy(update={"experiment_tracker": "none"})
 
 
 def surviving(
@@ -81,15 +85,25 @@ def _attempt(
     return outcome and Trained(tuned, getattr(tuned.config, "_commit_hash", None), outcome)
 
 
-def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequest) -> None:
-    """Save the adapter, check what was saved, write its papers."""
-    config, outcome = job.config, trained.outcome
+def _checked(job: Job, trained: Trained, emit: Emit) -> list[dict[str, str]]:
+    """Save the adapter and check what was saved; returns the samples. All processes of a sharded run, else the first."""
     emit(Stage(name="saving the adapter"))
-    model.save_adapter(trained.model, config, job.adapter, job.start)
-    job.tokenizer.save_pretrained(job.adapter)
+    with together.first_one_first() if sharding.spread(job.config) else nullcontext(True) as first:
+        if first:
+            model.save_adapter(trained.model, job.config, job.adapter, job.start)
+            job.tokenizer.save_pretrained(job.adapter)
     probe = contract.fingerprint(trained.model, job.tokenizer, job.probes[0])
     emit(Stage(name="checking the result"))
-    samples = contract.check(job.adapter, job.base, config, job.where, job.probes, outcome.losses, probe)
+    losses = trained.outcome.losses
+    return contract.check(job.adapter, job.base, job.config, job.where, job.probes, losses, probe)
+
+
+def _finish(job: Job, trained: Trained, began: float, emit: Emit, stop: StopRequest) -> None:
+    """Save the adapter, check what was saved, write its papers."""
+    samples = _checked(job, trained, emit)
+    if not together.first():
+        return
+    config, outcome = job.config, trained.outcome
     seconds = round(time.monotonic() - began, 1)
     facts = card.Facts(
         config,

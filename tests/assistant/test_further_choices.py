@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.test_transcripts import without_network
+
 from .test_rules import say, sets, tools
 
 
@@ -39,3 +41,16 @@ def test_switched_off_again():
 @pytest.mark.parametrize("topic", ["olora", "neftune", "lora+"])
 def test_explained_when_asked(topic):
     assert tools(say(f"what is {topic}?")) == ["explain"]
+
+
+def test_a_base_too_large_for_one_of_several_cards_is_sharded_by_itself(tmp_path):
+    assistant = without_network(tmp_path)
+    reply = assistant.say("t", "lora on meta-llama/Llama-2-13b-hf, 2 x RTX 4090 on runpod, batch 1")
+    assert "it fits" in reply.text
+    assert "| Sharding | on | computed: a copy of the base does not fit one card" in assistant.say("t", "plan").text
+    for said in ("qlora", "back to lora, one gpu"):
+        assistant.say("t", said)
+        assert "| Sharding |" not in assistant.say("t", "show the plan").text
+    assert "does not fit" in assistant.say("t", "does it fit?").text
+    reply = assistant.say("t", 'set_parameters {"num_gpus": 2, "sharded": true, "algorithm": "dora"}')
+    assert "each card holds only a part" in reply.text

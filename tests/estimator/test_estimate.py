@@ -63,6 +63,15 @@ def test_more_cards_never_raise_what_one_holds_when_sharded(plan: TrainingConfig
     assert needs[1] <= needs[0] + 1e-9
 
 
+def test_a_plan_that_shards_is_reckoned_so_with_the_adapter_whole_on_each_card() -> None:
+    plan = TrainingConfig(algorithm="lora", num_gpus=4, batch_size=1)
+    whole, shares = (estimate(changed(plan, sharded=sharded), SPEC, "A100 80GB") for sharded in (False, True))
+    assert shares.memory.parts["base weights"] < 0.6 * whole.memory.parts["base weights"]
+    assert shares.memory.parts["adapter"] == whole.memory.parts["adapter"]
+    assert "spread over 4 cards" in " ".join(shares.notes)
+    assert "spread" not in " ".join(whole.notes)
+
+
 @given(PLAN, STACKS)
 @settings(max_examples=100)
 def test_the_parts_are_the_whole_and_low_is_below_high(plan: TrainingConfig, stack: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -51,6 +52,22 @@ def end(pid, seconds=120):
 def train(folder, *flags, before=lambda: None):
     """Start and wait; returns the exit code."""
     return end(start(folder, *flags, before=before))
+
+
+def ranks(folder, config, *flags):
+    """The processes of one run as `accelerate launch` starts them, without the seconds of its imports; their process ids."""
+    (Path(folder) / "ranks").mkdir(exist_ok=True)
+    batch = {name: getattr(config, name) for name in ("batch_size", "gradient_accumulation_steps")}
+    (Path(folder) / "ranks/batch.json").write_text(json.dumps(batch))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def place(rank):
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(config.num_gpus)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+
+    return [start(folder, *flags, before=lambda rank=rank: place(rank)) for rank in range(config.num_gpus)]
 
 
 def events(folder, name="events.jsonl"):

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from . import forked, plant
+from .conftest import question_rows, write_rows
 
 pytestmark = pytest.mark.slow
 STEPS = {
@@ -37,9 +38,26 @@ def wait_for_step(folder, step):
     raise AssertionError((folder / "train.log").read_text()[-3000:])
 
 
-def test_two_processes_taken_away_and_resumed_learn_what_one_process_learns(tmp_path, config_for):
-    alone = forked.prepare(tmp_path / "alone", config_for(**STEPS, batch_size=4, gradient_accumulation_steps=2))
-    assert forked.train(alone) == 0
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory, tiny):
+    """What one process learns in batches of 8, and the rows it learns from."""
+    from trainer.config import TrainingConfig
+
+    folder = tmp_path_factory.mktemp("alone")
+    rows = write_rows(folder / "questions.jsonl", question_rows())
+    given = {
+        "base_model": str(tiny),
+        "dataset": str(rows),
+        "batch_size": 4,
+        "gradient_accumulation_steps": 2,
+        "dropout": 0.0,
+    }
+    config = TrainingConfig.model_validate({**given, **STEPS})
+    assert forked.train(forked.prepare(folder, config)) == 0
+    return folder
+
+
+def test_two_processes_taken_away_and_resumed_learn_what_one_process_learns(tmp_path, config_for, one_process):
     folder = forked.prepare(tmp_path / "two", config_for(**STEPS, batch_size=4, num_gpus=2))
     lead = forked.start(folder)
     wait_for_step(folder, 3)
@@ -49,6 +67,11 @@ def test_two_processes_taken_away_and_resumed_learn_what_one_process_learns(tmp_
     assert "taken away at step" in taken.message
     assert not (folder / "ranks").exists()
     assert forked.end(forked.start(folder, "--resume"), 300) == 0, (folder / "train.log").read_text()[-3000:]
+    check_the_same(folder, one_process)
+
+
+def check_the_same(folder, alone):
+    """Two processes, resumed after step 3, learned what one did, from the same rows."""
     events = forked.events(folder)
     first, second = (event for event in events if event.kind == "started")
     assert (first.total_steps, first.details["effective_batch_size"]) == (24, 8)
@@ -60,6 +83,79 @@ def test_two_processes_taken_away_and_resumed_learn_what_one_process_learns(tmp_
         assert two == pytest.approx(one, rel=1e-3), name
     assert events[-1].eval_loss_after == pytest.approx(forked.events(alone)[-1].eval_loss_after, rel=2e-3)
     assert sorted(forked.rows(folder).items()) == sorted(forked.rows(alone).items()), "the same rows in each step"
+
+
+def test_a_base_in_shares_learns_what_a_whole_one_learns_and_its_adapter_fits_the_whole(
+    tmp_path, config_for, one_process
+):
+    config = config_for(**STEPS, batch_size=4, num_gpus=2, sharded=True)
+    folder = forked.prepare(tmp_path / "shares", config)
+    both = forked.ranks(folder, config)
+    wait_for_step(folder, 3)
+    for pid in both:
+        os.kill(pid, signal.SIGUSR1)
+    assert [forked.end(pid) for pid in both] == [34, 34], (folder / "train.log").read_text()[-3000:]
+    assert [forked.end(pid) for pid in forked.ranks(folder, config, "--resume")] == [0, 0]
+    check_the_same(folder, one_process)
+    started = next(event for event in forked.events(folder) if event.kind == "started")
+    assert "base in 2 shares" in started.details["fast_path"]
+    check_on_a_whole_base(folder, config, forked.events(folder)[-1], one_process / "adapter")
+
+
+def check_on_a_whole_base(folder, config, finished, alike):
+    """The adapter of a sharded run, in one process: it answers as it did on the shares, and computes what `alike` does."""
+    from trainer import contract, model
+
+    where = model.hardware(config)
+    logits = []
+    for adapter in (folder / "adapter", alike):
+        tuned = contract.reload(adapter, config.base_model, config, where)
+        tokenizer = model.load_tokenizer(str(adapter))
+        logits.append(contract.fingerprint(tuned, tokenizer, finished.samples[0]["prompt"]))
+        stops = contract.stop_ids(config.base_model, tokenizer)
+        again = contract.before_and_after(
+            tuned, tokenizer, finished.samples[0]["prompt"], stops, contract.SAMPLE_TOKENS
+        )
+        assert again == finished.samples[0]
+    assert logits[0] == pytest.approx(logits[1], abs=0.02)
+
+
+def test_a_sharded_run_is_rehearsed_in_shares(tmp_path, config_for):
+    config = config_for(**STEPS, batch_size=4, num_gpus=2, sharded=True)
+    folder = forked.prepare(tmp_path / "dry", config)
+    assert [forked.end(pid) for pid in forked.ranks(folder, config, "--dry-run")] == [0, 0]
+    events = forked.events(folder, "rehearsal.jsonl")
+    assert all("in 2 shares" in event.details["fast_path"] for event in events if event.kind == "started")
+    assert (events[-1].kind, events[-1].steps) == ("rehearsed", 3)
+    assert not (folder / "rehearsal").exists()
+
+
+def test_a_model_whose_layers_are_not_known_to_be_sharded_is_refused(config_for, tiny, monkeypatch):
+    from transformers import AutoModelForCausalLM
+
+    from trainer import sharding, together
+    from trainer.errors import ModelError
+
+    monkeypatch.setattr(together, "count", lambda: 2)
+    config = config_for(num_gpus=2, sharded=True)
+    whole = AutoModelForCausalLM.from_pretrained(tiny)
+    with pytest.raises(ModelError, match="does not know how to shard a llama model"):
+        sharding.settle(whole, config)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"num_gpus": 1}, "the plan has one"),
+        ({"quantization": "nf4"}, "lose their scales"),
+        ({"algorithm": "dora"}, "each card holds only a part"),
+    ],
+)
+def test_what_cannot_be_sharded_is_refused_with_the_reason(config_for, values, why):
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError, match=why):
+        config_for(**{"num_gpus": 2, "sharded": True, **values})
 
 
 def test_out_of_memory_in_one_process_all_go_on_with_half_from_the_last_checkpoint(tmp_path, config_for, monkeypatch):

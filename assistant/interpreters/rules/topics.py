@@ -67,7 +67,7 @@ _NAMED = [
     if value not in ("none", "half", "local", "other")
 ]
 _NAMED += [(name, re.compile(pattern)) for name, pattern in SWITCHES.items()]
-_ALIASES = {EFFECTIVE: "effective_batch", WARMUP: "warmup"}
+_ALIASES = {EFFECTIVE: "effective_batch", WARMUP: "warmup", "sharded": "sharding"}
 _ESTIMATES: tuple[tuple[Question, re.Pattern[str]], ...] = (
     ("largest", re.compile(
     r"\b(?:largest|biggest|longest) (?:batch|sequence|context|rows?)\b|\b(?:largest|biggest|max(?:imum)?) (?:model"
