@@ -19,6 +19,7 @@ SHORT = 512  # tokens: cutting shorter rows frees next to nothing
 _SAVERS = {  # what makes a run need less memory and leaves the model
     "reduce_batch_size", "shorten_max_seq_length", "gradient_checkpointing", "use_qlora_nf4", "lower_rank", "shard_or_offload",
 }  # fmt: skip
+_TINY_RANK = 4  # the guide's range begins there
 _GIVEN = {"bf16_instead_of_fp16", "flash_attention"}  # need compute capability 8.0
 
 
@@ -61,6 +62,8 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
         out.add("use_qlora_nf4")
     if known.get("algorithm") not in (None, "full"):
         out.add("use_lora_not_full")
+    if _no_gpu(known):
+        out |= {"use_qlora_nf4", "fp16_mixed_precision", "flash_attention"}
     if known.get("os") == "mac":
         out |= {"install_cuda_bnb", "use_qlora_nf4", "fp16_mixed_precision", *_GIVEN}
     if known.get("os") == "linux":
@@ -82,8 +85,14 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
     return out
 
 
+def _no_gpu(known: Mapping[str, Any]) -> bool:
+    return bool(known.get("no_gpu")) or str(known.get("gpu") or "").upper() == "CPU"
+
+
 def _always(symptom: str, known: Mapping[str, Any]) -> set[str]:
     """What stays although the message names it: "oom as soon as checkpointing is dropped"."""
+    if symptom == "multi_gpu" and known.get("device_map"):
+        return {"launch_distributed"}  # launched so already, and mixed with what excludes it
     if symptom != "oom":
         return set()
     stays = {"gradient_checkpointing"} if known.get("gradient_checkpointing") is False else set()
@@ -136,7 +145,7 @@ def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 
 def _slow(known: Mapping[str, Any], tried: set[str]) -> list[str]:
-    out = []
+    out = ["evaluate_less_often"] if known.get("slow_eval") else []
     if float(known.get("num_epochs") or 0) >= 5:
         out.append("fewer_epochs")
     if known.get("gradient_checkpointing"):
@@ -150,17 +159,23 @@ def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     warmup, steps = known.get("warmup_steps"), known.get("max_steps")
     if warmup and steps and warmup >= steps:
         return ["fix_lr_schedule", "check_labels_masked"]
+    if known.get("no_gradient"):
+        return ["nonreentrant_checkpointing"]
+    if 0 < float(known.get("rank") or 0) <= _TINY_RANK:
+        return ["raise_rank", "correct_target_modules", "check_labels_masked"]
     if known.get("full_works"):
         return ["raise_rank", "lower_learning_rate", "check_labels_masked"]
     return ["pin_versions", "early_stopping", "check_labels_masked"] if known.get("worked_before") else []
 
 
 def _multi(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("device_map"):
+        return ["launch_distributed"]
     return ["shard_or_offload"] if known.get("replicated") or known.get("algorithm") == "full" else []
 
 
 def _precision(known: Mapping[str, Any], tried: set[str]) -> list[str]:
-    if known.get("os") == "mac" or str(known.get("gpu") or "").upper() == "CPU":
+    if known.get("os") == "mac" or _no_gpu(known):
         return ["fp32_precision", "check_gpu_used"]
     return []
 

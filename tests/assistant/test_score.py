@@ -14,6 +14,7 @@ SETS = {
     "held out, fourth": ("utterances4.jsonl", "dialogues4.jsonl"),
     "held out, fifth": ("utterances5.jsonl", "dialogues5.jsonl"),
     "held out, seventh": ("utterances7.jsonl", "dialogues7.jsonl"),
+    "held out, ninth": ("utterances9.jsonl", "dialogues10.jsonl"),
 }
 
 

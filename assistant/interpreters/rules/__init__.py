@@ -189,7 +189,8 @@ def _answers_doctor(wishes: Wishes) -> bool:
 
 
 def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wishes: Wishes) -> ToolCall:
-    facts: dict[str, Any] = {**reading.facts, **ill.facts}
+    whole = normalise(turn.message[:LONG]).lower()  # with what was read as a configuration
+    facts: dict[str, Any] = {**reading.facts, **tried.facts(whole), **ill.facts}
     if reading.memory:
         facts["memory_gib"] = reading.memory
     for name in (

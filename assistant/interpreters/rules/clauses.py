@@ -78,7 +78,8 @@ _THEIRS = re.compile(
     r"|dora|adamw?|cosine|linear|nf4))"
     r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\b(?:people|everybody|everyone"
     r"|they all|most) (?:say|told|use[ds]?|using|sets?|setting|go with)\b"
-    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|(?:team|flat|room|house|class|lab)-?mate|co-?worker|boss|supervisor|professor|prof"
+    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|(?:team|flat|room|house|class|lab)-?mate|co-?worker|boss|supervisor"
+    r"|professor|prof"
     r"|neighbou?r|cousin|uncle|aunt|dad|father|mother|mum|mom|husband|wife|son|daughter|teacher|mentor|manager"
     r"|advisor|brother|sister|reddit|chatgpt|others|they)\b.{0,24}\b(?:use[ds]?|set|swears?|insists?|claims?"
     r"|prefers?|likes?|told me|thinks?|wants?|went|has|have|said|says?"
@@ -102,6 +103,8 @@ _HAS = re.compile(
     r"|\b(?:he|she|they|dave|boss|friend|colleague|neighbou?r|brother)\b.{0,12}\b(?:has|have|had"
     r"|owns?)\b"
 )
+
+_OFFERED = re.compile(r"\b(?:whatever|whichever|any|what|anything)\b[^,;]{0,24}\bthey (?:have|had|offer)\b")
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def _kind(piece: str, stop: str) -> Kind:
         return "what_if"
     if _WHAT_IF.search(piece):
         return "what_if"
-    if _THEIRS.search(piece) or _HAS.search(piece) or _UNUSABLE.search(piece):
+    if _THEIRS.search(piece) or (_HAS.search(piece) and not _OFFERED.search(piece)) or _UNUSABLE.search(piece):
         return "theirs"
     asks = stop in ("?", "¿") or bool(_ASK.search(piece.strip()))
     if asks and _FITS.search(piece):

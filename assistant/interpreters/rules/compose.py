@@ -39,7 +39,8 @@ _EXPLAINS = re.compile(
 _POINTS = re.compile(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个")
 # "Why is that too high?" points at what was spoken of last; "do I need to shuffle it?" has a subject of its own.
 _OTHER_WORD = re.compile(
-    r"(?<![\w'])(?!(?:why|what|how|which|when|is|are|was|it|that|this|they|them|do(?:es)?|did|mean|stand|too|so|very|really|much|many|high|low"
+    r"(?<![\w'])(?!(?:why|what|how|which|when|is|are|was|it|that|this|they|them|do(?:es)?|did|mean|stand|too|so|very|really|much|many"
+    r"|high|low"
     r"|big|small|large|bigger|smaller|higher|lower|enough|for|the|an?|of|to|on|in|and|but|or|then|if|i|we|you|my|me|need|want|have|has|be"
     r"|should|can|could|would|will|must|may|change|set|raise|lower|increase|decrease|reduce|double|halve|better|best|worth|matter|normal"
     r"|usual|usually|default|good|bad|right|wrong|okay|ok|about|use|used|using|work|works|help|explain|tell|more|less|again|exactly"

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from assistant.interpreters.rules import family_table, models
-from assistant.interpreters.rules.gpus import Cards
+from assistant.interpreters.rules import family_table, models, wanted_cards
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
 from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
+from assistant.interpreters.rules.wanted_cards import SWITCHED, compares
 from assistant.interpreters.rules.wishes import Wishes
 from assistant.interpreters.rules.words import switched_off
 from trainer.config import TrainingConfig
@@ -23,25 +23,9 @@ _MOVED_ON = re.compile(
     r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
     r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|->|→"
 )
-_MINE = re.compile(
-    r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has|laptop|notebook|gaming (?:pc|rig)|desktop"
-    r"|workstation|homelab)\b|手里|手上|我|张卡|块卡|tengo|mi\b|mein|ich habe|hab\b"
-)
-_SWITCHED = re.compile(
-    r"\bchang|\bcambi|\bwechs|"
-    r"\bmake (?:it|that)\b|\bso (?:i|we|let'?s) (?:use|take|go)\b|\b(?:just|rather|better) (?:use|take"
-    r"|go with)\b|\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→"
-    r"|\bvon\b"
-    r"|\bde\b.*\ba\b|从|改|换"
-)
 _TO = re.compile(r"\s*(?:to|into|for|with|by|a|por|zu|auf|durch|-+>|→|成|为)\s*")
 _PLAIN_LORA = re.compile(
     r"\b(?:plain|regular|normal|standard|pure|just|simple|vanilla|ordinary)\s+(?:old )?lora\b|普通(?:的)?lora"
-)
-_OTHERS = re.compile(r"\b(?:other|rest|remaining|idle|unused|nvidia-smi)\b|其他|其余|空闲")
-_USE_COUNT = re.compile(
-    r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
-    r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
 )
 # "16?" to an open question is an answer; "why 16?" never is.
 ASKS = re.compile(
@@ -72,7 +56,7 @@ def decide(
     for name, several in groups.items():
         _settle(name, several, reading, wishes)
     _model(reading, chosen, pending, wishes, fresh)
-    _cards(reading, values, wishes, gpus, fresh)
+    wanted_cards.cards(reading, values, wishes, gpus, fresh)
     _together(reading, values, chosen, wishes)
     return wishes
 
@@ -149,7 +133,7 @@ def _later(several: list[Found], text: str) -> Found | None:
         return first
     if (
         _MOVED_ON.search(between)
-        or (_TO.fullmatch(between) and _SWITCHED.search(text[max(0, first.start - 12) : last.start]))
+        or (_TO.fullmatch(between) and SWITCHED.search(text[max(0, first.start - 12) : last.start]))
         or CHANGE.search(text[max(0, last.start - 24) : last.start])
     ):
         return last
@@ -184,72 +168,9 @@ def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: t
     kind = reading.kind(one.start)
     return (
         kind == "state"
-        or (
-            kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not _compares(reading.text)
-        )
+        or (kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not compares(reading.text))
         or "base_model" in pending
     )
-
-
-def _compares(text: str) -> bool:
-    return bool(
-        re.search(
-            r"\bdifference\b|\bvs\.?\b|\bor\b.{0,20}\?|\bbetter\b|\bwhich\b|\bcuál|\bmejor\b|\boder\b|\bwelche|还是|哪",
-            text,
-        )
-    )
-
-
-def _cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
-    for card in _current(reading):
-        kind = reading.kind(card.start)
-        if kind in ("state", "theirs") or (
-            kind in ("fits", "ask") and fresh and card.card and not _compares(reading.text)
-        ):
-            _card(card, reading, values, wishes, gpus)
-            if card.card:
-                return
-        elif card.card:
-            wishes.ideas.setdefault("gpu", card.card)
-            if card.count:
-                wishes.ideas.setdefault("num_gpus", card.count)
-    if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
-        count, memory = reading.generic[0]
-        if not all(part.kind == "state" for part in reading.parts):
-            wishes.ideas.setdefault("num_gpus", count)
-        elif values.get("gpu") or gpus or _USE_COUNT.search(reading.text) or _MINE.search(reading.text) or memory:
-            wishes.sets.setdefault("num_gpus", count)
-
-
-def _current(reading: Reading) -> list[Cards]:
-    """The cards, the one that replaced another first: "switched from 4 V100 to 2 A100"."""
-    named = [card for card in reading.cards if card.card]
-    if len(named) > 1 and _SWITCHED.search(reading.text[max(0, named[0].start - 30) : named[-1].start]):
-        return [named[-1]]
-    return reading.cards
-
-
-def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...]) -> None:
-    if card.fraction:
-        have = len(gpus) or int(values.get("num_gpus") or 1)
-        wishes.sets["num_gpus"] = max(1, have // 2) if card.fraction == "half" else have
-    if not card.card:
-        return
-    wishes.sets["gpu"] = card.card
-    if card.nodes and card.count:
-        wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")
-    elif card.count:
-        wishes.sets["num_gpus"] = card.count
-    elif card.one and re.search(
-        r"\b(?:my|the|this|one|into|on|with)\s+(?:own |local |single )?\S*$", reading.text[: card.start + 1][-16:]
-    ):
-        wishes.sets.setdefault("num_gpus", 1)
-    if (
-        "provider" not in wishes.sets
-        and not values.get("provider")
-        and (card.local or _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12]))
-    ):
-        wishes.sets["provider"] = "local"
 
 
 def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, Any], wishes: Wishes) -> None:
@@ -274,7 +195,7 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
         "early_stopping_patience" in sets
         and "early_stopping" not in chosen
         and "early_stopping" not in sets
-        and "early" in reading.text
+        and re.search(r"early|\bstop|停|\babbrech|\bparar?\b", reading.text)
     ):
         sets["early_stopping"] = True
     if "warmup_ratio" in sets and "warmup_steps" in chosen and "warmup_steps" not in sets:

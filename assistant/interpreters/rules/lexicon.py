@@ -22,7 +22,8 @@ KEYS: dict[str, str] = {
     r"|acumulaci[oó]n(?: de gradientes?)?|acumul\w*"
     r"|(?:gradienten)?akkumulation(?:sschritte)?|akkumulier\w*|梯度累[积计](?:步数)?|累[积计](?:步数)?",
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
-    r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|per[ _-](?:device|card|gpu)(?=\s*(?:=|:)?\s*\d)"
+    r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|per[ _-](?:device|card|gpu)(?=\s*(?:(?:it )?(?:is|stays?(?: at)?|remains?"
+    r"|keeps?|at)|=|:)?\s*\d)"
     r"|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
     "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"

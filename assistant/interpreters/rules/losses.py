@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _NUMBER = r"\d{1,6}(?:[.,]\d+)?(?:e[-+]?\d+)?"
 _SERIES = re.compile(
     r"(?P<which>eval(?:uation)?|val(?:idation)?|test|train(?:ing)?)?[ _-]{0,2}(?P<loss>loss(?:es)?|verlust|pérdida|损失)"
-    r"(?P<filler>(?:['\"]?\s*[:=]\s*|\s+(?:is|was|of|at|went|goes|from|de|von|es|ist)\b|\s)*)"
+    r"(?P<filler>(?:[^.,;:=\d\n]{1,24}:\s|['\"]?\s*[:=]\s*|\s+(?:is|was|of|at|went|goes|from|de|von|es|ist)\b|\s)*)"
     rf"(?P<values>{_NUMBER}(?:\s*(?:,|/|->|→|to|then|and|auf|a|，|、)\s*{_NUMBER})*)"
 )
 _EVALUATED = re.compile(
     r"\b(?:eval(?:uation)?|val(?:idation)?)(?: is| at| of|:|=)?\s*(\d+[.,]\d+)"
 )  # "loss 0.02, eval 2.9"
+# A log's bare lines: "step 10 1.32 / step 20 1.18", "train 1.21 eval 1.30 | train 0.74 eval 1.42"
+_AT_STEPS = re.compile(r"\b(?:step|epoch|iter\w*)s? ?\d+\s*[:=)]?\s*(\d{1,3}\.\d+)")
+_PAIRED = re.compile(r"\btrain(?:ing)?[ :=]+(\d{1,3}\.\d+)[ ,;/]+(?:eval\w*|val\w*|test)[ :=]+(\d{1,3}\.\d+)")
 _VALUE = re.compile(_NUMBER)
 JUMP = 2.5  # times the lowest value before: more than noise, after the loss spikes quoted in public issue threads
 _STILL = 0.02  # relative spread below which four values and more stand still
@@ -42,9 +46,18 @@ def _quoted(text: str) -> tuple[list[float], list[float]]:
         values = [float(value.replace(",", ".")) for value in _VALUE.findall(_split(found["values"]))]
         kept = [value for value in values if value < _LARGEST]
         (evaluated if (found["which"] or "").startswith(("eval", "val", "test")) else trained).extend(kept)
+    if not trained and len(pairs := _PAIRED.findall(text)) >= 2:
+        trained, evaluated = [float(one) for one, _ in pairs], [float(other) for _, other in pairs]
+    if not trained and not evaluated and len(bare := _AT_STEPS.findall(text)) >= 3:
+        trained = [float(value) for value in bare]
     if trained and not evaluated:
         evaluated = [float(found[1].replace(",", ".")) for found in _EVALUATED.finditer(text)]
     return trained, evaluated
+
+
+def _swings(values: list[float]) -> bool:
+    """Up and down again and again, each time by more than noise."""
+    return sum(b > JUMP * a > 0 for a, b in pairwise(values)) >= 2
 
 
 def _split(values: str) -> str:
@@ -56,6 +69,6 @@ def _jumps(values: list[float]) -> bool:
     lowest = values[0]
     for value in values[1:]:
         if value > JUMP * lowest and lowest > 0:
-            return values[-1] > 1.5 * lowest
+            return values[-1] > 1.5 * lowest or _swings(values)
         lowest = min(lowest, value)
     return False

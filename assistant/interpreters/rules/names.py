@@ -39,7 +39,7 @@ _KNOWN = re.compile(
 )
 _NAME = r"['\"`]?([\w][\w.:/-]*[\w]|\w)['\"`]?"
 _RUN_NAME = re.compile(
-    rf"\b(?:(?:call|name) (?:it|this|the run|this run|the (?:training )?run|the job)|run[ _-]?name(?: is| to"
+    rf"\b(?:(?:call|name) (?:this run|the (?:training )?run|the job|it|this)|run[ _-]?name(?: is| to"
     rf"| should be|,)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called"
     rf"|(?:the |this )?(?:job|run|training|experiment) (?:should be|is|will be|shall be|gets?) (?:called|named)"
     rf"|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a "

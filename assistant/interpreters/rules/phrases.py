@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.interpreters.rules import gpus, slots
+from assistant.interpreters.rules import actions, gpus
 from assistant.interpreters.rules.lexicon import KEY, WARMUP, field_of
-from assistant.interpreters.rules.numbers import WORDS, numbers
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 from trainer.config import TrainingConfig
@@ -16,7 +15,7 @@ from trainer.config import TrainingConfig
 _PATIENCE = re.compile(
     r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?"
     r"|validations?|rounds)\b|\b(\w+)\s(?:auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang"
-    r"| seguidas)?\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不)(?:提升|下降|改善)"
+    r"| seguidas)?\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不|没)(?:再)?(?:提升|下降|改善|降|变好|变化|进步)"
 )
 _THRESHOLD = re.compile(
     r"\b(?:by|of)\s+(?:at least|less than|more than|a minimum of)\s+(0?\.\d+)|\bat least (0?\.\d+)\b"
@@ -24,12 +23,6 @@ _THRESHOLD = re.compile(
 _PER_CARD = re.compile(
     r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
     r"|each(?=\s*(?:$|[,;.)]))|apiece\b)"
-)
-# "1 sample per step", "two examples at a time"
-_AT_A_TIME = re.compile(
-    rf"(?<![\w.=])(?P<n>\d{{1,3}}|{'|'.join(WORDS)})\s(?:training )?(?:samples?|examples?|sequences?|rows?|beispiele?|ejemplos?)\s"
-    r"(?:(?:per|a|each|every|in each|in every|pro|por) (?:step|device|gpu|card|forward\w*|micro-?batch|batch|schritt|paso)"
-    r"|at (?:a time|once)|auf einmal|a la vez)\b"
 )
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
@@ -45,9 +38,9 @@ _STEPS = re.compile(
 # "…, 800 steps": an item of a list; "max 500 steps"
 _STEPS_ITEM = re.compile(
     r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
-    r"|\bhöchstens|\bmáximo)\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
+    r"|\bhöchstens|\bmáximo|\b(?:stop|end|quit) (?:it )?(?:at|after))\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
     r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
-    r"|(?:max|on|over|for|in total|total|please|and|is|are|should|with|at \d)))"
+    r"|(?:max|on|over|for|in total|total|please|and|is|are|should|with|at \d|no matter|regardless|whatever|then|but|because|since|so)))"
 )
 _RUNNING = re.compile(
     r"\b(?:oom|nan|inf|crash\w*|error|stuck|hang\w*|hung|fail\w*|died?|loss|slow\w*|hours?|minutes?|killed"
@@ -74,6 +67,10 @@ _NONE_OF_IT = re.compile(
     r"(?:\b(?:no|without(?: any)?|skip|drop|disable|turn off|switch off|zero|remove|forget|don'?t (?:want|need|use"
     r"|do|hold out)|do not (?:want|need|use)"
     r"|ohne|keine?n?|sin|nada de)|不要|不用|不需要|关闭|去掉)\s*(?:the |a |an |any |use |need |want )*$"
+)
+_IS_NONE = re.compile(
+    r"\s*(?:=|:|is|to|at|set to)?\s*(?:none|off|nil|zero|null|nothing|aus|keine?r?s?|ninguno?a?|关|无)\b(?!\s*(?:of|if"
+    r"|but))"
 )
 _NOUGHT = {
     "validation_split": 0,
@@ -105,61 +102,10 @@ _THIS_MACHINE = re.compile(
 )
 
 
-# "accumulate eight times", "8x accumulation", "accumulate over 4 batches"
-_WORDS = "|".join(WORDS)
-_ACCUMULATE = re.compile(
-    rf"\baccumulat\w+(?: (?:the )?gradients?)?(?: (?:over|for|across|every|it))*\s+(?P<n>\d{{1,4}}|{_WORDS})"
-    rf"(?:\s?x\b|\s+(?:times|micro-?batch\w*|mini-?batch\w*|batches|forward\w*|passes|backward\w*))"
-    rf"|\b(?P<n2>\d{{1,4}})\s?(?:x|-?fold|fache?)\s(?:gradient )?(?:accum\w*|akkumulation)\b(?!\s*[=:]\s*\d)"
-    rf"|\b(?:acumula\w*|akkumulier\w*)\s(?:los gradientes |gradientes |die gradienten |über )*(?P<n3>\d{{1,4}}"
-    rf"|{_WORDS})\s(?:veces|mal|batches|lotes|schritte\w*|pasos)"
-)
-# "bs=4x4": batch times accumulation
-_PRODUCT = re.compile(
-    r"\b(?:bs|mbs|batch(?: ?size)?)\s*[=:]?\s*(\d{1,3})\s?[x×*]\s?(\d{1,3})(?![\w.]|\s?(?:gpus?|cards?|grad|accum|rtx|\d{4}|[ahlbv]\d))"
-)
-_SHARE = r"(?P<{0}>\d{{1,2}}(?:[.,]\d+)?)\s?(?:%|percent|prozent|por ciento)"
-# "keep 10 % for eval", "reserva un 10 % para validar", 留10%做验证
-_HELD_OUT = re.compile(
-    rf"{_SHARE.format('a')}(?:\s(?:of (?:it|them|the (?:data|rows|examples)|my data)|aside|apart|back|out"
-    rf"|des datos|de los datos|der daten"
-    rf"|davon|as(?: an?)?|held))*\s(?:for|as|to|para(?: la| el)?|zum|zur|für die|als)\s(?:the |an? )?"
-    rf"(?:eval\w*|valid\w*|test\w*|check\w*|prüf\w*|held-?out|hold-?out|dev\b)"
-    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s(?:it |them )?(?:back |out |aside |apart ){_SHARE.format('b')}"
-    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s{_SHARE.format('e')}\s(?:of \w+ )?(?:back|out|aside|apart)"
-    rf"|{_SHARE.format('c')}(?:的)?(?:数据)?(?:用来|用于|做|作为|当|留作)(?:验证|评估|测试)"
-    rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
-)
-_SINGLE = re.compile(
-    r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bonce (?:over|through) (?:the|my) data\b"
-    r"|\b(?:eine (?:einzige )?epoche|una (?:sola |única )?época)\b"
-)
-# "train with 2048 tokens", "fine-tune it at 4096"
-_TOKENS = re.compile(
-    r"\b(?:train|tun|fine-?tun|run|go|truncat|cut|limit|cap|stay|trainier|kürz|entren"
-    r"|recort)\w*\b[^.,;?!\d]{0,40}?\b(?:with|at|to|on|of|up to|using"
-    r"|mit|auf|con|a)\s+(?:only |just |about )?(?:(?P<n>\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?\b(?!\s?(?:per|/|a second))|context|ctx)"
-    r"|(?P<bare>1024|2048|4096|8192|16384|32768)(?=\s*(?:$|[,.;)]|and\b|und\b|y\b|it\b)))"
-)
-# "batch 2, 2048 tokens": an item of a list
-_TOKENS_ITEM = re.compile(r"(?:^|[,;]\s*(?:and )?|\s{2,})(\d{3,6}|\d{1,3}\s?k)\s?tokens?(?=\s*(?:$|[,;.]))")
-_STOPS_WHEN = re.compile(
-    r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"
-    r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
-    r"|validation|improv\w*)\b"
-)
-# "that one", "the 7b one": a pronoun, no number.
-_PRONOUN_ONE = re.compile(
-    r"\b(?:that|this|which|the(?: [\w.]+)?|another|other|last|first|same|every|no|any|a [\w]+|small(?:er)?"
-    r"|big(?:ger)?|better|right|wrong|chat"
-    r"|base|instruct)\s(one)\b(?!\s?(?:epoch|gpu|card|step|pass|node|machine))"
-)
-
-
 def phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
     """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
     found = []
-    if re.search(r"stop|parar|improve|bessert|mejora|提升|下降|改善|patience", message.text):
+    if re.search(r"stop|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
         for hit in message.each(_PATIENCE):
             if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
                 found.append(Found("early_stopping_patience", count, *hit.span()))
@@ -171,7 +117,7 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
         for hit in message.each(_PER_CARD):
             found.append(Found("batch_size", int(hit[1]), *hit.span()))
             message.take(*hit.span())
-    found += _at_a_time(message) + _nought(message) + _here(message) + _by_action(message)
+    found += _nought(message) + _here(message) + actions.by_action(message)
     for hit in message.each(_NORMALLY):
         name = last_key(message.text[: hit.start()]) or subject
         usual = values.get(name) if name else None
@@ -194,51 +140,6 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
     found += [] if any(one.field == "max_steps" for one in found) else _steps_item(message)
     for hit in message.each(_TRACKER_NO):
         found.append(Found("experiment_tracker", "none", *hit.span()))
-        message.take(*hit.span())
-    return found
-
-
-def _by_action(message: Message) -> list[Found]:
-    """What is to be done, with its number: accumulate eight times, keep a tenth for evaluation, stop when it gets no better."""
-    found = []
-    for hit in message.each(_ACCUMULATE):
-        count = gpus.count_of(hit["n"] or hit["n2"] or hit["n3"])
-        found.append(Found("gradient_accumulation_steps", count, *hit.span()))
-        message.take(*hit.span())
-    for hit in message.each(_PRODUCT):
-        found += [
-            Found("batch_size", int(hit[1]), *hit.span(1)),
-            Found("gradient_accumulation_steps", int(hit[2]), *hit.span(2)),
-        ]
-        message.take(*hit.span())
-    for hit in message.each(_HELD_OUT):
-        share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
-        found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
-        message.take(*hit.span())
-    if stops := _STOPS_WHEN.search(message.text):
-        found.append(Found("early_stopping", True, *stops.span()))
-    for hit in message.each(_SINGLE):
-        found.append(Found("num_epochs", 1, *hit.span()))
-        message.take(*hit.span())
-    if not re.search(r"len|ctx|context|cut|longitud|länge|长度", message.free):
-        for hit in message.each(_TOKENS_ITEM):
-            found.append(Found("max_seq_length", slots.convert("max_seq_length", numbers(hit[1])[0]), *hit.span(1)))
-            message.take(*hit.span(1))
-        for hit in message.each(_TOKENS):
-            group = "n" if hit["n"] else "bare"
-            number = numbers(hit[group])[0]
-            value = slots.convert("max_seq_length", number)
-            found.append(Found("max_seq_length", value, *hit.span(group)))
-            message.take(*hit.span(group))
-    for hit in message.each(_PRONOUN_ONE):
-        message.take(*hit.span(1))
-    return found
-
-
-def _at_a_time(message: Message) -> list[Found]:
-    found = []
-    for hit in message.each(_AT_A_TIME):
-        found.append(Found("batch_size", gpus.count_of(hit["n"]), *hit.span()))
         message.take(*hit.span())
     return found
 
@@ -269,7 +170,8 @@ def _nought(message: Message) -> list[Found]:
     found = []
     for key in list(KEY.finditer(message.free)):
         name = field_of(key)
-        if name not in _NOUGHT or not _NONE_OF_IT.search(message.free[max(0, key.start() - 32) : key.start()]):
+        refused = _NONE_OF_IT.search(message.free[max(0, key.start() - 32) : key.start()])
+        if name not in _NOUGHT or not (refused or _IS_NONE.match(message.free, key.end())):
             continue
         if re.match(r"[\s=:]*(?:(?:of|at|is|to|de|von)\s)?\s*[\d.]", message.free[key.end() :]):
             continue

@@ -23,7 +23,7 @@ _FACTOR = re.compile(
 )
 _TIMES = re.compile(
     r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach"
-    r"|veces)\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
+    r"|veces)(?!\s*10\s*(?:\^|\*\*))\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
     r"|del|rank|menor|mayor|kleiner|größer|小|大|低|高)?"
     r"|(?:by |to |um |auf |por )?(?:an? |eine? )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|viertel|drittel|hälfte|décimo)\b"
     r"|(?:by(?: a)?(?: factor(?: of)?)?|a factor of)"
@@ -36,7 +36,7 @@ _DOWN = re.compile(
     r"|verringer\w*)\b|[降减小低缩]"
 )
 _UP = re.compile(
-    r"\b(?:raise|increase|higher|larger|bigger|more|up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b|[升增大高加]"
+    r"\b(?:raise|increase|higher|larger|bigger|more|(?<!warm-)(?<!warm )up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b|[升增大高加]"
 )
 _MORE = re.compile(
     r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|(?<!nur )noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra "

@@ -42,8 +42,9 @@ CHANGE = re.compile(
     r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
     r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
-    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es))(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
-    r"|with|go|let'?s|make|take|at|be|the|back|wait))*[\s,.:-]*$"
+    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)"
+    r"|\bit (?:should|shall|must|has to|needs to|ought to) be)(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
+    r"|with|go|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
 )
 _OLD = re.compile(
     r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an "
@@ -95,7 +96,7 @@ def bind(message: Message, parts: list[Clause]) -> tuple[list[Found], list[Numbe
         pairs += _shared(group, pairs, message.free)
     replaced = [(key, number) for key, number in pairs if _replaced(key, number, message.free)]
     good = [pair for pair in pairs if pair not in replaced and not _negated(*pair, message.free)]
-    found = [_found(key, number) for key, number in good]
+    found = [found_of(key, number) for key, number in good]
     used = {number.start for _, number in pairs}
     loose = [item for item in row if item.number and not any(item.start <= start < item.end for start in used)]
     found, loose = _instead(replaced, found, loose)
@@ -208,7 +209,7 @@ def _instead(
     for key, old in replaced:
         new = next((item for item in loose if item.start > old.end), None)
         if new is not None:
-            found = [*found, replace(_found(key, new), change=True)]
+            found = [*found, replace(found_of(key, new), change=True)]
             loose = [item for item in loose if item is not new]
     return found, loose
 
@@ -226,7 +227,8 @@ def _rebind(found: list[Found], loose: list[Item], text: str) -> tuple[list[Foun
             and item.number
             and (CHANGE.search(before) or _outlived(text[owner.end : item.start], text[item.end :]))
         ):
-            found = [*found, replace(_found(Item(0, 0, key=_generic(owner.field)), item), change=True)]
+            new = replace(found_of(Item(0, 0, key=_generic(owner.field)), item), change=True)
+            found = [*(one for one in found if one is not owner or new.field == owner.field), new]
         else:
             left.append(item)
     return found, left
@@ -255,7 +257,7 @@ def _apposed(
             and (alone or item.change)
             and at(parts, before.start).kind == "state"
         ):
-            found.append(_found(before, item))
+            found.append(found_of(before, item))
         else:
             left.append(item)
     return found, left
@@ -270,7 +272,8 @@ def _generic(field: str) -> str:
     return WARMUP if field in ("warmup_steps", "warmup_ratio") else field
 
 
-def _found(key: Item, number: Item) -> Found:
+def found_of(key: Item, number: Item) -> Found:
+    """The value that `number` gives to the name `key`."""
     assert number.number is not None  # noqa: S101 - items bound to a name are numbers
     field = warmup(number.number) if key.key == WARMUP else key.key
     options = tuple(convert(field, option) for option in number.options)

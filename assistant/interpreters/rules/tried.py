@@ -31,7 +31,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("lower_learning_rate",
     r"(?:lower|lowered|lowering|reduced|reducing|smaller|decreas\w+|tried (?:a )?(?:lower"
     r"|smaller)).{0,20}(?:learning[ _]rate|lr)|(?:learning[ _]rate|lr).{0,24}(?:lowered|reduced|already (?:low"
-    r"|small)|didn'?t help|no help)|学习率.{0,8}(?:降|调小|减小).{0,10}(?:还|也|没用)"),
+    r"|small)|didn'?t help|no help)|学习率.{0,16}(?:降|调低|调小|减小).{0,14}(?:还|也|没用|照样|仍|依然)"),
     ("grad_clipping", r"(?:with|using|have|already|added|tried).{0,12}clip"),
     ("longer_warmup", r"(?:longer|more|added|increased|with).{0,12}warm-?up.{0,30}(?:same|still|no|didn'?t|not)"),
     ("flash_attention",
@@ -47,13 +47,20 @@ _TRIED: tuple[tuple[str, str], ...] = (
     r"|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
     r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|(?:already )?(?:have|got"
-    r"|was granted) access"),
+    r"|was granted) access|\b(?:request|application|access)\b.{0,16}\b(?:was|got|has been|is|been) (?:rejected|denied|declined|refused"
+    r"|turned down)|\b(?:rejected|refused|declined|turned down) (?:me|my|us|our|the request)"
+    r"|申请.{0,6}(?:被拒|拒绝|没通过|没批|不批|驳回)"),
     ("shard_or_offload",
     r"\b(?:zero-?\s?[23]|fsdp|offload\w*)\b.{0,24}(?:same|still|too|already|also|doesn'?t)|(?:with|using"
     r"|even) (?:deepspeed|zero|fsdp)"),
     ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,16}(?:bitsandbytes|bnb)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
-    ("more_data", r"(?:added|more) data.{0,20}(?:same|still|no)"),
+    ("more_data", r"(?:added|more) data.{0,20}(?:same|still|no)|\b(?:can'?t|cannot|could not|couldn'?t|no way to) (?:get|collect|find|add"
+    r"|label|have) (?:any )?more\b|\b(?:all|only) the (?:data|rows|examples) (?:i|we|there)\b|\b(?:there is|there'?s|have) no more "
+    r"(?:data|rows"
+    r"|examples)|(?:没法|不能|无法|没有).{0,4}(?:再加|更多|加)(?:数据)?"),
+    ("check_labels_masked", r"\blabels?\b.{0,24}\b(?:fine|ok(?:ay)?|correct|right|good|not masked|unmasked|checked|verified)\b"
+    r"|\b(?:checked|verified|inspected|printed)\b.{0,20}\blabels?\b|标签.{0,8}(?:检查过|没问题|正常|没有被)|检查过.{0,6}标签"),
     ("more_gpus", r"more (?:gpus|cards)\b.{0,30}\b(?:only|same|copies|doesn'?t|no)\b"),
     ("larger_batch", r"(?:couldn'?t|can'?t|cannot|tried to) (?:increase|raise).{0,12}batch"),
     ("lower_zero_stage", r"zero-?\s?[12]\b.{0,12}(?:already|tried|too|也|已经|试)"),
@@ -171,6 +178,17 @@ _FACTS = (
     ("zero_loss", r"loss.{0,14}(?<![\d.])0(?:\.0+)?(?!\d|\.\d)"),
     ("pissa", r"\bpissa\b"),
     ("eval_time", r"\b(?:at|during|in|on|when it) (?:the )?eval"),
+    (
+        "slow_eval",
+        r"\beval\w*\b.{0,50}\b(?:longer|more time|most of (?:the|its) time|every [1-9]\d? steps|hours?|forever|ages)\b"
+        r"|\b(?:time|hours|minutes|longer)\b.{0,30}\b(?:evaluat\w+|validat\w+)|\beval_steps\W{1,4}[1-9]\d?\b|(?:评估|验证).{0,10}(?:久|慢|时间)",
+    ),
+    (
+        "no_gpu",
+        r"\b(?:without|no) (?:any |a |an )?(?:nvidia |cuda )?(?:gpus?|cuda|graphics card)\b|not implemented for ['\"]half"
+        r"|没有?(?:gpu|显卡)",
+    ),
+    ("device_map", r"\bdevice_?map\b"),
     ("at_save", r"\b(?:at|when|while|during|on) (?:the )?sav(?:e|ing)|一?保存"),
     ("new_tokens", r"(?:new|added|special) tokens?"),
 )

@@ -57,6 +57,9 @@ _SOUNDS_ILL = re.compile(
     r"|sube|lent\w*|mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*|warum|plötzlich)\b"
     r"|[报出]错|[不没无]|失败|只|一直|突然|怎么|卡|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
 )
+_ADAPTER_SHAPE = re.compile(
+    r"size mismatch for \S*lora_"
+)  # the adapter's own weights: another base, not another vocabulary
 _END = re.compile(r"[.!?](?=\s|$)")
 _SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[a-z\d'{\[])|(?<=[a-z\d'}\]])(?=[\u4e00-\u9fff])")
 
@@ -165,6 +168,8 @@ def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
         scores["multi_gpu"] += 2
     if "other" in scores and re.search(r"wandb|tracker|comet", text) and not re.search(r"nan|memory", text):
         scores["other"] += ERROR
-    if "tokenizer_mismatch" in scores and "adapter_merge" in scores:
+    if "tokenizer_mismatch" in scores and "adapter_merge" in scores and not _ADAPTER_SHAPE.search(text):
         scores["tokenizer_mismatch"] += 4
+    elif "tokenizer_mismatch" in scores and "adapter_merge" in scores:
+        scores["adapter_merge"] += ERROR
     return scores

@@ -1,0 +1,139 @@
+"""What is to be done, said as an action with its number: accumulate eight times, keep a tenth for evaluation, one row at a time."""
+
+from __future__ import annotations
+
+import re
+
+from assistant.interpreters.rules import gpus, slots
+from assistant.interpreters.rules.lexicon import KEY, field_of
+from assistant.interpreters.rules.numbers import HAN, WORDS, numbers
+from assistant.interpreters.rules.row import Item
+from assistant.interpreters.rules.slots import Found
+from assistant.interpreters.rules.text import Message
+
+# "1 sample per step", "two examples at a time"
+_AT_A_TIME = re.compile(
+    rf"(?<![\w.=])(?P<n>\d{{1,3}}|{'|'.join(WORDS)})\s(?:training )?(?:samples?|examples?|sequences?|rows?|beispiele?|ejemplos?)\s"
+    r"(?:(?:per|a|each|every|in each|in every|pro|por) (?:step|device|gpu|card|forward\w*|micro-?batch|batch|schritt|paso)"
+    r"|at (?:a time|once)|auf einmal|a la vez)\b"
+)
+# "accumulate eight times", "8x accumulation", "accumulate over 4 batches"
+_WORDS = "|".join(WORDS)
+_ACCUMULATE = re.compile(
+    rf"\baccumulat\w+(?: (?:the )?gradients?)?(?: (?:over|for|across|every|it))*\s+(?P<n>\d{{1,4}}|{_WORDS})"
+    rf"(?:\s?x\b|\s+(?:times|micro-?batch\w*|mini-?batch\w*|batches|forward\w*|passes|backward\w*|of (?:them|those|these)))"
+    rf"|\b(?P<n2>\d{{1,4}})\s?(?:x|-?fold|fache?)\s(?:gradient )?(?:accum\w*|akkumulation)\b(?!\s*[=:]\s*\d)"
+    rf"|\b(?:acumula\w*|akkumulier\w*)\s(?:los gradientes |gradientes |die gradienten |über )*(?P<n3>\d{{1,4}}"
+    rf"|{_WORDS})\s(?:veces|mal|batches|lotes|schritte\w*|pasos)"
+)
+# "bs=4x4": batch times accumulation
+_PRODUCT = re.compile(
+    r"\b(?:bs|mbs|batch(?: ?size)?)\s*[=:]?\s*(\d{1,3})\s?[x×*]\s?(\d{1,3})(?![\w.]|\s?(?:gpus?|cards?|rtx|\d{4}|[ahlbv]\d))"
+    r"(?:\s(?:grad(?:ient)? ?)?(?:accum\w*|ga\b|acc\b))?"
+)
+_SHARE = r"(?P<{0}>\d{{1,2}}(?:[.,]\d+)?)\s?(?:%|percent|prozent|por ciento)"
+# "keep 10 % for eval", "reserva un 10 % para validar", 留10%做验证
+_HELD_OUT = re.compile(
+    rf"{_SHARE.format('a')}(?:\s(?:of (?:it|them|the (?:data|rows|examples)|my data)|aside|apart|back|out"
+    rf"|des datos|de los datos|der daten"
+    rf"|davon|as(?: an?)?|held))*\s(?:for|as|to|para(?: la| el)?|zum|zur|für die|als)\s(?:the |an? )?"
+    rf"(?:eval\w*|valid\w*|test\w*|check\w*|prüf\w*|held-?out|hold-?out|dev\b)"
+    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s(?:it |them )?(?:back |out |aside |apart ){_SHARE.format('b')}"
+    rf"|(?:hold|keep|set|put|leave|reserve|spare)\s{_SHARE.format('e')}\s(?:of \w+ )?(?:back|out|aside|apart)"
+    rf"|{_SHARE.format('c')}(?:的)?(?:数据)?(?:用来|用于|做|作为|当|留作)(?:验证|评估|测试)"
+    rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
+    rf"|(?:留|拿|分|划)(?:出)?\s?(?P<tenths>[{''.join(HAN)}1-9])成"
+)
+# "1 epoch became 2", "3 epochs turned into 1"
+_BECAME = re.compile(
+    rf"(?<![\w.])(?P<old>\d[\d.,]*(?:e-?\d+)?k?|{_WORDS}) (?P<key>[a-z][a-z _-]{{1,24}}?) (?:became|becomes?|turned into|turns? into"
+    rf"|went to|wurden?"
+    rf"|pasó a|pasaron a) (?P<new>\d[\d.,]*(?:e-?\d+)?k?|{_WORDS})(?![\w.])"
+)
+_SINGLE = re.compile(
+    r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bonce (?:over|through) (?:the|my) data\b"
+    r"|\b(?:eine (?:einzige )?epoche|una (?:sola |única )?época)\b"
+)
+# "train with 2048 tokens", "fine-tune it at 4096"
+_TOKENS = re.compile(
+    r"\b(?:want|need|use|take|allow)\s(?:only |just |about |up to )?(?P<own>\d{3,6}|\d{1,3}\s?k)\s?tokens?\b(?!\s?(?:per|/|a second|in "
+    r"(?:all|total)))"
+    r"|\b(?:train|tun|fine-?tun|run|go|truncat|cut|limit|cap|stay|trainier|kürz|entren"
+    r"|recort)\w*\b[^.,;?!\d]{0,40}?\b(?:with|at|to|on|of|up to|using"
+    r"|mit|auf|con|a)\s+(?:only |just |about )?(?:(?P<n>\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?\b(?!\s?(?:per|/|a second))|context|ctx)"
+    r"|(?P<bare>1024|2048|4096|8192|16384|32768)(?=\s*(?:$|[,.;)]|and\b|und\b|y\b|it\b)))"
+)
+# "batch 2, 2048 tokens": an item of a list
+_TOKENS_ITEM = re.compile(r"(?:^|[,;]\s*(?:and )?|\s{2,})(\d{3,6}|\d{1,3}\s?k)\s?tokens?(?=\s*(?:$|[,;.]))")
+_STOPS_WHEN = re.compile(
+    r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"
+    r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
+    r"|validation|improv\w*)\b"
+)
+# "that one", "the 7b one": a pronoun, no number.
+_PRONOUN_ONE = re.compile(
+    r"\b(?:that|this|which|the(?: [\w.]+)?|another|other|last|first|same|every|no|any|a [\w]+|small(?:er)?"
+    r"|big(?:ger)?|better|right|wrong|chat"
+    r"|base|instruct)\s(one)\b(?!\s?(?:epoch|gpu|card|step|pass|node|machine))"
+)
+
+
+def by_action(message: Message) -> list[Found]:
+    """The values of such sentences. Takes what it reads."""
+    found = _at_a_time(message) + _became(message)
+    for hit in message.each(_ACCUMULATE):
+        count = gpus.count_of(hit["n"] or hit["n2"] or hit["n3"])
+        found.append(Found("gradient_accumulation_steps", count, *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_PRODUCT):
+        found += [
+            Found("batch_size", int(hit[1]), *hit.span(1)),
+            Found("gradient_accumulation_steps", int(hit[2]), *hit.span(2)),
+        ]
+        message.take(*hit.span())
+    for hit in message.each(_HELD_OUT):
+        if tenths := hit["tenths"]:
+            share = str(10 * (int(tenths) if tenths.isdigit() else HAN[tenths]))
+        else:
+            share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
+        found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
+        message.take(*hit.span())
+    if stops := _STOPS_WHEN.search(message.text):
+        found.append(Found("early_stopping", True, *stops.span()))
+    for hit in message.each(_SINGLE):
+        found.append(Found("num_epochs", 1, *hit.span()))
+        message.take(*hit.span())
+    if not re.search(r"len|ctx|context|cut|longitud|länge|长度", message.free):
+        for hit in message.each(_TOKENS_ITEM):
+            found.append(Found("max_seq_length", slots.convert("max_seq_length", numbers(hit[1])[0]), *hit.span(1)))
+            message.take(*hit.span(1))
+        for hit in message.each(_TOKENS):
+            group = next(name for name in ("own", "n", "bare") if hit[name])
+            number = numbers(hit[group])[0]
+            value = slots.convert("max_seq_length", number)
+            found.append(Found("max_seq_length", value, *hit.span(group)))
+            message.take(*hit.span(group))
+    for hit in message.each(_PRONOUN_ONE):
+        message.take(*hit.span(1))
+    return found
+
+
+def _at_a_time(message: Message) -> list[Found]:
+    found = []
+    for hit in message.each(_AT_A_TIME):
+        found.append(Found("batch_size", gpus.count_of(hit["n"]), *hit.span()))
+        message.take(*hit.span())
+    return found
+
+
+def _became(message: Message) -> list[Found]:
+    """The new value of a parameter that is named between its old and its new one."""
+    found = []
+    for hit in message.each(_BECAME):
+        key = KEY.fullmatch(hit["key"])
+        number = numbers(hit["new"])
+        if key and number:
+            item = Item(*hit.span("new"), key=field_of(key))
+            found.append(slots.found_of(item, Item(*hit.span("new"), number=number[0], change=True)))
+            message.take(*hit.span())
+    return found

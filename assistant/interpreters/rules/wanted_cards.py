@@ -1,0 +1,111 @@
+"""Which cards a message wants, which it only talks about, and how many: from what it names to the plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from assistant.interpreters.rules.gpus import Cards
+from assistant.interpreters.rules.reading import Reading
+from assistant.interpreters.rules.wishes import Wishes
+
+_MINE = re.compile(
+    r"\b(?:my|i have|i've|have|got|here|we have|our|mine|own|has|laptop|notebook|gaming (?:pc|rig)|desktop"
+    r"|workstation|homelab)\b|手里|手上|我|张卡|块卡|tengo|mi\b|mein|ich habe|hab\b"
+)
+SWITCHED = re.compile(
+    r"\bchang|\bcambi|\bwechs|"
+    r"\bmake (?:it|that)\b|\bso (?:i|we|let'?s) (?:use|take|go)\b|\b(?:just|rather|better) (?:use|take"
+    r"|go with)\b|\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→"
+    r"|\bvon\b"
+    r"|\bde\b.*\ba\b|从|改|换"
+)
+_OTHERS = re.compile(r"\b(?:other|rest|remaining|idle|unused|nvidia-smi)\b|其他|其余|空闲")
+_SINGLE = re.compile(r"\b(?:single|just one|only one)[ -](?:gpu|card|graphics card)\b")
+# "2 nodes with four cards apiece": the count is of each node.
+_EACH = re.compile(
+    r"\b(?:apiece|each|every|per (?:node|machine|server|box)|jeweils|je|cada)\b|\b(?:nodes?|machines?|servers?) (?:with"
+    r"|w/|of|x|×)"
+)
+# "do I need bf16 on my 2080 Ti or will fp16 do?": the question compares, the card is there.
+_ON_MY = re.compile(r"\b(?:on|with|in|for|auf|con|en) (?:my|our|meiner?m?|mi) (?:\w+ )?$")
+_USE_COUNT = re.compile(
+    r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
+    r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
+)
+
+
+def compares(text: str) -> bool:
+    """Whether a question sets things against each other, so that naming one chooses none."""
+    return bool(
+        re.search(
+            r"\bdifference\b|\bvs\.?\b|\bor\b.{0,20}\?|\bbetter\b|\bwhich\b|\bcuál|\bmejor\b|\boder\b|\bwelche|还是|哪",
+            text,
+        )
+    )
+
+
+def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
+    """Sets the cards that are stated, and keeps as ideas those that are only talked about."""
+    for card in _current(reading):
+        kind = reading.kind(card.start)
+        if kind in ("state", "theirs") or (
+            kind in ("fits", "ask")
+            and fresh
+            and card.card
+            and (not compares(reading.text) or _ON_MY.search(reading.text[: card.start]))
+        ):
+            _card(card, reading, values, wishes, gpus)
+            if card.card:
+                return
+        elif card.card:
+            wishes.ideas.setdefault("gpu", card.card)
+            if card.count:
+                wishes.ideas.setdefault("num_gpus", card.count)
+    if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
+        count, memory = reading.generic[0]
+        if not all(part.kind == "state" for part in reading.parts):
+            wishes.ideas.setdefault("num_gpus", count)
+        elif (
+            values.get("gpu")
+            or gpus
+            or _USE_COUNT.search(reading.text)
+            or _MINE.search(reading.text)
+            or memory
+            or _SINGLE.search(reading.text)
+        ):
+            wishes.sets.setdefault("num_gpus", count)
+
+
+def _current(reading: Reading) -> list[Cards]:
+    """The cards, the one that replaced another first: "switched from 4 V100 to 2 A100"."""
+    named = [card for card in reading.cards if card.card]
+    if len(named) > 1 and SWITCHED.search(reading.text[max(0, named[0].start - 30) : named[-1].start]):
+        return [named[-1]]
+    return reading.cards
+
+
+def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...]) -> None:
+    if card.fraction:
+        have = len(gpus) or int(values.get("num_gpus") or 1)
+        wishes.sets["num_gpus"] = max(1, have // 2) if card.fraction == "half" else have
+    if not card.card:
+        return
+    wishes.sets["gpu"] = card.card
+    if card.nodes and card.count and _EACH.search(reading.text):
+        wishes.sets["num_gpus"] = card.count * card.nodes
+    elif card.nodes and card.count:
+        wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")
+    elif card.count:
+        wishes.sets["num_gpus"] = card.count
+    elif card.one and re.search(
+        r"\b(?:my|the|this|one|into|on|with)\s+(?:own |local |single )?\S*$", reading.text[: card.start + 1][-16:]
+    ):
+        wishes.sets.setdefault("num_gpus", 1)
+    if (
+        "provider" not in wishes.sets
+        and not values.get("provider")
+        and (card.local or _MINE.search(reading.text[max(0, card.start - 40) : card.end + 12]))
+    ):
+        wishes.sets["provider"] = "local"
