@@ -111,7 +111,8 @@ TRACKER = {
     r"|kill|stop|avoid|nada de|nichts? mit|don'?t (?:need|want|do)(?: any)?|weg mit(?: dem)?) (?:the "
     r"|experiment |any |all |external |our |my |den |dem "
     r"|metrics? )*(?:track(?:ing|ers?)|logging|seguimiento)\b|\btrack(?:er|ing)\s*[:=]?\s*(?:off|none|no\b|aus)"
-    r"|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none|不(?:要|用|需要)?(?:任何)?(?:的)?(?:实验|训练)?\s?(?:跟踪|追踪|记录|监控|tracker|tracking)(?:工具)?",
+    r"|\bdon'?t track\b|\breport_to\s*[=:]?\s*['\"]?none"
+    r"|不(?:要|用|需要)?(?:任何)?(?:的)?(?:实验|训练)?\s?(?:跟踪|追踪|记录|监控|tracker|tracking)(?:工具)?",
 }
 OPTIM = {
     "paged_adamw_8bit": r"\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit":
