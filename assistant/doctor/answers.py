@@ -18,7 +18,7 @@ from assistant.store import Row
 
 Question = Literal[
     "health", "why_not_learning", "slow", "jump", "should_stop", "normal", "memory", "overfitting", "step", "trust", "data",
-    "rate", "saved", "tracker", "alive", "ended", "cost", "took", "finish", "place", "loss", "log", "leave",
+    "rate", "saved", "tracker", "alive", "ended", "cost", "took", "finish", "place", "loss", "log", "leave", "samples", "next",
 ]  # fmt: skip
 
 _ENDS = ("killed", "out_of_memory", "disk_full", "all_masked", "failed", "non_finite")

@@ -26,6 +26,13 @@ def course(e: Evidence) -> str:
     return text + (f", evaluation loss {ends(e.evals)}." if len(e.evals) > 1 else ".")
 
 
+def ahead(e: Evidence) -> str:
+    """What to try next after a run without findings."""
+    if len(e.evals) >= 3 and e.evals[-1][1] < e.evals[-2][1] * 0.97:
+        return "The evaluation loss was still falling at the end: more epochs may help."
+    return "The curves have flattened without overfitting: more or more varied rows would help more than more epochs."
+
+
 def _health(e: Evidence) -> str:
     if not e.losses:
         return f"It has not made a step yet ({e.progress.stage or e.progress.status})."

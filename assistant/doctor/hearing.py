@@ -45,7 +45,7 @@ _TOPICS: tuple[_Topic, ...] = (
     _Topic("overfitting",
            rf"\b(?:overfit\w*|overtrain\w*|memori[sz]\w*|learn\w* by heart|generali[sz]\w*)\b|\b{_HELD}\b(?:[^,]*?)\b(?:{_UP}|{_NOT} (?:\w+ )?{_DOWN}|doesn'?t|won'?t)"
            rf"|\b(?:{_UP})\b.{{0,30}}\b{_HELD}\b",
-           r"\btoo (?:much|many|long)\b.*\bepochs?|\bepochs?\b.*\btoo (?:much|many)\b|\bcheckpoint\b.*\b(?:best|use|take)\b|\b(?:used|needed|chosen) fewer epochs|\bgap between\b|\bwhich checkpoint\b|\b(?:best|better) checkpoint|\bstill (?:getting|any) better"
+           r"\b(?:eval\w*|validation|val|test)\b.{0,12}\bloss\b.{0,12}\b(?:higher|bigger|larger|above|lower|smaller|below|different)\b.*\btrain|\btoo (?:much|many|long)\b.*\bepochs?|\bepochs?\b.*\btoo (?:much|many)\b|\bcheckpoint\b.*\b(?:best|use|take)\b|\b(?:used|needed|chosen) fewer epochs|\bgap between\b|\bwhich checkpoint\b|\b(?:best|better) checkpoint|\bstill (?:getting|any) better"
            r"|\bstill (?:improv|learn)\w*|\bstep\b.*\bbest\b|\bbest\b.*\bstep\b|\bmore (?:training|epochs|steps)\b.*\b(?:help|worth|use)|\bshould (?:i|we) have stopped"),
     _Topic("rate", r"\b(?:learning rate|lr)\b (?:seems|looks|is) (?:\w+ )?(?:tiny|low|small|high|big|large)",
            r"\b(?:learning rate|lr|warm-? ?up|schedule\w*)\b.*\b(?:tiny|low|small|high|big|large|right|ok(?:ay)?|fine|good|wrong|reach\w*|peak|still|zero|doing|long|end)\b|\bhow far\b.*\b(?:warm-? ?up|schedule)\b"

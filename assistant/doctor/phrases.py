@@ -42,6 +42,7 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(rf"\b(?:better|worse|faster|slower|lower|higher) (?:\w+ )?than {_LAST_RUN}|\b(?:compare|lay|put|overlay|plot|draw|show)\b.{{0,30}}\b(?:with|to|against|beside|next to|over|and) {_LAST_RUN}", "lay_beside", {}),
     Sentence(r"\b(?:notify|e-?mail|text|ping|message|alert|tell|call|remind|let|send|write)\b.{0,20}\b(?:me|us|know|mail|message)\b.{0,20}\b(?:when|once|if|as soon as)\b.{0,40}\b(?:done|finish\w*|over|end\w*|ready|complete\w*|fail\w*|crash\w*|stop\w*|wrong)\b", "explain", {"topics": ["notify"]}),
     Sentence(r"\b(?:when|once|after|as soon as)\b.{0,24}\b(?:done|finish\w*|over|ready|complete\w*|ends)\b,? .{0,12}\b(?:upload|push|publish)\b", "upload_adapter", {}, True),
+    Sentence(r"\bwhich\b.{0,24}\b(?:runs?|one|training|adapters?)\b.{0,12}\b(?:better|best|lower|faster|worse|worst|won)\b", "lay_beside", {}),
     # standing orders
     Sentence(rf"{_STOP_WHEN}.*\b{_EVAL}\b.*?(?:below|under|less than|<|reach\w*|hits?|gets? to) *(?P<value>[\d.]+)", "stop_when", {"when": "eval_below"}, True),
     Sentence(rf"{_STOP_WHEN}.*\bloss\b.*?(?:below|under|less than|<|reach\w*|hits?|gets? to) *(?P<value>[\d.]+)", "stop_when", {"when": "loss_below"}, True),

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from assistant.dataset.content import masked
+from assistant.doctor.calm import ahead
 from assistant.doctor.evidence import Evidence
 from assistant.doctor.plain_words import ASKED
 from assistant.doctor.sparks import ends, sparkline
 from assistant.replies.run import cost, duration
-from trainer.compute.local import log_lines
+from trainer.compute.local import log_lines, tail_lines
+from trainer.events import Finished, from_line
 
 LOG_LINES = 12
 _WIDE = 200  # characters of a log line shown
@@ -62,10 +64,15 @@ def _coming(e: Evidence) -> str:
 
 
 def _place_words(e: Evidence) -> str:
-    now = e.progress
-    epochs = e.config.num_epochs * now.step / now.total_steps if now.total_steps else 0.0
-    turn = f", in epoch {min(int(epochs) + 1, max(1, round(e.config.num_epochs)))} of {e.config.num_epochs:g}"
-    return f"step {now.step:,} of {now.total_steps:,}" + ("" if e.config.max_steps else turn)
+    now, rows = e.progress, e.fact("train_rows")
+    place = f"step {now.step:,} of {now.total_steps:,}"
+    if not rows:
+        return place
+    config = e.config
+    seen = now.step * config.batch_size * config.gradient_accumulation_steps * config.num_gpus
+    return f"{place}, {seen / rows:.1f} times through the {rows:,} rows" + (
+        "" if config.max_steps else f" of {config.num_epochs:g}"
+    )
 
 
 def _place(e: Evidence) -> str:
@@ -85,8 +92,8 @@ def _loss(e: Evidence) -> str:
     if not e.losses:
         return f"There is no loss yet ({e.progress.stage or e.progress.status})."
     step, last = e.losses[-1]
-    text = f"The training loss {'was' if e.progress.ended else 'is'} **{last:.3g}** at step {step:,} "
-    f"({ends(e.losses)} {sparkline(e.losses)})"
+    was, course = "was" if e.progress.ended else "is", f"{ends(e.losses)} {sparkline(e.losses)}"
+    text = f"The training loss {was} **{last:.3g}** at step {step:,} ({course})"
     if not e.evals:
         return f"{text}. Nothing was evaluated, so how it does on unseen rows is not known."
     at, best = min(e.evals, key=lambda pair: pair[1])
@@ -99,6 +106,34 @@ def _log(e: Evidence) -> str:
         return "Its log is empty so far."
     shown = "\n".join(masked(line[:_WIDE]) for line in lines)
     return f"The last lines of `{Path(str(e.folder)) / 'train.log'}`:\n\n```text\n{shown}\n```"
+
+
+def _samples(e: Evidence) -> str:
+    if not e.progress.ended:
+        return "Say *what does it say to: …* with a prompt of yours, and it answers at the end of this step, as it is then."
+    finished = _finished(e)
+    shown = finished.samples if finished else []
+    if not shown:
+        return "This run left no samples. *compare on: …* asks base and adapter side by side."
+    cells = [[_cell(sample.get(name)) for name in ("prompt", "before", "after")] for sample in shown]
+    lines = ["| asked | before | after |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)]
+    return "\n".join(lines) + "\n\n*compare on: …* asks both with a prompt of yours."
+
+
+def _cell(text: str | None) -> str:
+    return " ".join(str(text or "").split()).replace("|", "\\|")[:_WIDE] or "*(nothing)*"
+
+
+def _finished(e: Evidence) -> Finished | None:
+    """The event the run ended with, if it ended well."""
+    events = (from_line(line) for line in reversed(tail_lines(e.folder / "events.jsonl"))) if e.folder else ()
+    return next((event for event in events if isinstance(event, Finished)), None)
+
+
+def _next(e: Evidence) -> str:
+    if not e.progress.ended:
+        return f"First let it end: {_place_words(e)}. Then I say what its curves suggest."
+    return f"{ahead(e)} Say *add an epoch*, *rank 16* or drop a larger file, and I show the new plan before anything starts."
 
 
 def _leave(e: Evidence) -> str:
@@ -117,4 +152,5 @@ def _leave(e: Evidence) -> str:
 
 _SAYS: dict[str, Callable[[Evidence], str]] = {
     "cost": _cost, "took": _took, "finish": _finish, "place": _place, "loss": _loss, "log": _log, "leave": _leave,
+    "samples": _samples, "next": _next,
 }  # fmt: skip

@@ -44,6 +44,15 @@ ASKED: tuple[tuple[str, re.Pattern[str], bool], ...] = (
         r"|stdout|stderr)(?: say\w*| output| lines?)?(?: please)?\??$",
         r"^(?:the )?(?:last |recent )?(?:lines? of the )?(?:logs?|log ?file|train\.log)(?: please)?\??$", r"\blast (?:\w+ "
         r")?lines?\b.*\blog\b", r"\bwhere (?:is|are) the logs?\b"), False),
+    ("samples", _any(
+        r"(?:^|\b(?:can|could|may|do) (?:i|we|you) )(?:please )?(?:show|see|give|get|have|any|some|print)\b.{0,20}\b(?:before[ "
+        r"/-]?(?:and|&)?[ /-]?after|(?:example |sample )?(?:outputs?|answers?"
+        r"|generations?|completions?)|samples?)\b(?!.{0,12}\b(?:data|rows?)\b)",
+        r"^before (?:and|&) after\??$", r"\bwhat does (?:it|the model|the adapter) (?:say|answer|write|sound like|generate)(?: now| so "
+        r"far| already)?\??$"), False),
+    ("next", _any(r"\bwhat (?:should|could|can|do|would) (?:i|we|you) (?:try|do|change|improve) (?:next|now|then|differently)(?: time)?\b",
+        r"^what(?:'s| is) (?:the )?next(?: step)?\??$", r"\bhow (?:can|could|do) (?:i|we) (?:make it|get it|improve (?:it|this|that|the "
+        r"result))(?: even)?(?: better)?\??$"), False),
     ("leave", _any(
         rf"{_MAY}.{{0,24}}\b(?:clos\w*|leav\w*|shut\w*|quit|exit|restart|keep) (?:(?:down|this|the|my|you) ){{0,2}}{_THING}\b.{{0,40}}$",
         rf"{_MAY}.{{0,24}}\b(?:log ?out|turn (?:it|my \w+|the \w+) off|(?:switch|turn) off|reboot|go (?:to bed|home|away|offline)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assistant.doctor.answers import explained
+from assistant.doctor.calm import ahead
 from assistant.doctor.evidence import Evidence
 from assistant.doctor.findings import find
 from assistant.doctor.kinds import Finding
@@ -41,15 +42,8 @@ def _good(e: Evidence, event: Finished, findings: list[Finding]) -> str:
         f"- {finding.text} Next time: {finding.remedies[0].label}." for finding in findings[:2] if finding.remedies
     ]
     if not findings:
-        lines.append(f"- {_ahead(e)}")
+        lines.append(f"- {ahead(e)}")
     return "\n".join(lines)
-
-
-def _ahead(e: Evidence) -> str:
-    """What to try next after a run without findings."""
-    if len(e.evals) >= 3 and e.evals[-1][1] < e.evals[-2][1] * 0.97:
-        return "The evaluation loss was still falling at the end: more epochs may help."
-    return "The curves have flattened without overfitting: more or more varied rows would help more than more epochs."
 
 
 def _next(findings: list[Finding], *, ended_well: bool) -> list[str]:

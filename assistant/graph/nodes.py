@@ -83,6 +83,7 @@ def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
     chat = chat.model_copy(update=seen.update)
     _merge(merged, seen)
     chat = _one_version(before, chat)
+    merged["changed"] = chat.version != before.version
     understood = {} if any(call.tool == "not_understood" for call in calls) else {"misses": 0}
     return {"chat": chat.model_copy(update=understood).model_dump(), "outcomes": merged}
 
@@ -143,8 +144,11 @@ def ask(state: TurnState, runtime: Runtime[Services]) -> TurnState:
 def review(state: TurnState, runtime: Runtime[Services]) -> TurnState:
     """All seven are answered: show the plan, once for each version of it."""
     chat, merged, services = ChatState.model_validate(state["chat"]), state["outcomes"], runtime.context
-    if active_run(services) is not None:
-        return answer(state, runtime)  # the plan is being trained: nothing to ask
+    trained = bool(services.store.runs(services.thread))
+    if active_run(services) is not None or (trained and not merged.get("changed")):
+        return answer(
+            state, runtime
+        )  # the plan is being trained, or was: no launch is pressed on who asks something else
     if chat.shown_plan and chat.shown_plan == plan_hash(chat, services):
         pending = Pending(kind="launch", fields=("launch",))
         return _finish(

@@ -105,6 +105,8 @@ PLAIN = {
     "finish": ["when will it be done?", "how much longer?", "eta?", "how long until it's finished", "when is it ready"],
     "place": ["which epoch is it in?", "how many steps are left?", "how far along is it?"],
     "loss": ["what's the current loss?", "what was the final loss?", "show me the validation loss", "last loss?"],
+    "samples": ["can I see some example outputs?", "show me before and after", "what does it say now?"],
+    "next": ["what should I try next?", "what's next?", "how can I make it better?"],
     "log": ["show me the log", "last lines of the log please", "what does the log say?", "tail train.log"],
     "leave": ["can I close the browser?", "can I shut down my laptop?", "what happens if the power goes out?", "may I leave it overnight?"],
 }  # fmt: skip
@@ -119,8 +121,10 @@ def test_a_plain_fact_of_the_run_is_heard_and_told(question, text, clinic, runni
         "cost": "on this machine: no rental",
         "took": "So far it has worked for",
         "finish": "at the pace so far: step 40 of",
-        "place": "Step 40 of 900",
+        "place": "Step 40 of 900, 6.4 times through the 100 rows of 3",
         "loss": "The training loss is **",
+        "samples": "at the end of this step",
+        "next": "First let it end",
         "log": "log",
         "leave": "process of its own",
     }[question] in told

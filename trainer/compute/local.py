@@ -18,7 +18,7 @@ from trainer.stopping import CANCEL, KEEP
 
 ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
 LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
-TAIL_BYTES = 65_536  # of the log looked at: an event's line may be long
+TAIL_BYTES = 65_536  # looked at: an event's line may be long
 _END = (Finished, Failed, Cancelled)
 
 
@@ -175,12 +175,17 @@ def _born_by_ps(pid: int) -> str:
     return "" if not state or state.startswith("Z") else start.strip()
 
 
-def log_lines(path: Path, most: int) -> list[str]:
-    """The last lines of a run's log that say something to a person; none when there is no log."""
+def tail_lines(path: Path) -> list[str]:
+    """The last lines of a run's file, the first of them perhaps cut off; none when there is no such file."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
+
+
+def log_lines(path: Path, most: int) -> list[str]:
+    """The last lines of a run's log that say something to a person; none when there is no log."""
+    lines = tail_lines(path)
     return [line.strip() for line in lines if line.strip() and not line.startswith("@event")][-most:]
