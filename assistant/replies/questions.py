@@ -93,14 +93,15 @@ def _likely(model: KnownModel, gib: float) -> bool:
 
 
 def algorithm(state: ChatState, services: Services) -> Question:
-    best, why = _suggested_algorithm(state, services)
+    best, why = suggested_algorithm(state, services)
     order = [best, *(name for name in ("lora", "qlora", "dora") if name != best)]
     labels = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA"}
     options = {labels[name]: _set(algorithm=name) for name in order}
     return _question(f"Which **PEFT algorithm**? I suggest {labels[best]}: {why}", ("algorithm",), options)
 
 
-def _suggested_algorithm(state: ChatState, services: Services) -> tuple[str, str]:
+def suggested_algorithm(state: ChatState, services: Services) -> tuple[str, str]:
+    """(LoRA, or QLoRA where LoRA does not fit, why)."""
     if model_spec(state) is None or on_cpu(state.choices, services.machine()):
         return "lora", "the sound default."
     plain = estimated(state, services, algorithm="lora", quantization=None)

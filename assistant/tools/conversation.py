@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assistant import replies
 from assistant.plan import PLAN_FIELDS, plan_update
+from assistant.replies.questions import suggested_algorithm
 from assistant.review import plan_table
 from assistant.services import Services
 from assistant.state import ChatState, Pending, ToolCall
@@ -152,7 +154,15 @@ def skip(args: Skip, state: ChatState, services: Services) -> Outcome:
     }
     # The data can't be made up, and no model is chosen behind the user's back.
     done = sorted({*state.skipped, *steps} - {"dataset", "base_model"})
-    return Outcome({"skipped": done}, replies.skipped(fields, state, services))
+    return _with_what_fits(Outcome({"skipped": done}, replies.skipped(fields, state, services)), done, state, services)
+
+
+def _with_what_fits(left: Outcome, steps: list[str], state: ChatState, services: Services) -> Outcome:
+    """Where the algorithm is left to us and LoRA does not fit, QLoRA is chosen, and said."""
+    if "algorithm" not in steps or state.choices.get("algorithm") or suggested_algorithm(state, services)[0] != "qlora":
+        return left
+    chosen = set_parameters(SetParameters(algorithm="qlora"), state, services)
+    return dataclasses.replace(chosen, update={**left.update, **chosen.update}, note=f"{left.note}\n\n{chosen.note}")
 
 
 class YouChoose(BaseModel):
@@ -168,7 +178,7 @@ def you_choose(args: YouChoose, state: ChatState, services: Services) -> Outcome
     open_fields = [name for name in ("base_model", "dataset") if not state.choices.get(name)]
     if set(state.pending.fields) & set(open_fields):
         return Outcome(rest, replies.cannot_choose(state.pending.fields, services))
-    return Outcome(rest, replies.skipped((), state, services))
+    return _with_what_fits(Outcome(rest, replies.skipped((), state, services)), rest["skipped"], state, services)
 
 
 class Decline(BaseModel):

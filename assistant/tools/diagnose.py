@@ -63,11 +63,16 @@ def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
 def _note(
     symptom: str, found: list[str], values: dict[str, Any], others: list[str], state: ChatState, services: Services
 ) -> str:
-    row = symptoms()[symptom]
+    row, again = symptoms()[symptom], state.diagnosis == symptom and bool(state.remedies)
     lines = [f"**{row['title']}.** {_specific(symptom, values, state) or row['means']}"]
     if others and symptom == "other":
         lines.append(f"It may also be: {symptoms()[others[0]]['title'].lower()}.")
-    lines.append("What I would do, the cheapest first:")
+    if not found:
+        lines.append("I have nothing left for this that was not tried. Paste the last 30 lines of the log, from the first line that "
+        "names an error: "
+                     "its own words say more than what it looks like.")  # fmt: skip
+        return "\n".join(lines)
+    lines.append("What I would do, the cheapest first:" if not again else "What is left, the cheapest first:")
     for place, name in enumerate(found[:SHOWN], 1):
         remedy = remedies()[name]
         change = _change(name, values)

@@ -107,6 +107,9 @@ class RuleInterpreter:
 
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
+        if turn.state.diagnosis and not calls and trouble.goes_on(plain):
+            had = [*turn.state.tried, *turn.state.remedies, *tried.tried(plain)]
+            return [ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had})]
         ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
         if ill is not None and not ill.certain and (goals.without_gpu(plain) or _known_question(plain)):
             ill = None

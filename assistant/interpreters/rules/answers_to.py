@@ -69,6 +69,9 @@ _TAKES = re.compile(
     r"(?:ok(?:ay)?|then|yes|so|well)?[\s,]*(?:take|use|go with|make it|let'?s (?:take|use|do|say)|i'?ll take|nimm|usa|用|取)"
     r"\s+(?=\d)([\d.,e-]+k?)(?=\s*(?:,|and\b|with\b|und\b|y\b))"
 )
+_LEADS = re.compile(
+    r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?[\d.,e-]*\d[\d.e-]*k?(?=\s*(?:,|and\b|und\b|y\b))"
+)
 _BOTH = re.compile(r"\b(?:both|beide|ambos)\b|都")
 _WORDS = 7
 
@@ -136,6 +139,11 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         if hit.start(1) <= first.start < hit.end():  # "take 16 and alpha 32", after "and the rank?"
             wishes.sets[spoken] = slots.convert(spoken, first)
             return
+    lead, asked = _LEADS.match(plain), fields[:1]
+    if lead and asked and _numeric(asked[0]) and asked[0] not in wishes.sets and reading.loose:
+        if reading.loose[0].start < lead.end():  # "16, und 2 epochen", after "which rank?"
+            wishes.sets[asked[0]] = slots.convert(asked[0], reading.loose[0])
+        return
     if ASKS.match(plain) or _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
         return
     if any(part.kind == "what_if" for part in reading.parts):

@@ -23,7 +23,7 @@ _COUNT = (
 _MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
 _X = r"\s?(?:[x*×]|张|块|卡|个|枚)?\s?(?:of )?(?:the |的)?"
 _NODES = re.compile(
-    r"(?P<nodes>\d+|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)"
+    r"(?<![\w.])(?P<nodes>\d{1,2}|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)"
 )
 _PATTERN = re.compile(
     rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"

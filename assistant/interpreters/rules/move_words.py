@@ -62,7 +62,8 @@ SKIP = re.compile(
 )
 SKIP_FIELD = re.compile(r"^\s*(?:please )?skip (?:the )?([\w ]+?)(?: step| question| part)?[\s.!]*$")
 CHOOSE = re.compile(
-    r"\b(?:you (?:choose|decide|pick|tell me|know best)|up to you|your (?:choice|call|pick)"
+    r"\b(?:(?:the )?(?:one|model|thing)s? (?:that )?you (?:said|suggested?|recommend(?:ed)?|proposed?|mentioned|named|picked|meant)"
+    r"|your (?:suggestion|recommendation|proposal)|you (?:choose|decide|pick|tell me|know best)|up to you|your (?:choice|call|pick)"
     r"|(?:do )?(?:what|as|how) you (?:think(?: (?:is |it'?s )?(?:best|right|good|fits?))?|like|prefer|want|see fit|recommend)"
     r"|whatever(?: you (?:think|want|say|like|prefer|recommend))?|surprise me|what(?:ever)?(?:'s| is) (?:best"
     r"|normal|usual|recommended)|(?:use|take|keep|go with|with|all|the|just|leave)\s+(?:the |all |it at |it on "

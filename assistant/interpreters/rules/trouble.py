@@ -60,6 +60,18 @@ _SOUNDS_ILL = re.compile(
 _ADAPTER_SHAPE = re.compile(
     r"size mismatch for \S*lora_"
 )  # the adapter's own weights: another base, not another vocabulary
+_FOLLOWS = 12  # words
+_NO_HELP = re.compile(
+    r"^(?:(?:ok(?:ay)?|no|hmm+|and|but|so|well|sorry|nope|yeah|yes)[\s,.]+)*(?:(?:is there |do you have )?(?:what|anything|something"
+    r"|any other|other|more)"
+    r"(?: \w+)? ?(?:else|ideas?|options?|suggestions?|remed\w+|fix\w*)\b|none of (?:that|these|those|them|it)\b"
+    r"|(?:i )?(?:have |'ve )?(?:already )?(?:tried|did|done) (?:all|both|everything|that|those|these|them|it|this)\b"
+    r"|(?:that|it|this|they|neither|nothing)?(?: one)? ?(?:did|does|do|has|have)?(?:n'?t| not|nothing)? ?(?:help(?:ed|s)?|work(?:ed|s)?"
+    r"|fix(?:ed|es)? it)(?: either| at all| much)?\W*$"
+    r"|no luck\b|still (?:the )?(?:same|broken|failing|happening|there|not working|no)\b|same (?:error|problem|thing|result|again)\b"
+    r"|next (?:one|idea)\W*$)"
+    r"|^(?:还有|有没有)(?:别的|其他|什么)|都试过|^(?:没用|不行|还是(?:一样|不行|报错))"
+)
 _END = re.compile(r"[.!?](?=\s|$)")
 _SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[a-z\d'{\[])|(?<=[a-z\d'}\]])(?=[\u4e00-\u9fff])")
 
@@ -95,6 +107,11 @@ def trouble(text: str) -> Trouble | None:
         return None
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), facts(text), certain, close)
+
+
+def goes_on(text: str) -> bool:
+    """Whether a short message says of the remedies just told that they did not help, or asks for others."""
+    return len(text.split()) <= _FOLLOWS and bool(_NO_HELP.search(text))
 
 
 def perhaps(text: str) -> Trouble | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.interpreters.rules.gpus import Cards
+from assistant.interpreters.rules.gpus import Cards, count_of
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.wishes import Wishes
 
@@ -30,6 +30,9 @@ _EACH = re.compile(
 )
 # "do I need bf16 on my 2080 Ti or will fp16 do?": the question compares, the card is there.
 _ON_MY = re.compile(r"\b(?:on|with|in|for|auf|con|en) (?:my|our|meiner?m?|mi) (?:\w+ )?$")
+_ALL = re.compile(
+    r"\b(?:on|use|with|over|across|take)\s(?:all|the)\s(\d{1,2}|two|three|four|six|eight)(?: of them)?(?=\s*(?:$|[,.;!]))"
+)
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
     r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
@@ -63,6 +66,9 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
             wishes.ideas.setdefault("gpu", card.card)
             if card.count:
                 wishes.ideas.setdefault("num_gpus", card.count)
+    all_of = _ALL.search(reading.text) if values.get("gpu") and "num_gpus" not in wishes.sets else None
+    if all_of and reading.kind(all_of.start()) == "state":
+        wishes.sets["num_gpus"] = count_of(all_of[1])
     if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
         count, memory = reading.generic[0]
         if not all(part.kind == "state" for part in reading.parts):
