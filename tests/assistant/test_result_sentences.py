@@ -59,6 +59,13 @@ def test_the_upload_is_part_of_the_plan(message, values):
         ("how do I use the model now?", "show_result", {"what": "adapter"}),
         ("give me the code to load it", "show_result", {"what": "adapter"}),
         ("where are the files?", "show_result", {"what": "adapter"}),
+        ("can I run exactly this again later?", "show_result", {"what": "record"}),
+        ("could i redo this run?", "show_result", {"what": "record"}),
+        ("how can I get exactly the same run again?", "show_result", {"what": "record"}),
+        ("which versions were used?", "show_result", {"what": "record"}),
+        ("download the adapter", "show_result", {"what": "adapter"}),
+        ("can I download it?", "show_result", {"what": "adapter"}),
+        ("please give me the adapter files", "show_result", {"what": "adapter"}),
     ],
 )
 def test_what_is_done_with_a_run_that_has_ended(message, tool, args):
@@ -85,7 +92,18 @@ def test_what_is_not_done_with_a_run_is_said_with_what_works(message, topic):
     assert [(call.tool, call.args) for call in after_a_run(message)] == [("explain", {"topics": [topic]})]
 
 
-@pytest.mark.parametrize("message", ["should I merge the adapter?", "rank 16", "resume after lunch with qlora"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "should I merge the adapter?",
+        "rank 16",
+        "resume after lunch with qlora",
+        "can I run it again with rank 32?",
+        "give me the model card",
+        "how do I get the loss down?",
+        "can I get it to answer shorter?",
+    ],
+)
 def test_other_sentences_keep_their_meaning(message):
     assert not {"export_run", "resume_run", "show_result"} & set(tools(after_a_run(message)))
 

@@ -31,6 +31,14 @@ _TABLE: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (rf"{_PLEASE}(?:show|give|open|see)(?: me)? (?:the|its|my) (?:run(?:'s)? )?record$", "show_result", {"what": "record"}),
     (r"\brun\.json\b|\bcapsule\b|\breproduc(?:e|ing|ible)\b|\brepeat (?:this|that|the) (?:run|training)\b", "show_result",
      {"what": "record"}),
+    (rf"^(?:and )?(?:how|can|could|will|would|is it possible)\b.{{0,24}}\b(?:re-?run|re-?do|repeat|(?:run|train|do|get) (?:exactly )?{_IT}"
+     rf"(?: exact(?:ly)?)?(?: same)?(?: run| again)|(?:run|train|do) (?:exactly )?(?:the )?(?:exact |very )?same)\b"
+     r"(?!.{0,40}\b(?:with|but|on|using)\b)", "show_result", {"what": "record"}),
+    (r"^(?:with )?(?:which|what) (?:package |library |exact )?versions? (?:(?:was|were|did|have|of)\b.{0,30}\b(?:us\w+|train\w*|this"
+     r"|run)|.{0,12}\b(?:recorded|kept))", "show_result", {"what": "record"}),
+    (rf"{_PLEASE}(?:(?:where|how) (?:can|do) i |can i )?(?:download|fetch|get|give me|send me|hand me)\b (?:me )?"
+     r"(?:it|(?:the|my|its) (?:\w+ )?(?:adapter|lora|weights|result|safetensors)(?: weights| files?| folder)?)$",
+     "show_result", {"what": "adapter"}),
     (rf"{_PLEASE}(?:export|merge|fuse)\b(?!.{{0,40}}\b(?:llama-?factory|axolotl|trl|yaml|json|config)\b)", "export_run", {}),
     (rf"{_PLEASE}(?:give|get|make|save|write) (?:me |it )?(?:as |to )?(?:a |one |the )?(?:merged|standalone|full 16-?bit)\b",
      "export_run", {}),
