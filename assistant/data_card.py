@@ -6,7 +6,7 @@ import html
 import re
 
 from assistant.dataset.graded import Graded
-from assistant.dataset.report import DatasetReport, Problem
+from assistant.dataset.report import DatasetReport, Problem, usable_of
 from assistant.replies.data import MARKS, interval, row_numbers, suggested, verdict
 
 WIDTH, HEIGHT, BASE = 640, 130, 108
@@ -65,7 +65,7 @@ _TEXT = 'font-size="11" fill="currentColor" opacity="0.7"'
 
 
 def _head(found: DatasetReport) -> str:
-    facts = [f"{found.usable_rows:,} usable rows of {found.rows:,}", found.format]
+    facts = [f"{usable_of(found)}", found.format]
     facts += [f"{found.tokens_total:,} tokens{interval(found)}"]
     facts += [f"{found.lengths.padding:.0%} padding, {found.lengths.packed:.0%} with packing"]
     text = " · ".join(html.escape(fact) for fact in facts)

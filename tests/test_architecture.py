@@ -13,14 +13,14 @@ ROOT = Path(__file__).parent.parent
 OURS = {"trainer", "estimator", "assistant"}
 MAY_IMPORT = {"trainer": {"trainer"}, "estimator": {"estimator", "trainer"}, "assistant": OURS}
 HEAVY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate"}
-# trainer's rooms that need nothing but the standard library and pydantic
+# trainer's rooms that need nothing but the standard library, pydantic and the detector of encodings
 LIGHT = {
-    "trainer.checks", "trainer.compute", "trainer.config", "trainer.errors", "trainer.events", "trainer.formats",
+    "trainer.checks", "trainer.compute", "trainer.config", "trainer.encodings", "trainer.errors", "trainer.events", "trainer.formats",
     "trainer.hub_name", "trainer.json_text", "trainer.long_lines", "trainer.plain_text", "trainer.presets",
     "trainer.rows", "trainer.sniff", "trainer.templates", "trainer.token_cache", "trainer.tracing", "trainer.turns",
     "trainer.unknown",
 }  # fmt: skip
-ALLOWED_IN_LIGHT = {"pydantic", *sys.stdlib_module_names, "trainer"}
+ALLOWED_IN_LIGHT = {"pydantic", "charset_normalizer", *sys.stdlib_module_names, "trainer"}
 
 
 def modules(package):
@@ -52,7 +52,7 @@ def test_packages_import_only_downwards(package):
                 assert imported == "trainer" or is_light(imported), f"{name} reaches into {imported}"
 
 
-def test_light_modules_need_only_pydantic():
+def test_light_modules_need_only_what_the_base_install_has():
     for name, path in modules("trainer"):
         if is_light(name):
             tops = {imported.split(".")[0] for imported in imports(path)}

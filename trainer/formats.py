@@ -22,16 +22,21 @@ Name = Literal["text", "instruction", "prompt_completion", "question_answer", "m
 Example = dict[str, Any]
 """{"text": str} | {"prompt": [Message], "completion": [Message]} | {"messages": [Message], "tools"?: [schema]}."""
 
+_EXACT = 2.0**63  # orjson reads larger whole numbers as rounded floats
 SAMPLE = 200  # rows looked at to recognise the shape
 
 _PROMPTS = (
     "prompt", "question", "instruction", "query", "problem", "user", "input", "source",
-    "frage", "pregunta", "domanda", "pergunta", "вопрос", "问题",
+    "frage", "pregunta", "domanda", "pergunta", "вопрос", "问题", "問題", "質問", "질문",
 )  # fmt: skip
 _COMPLETIONS = (
     "completion", "answer", "response", "output", "solution", "assistant", "reply", "target",
-    "antwort", "respuesta", "réponse", "risposta", "resposta", "ответ", "答案", "回答",
+    "antwort", "respuesta", "réponse", "risposta", "resposta", "ответ", "答案", "回答", "答え", "답변",
 )  # fmt: skip
+# Classification: a text and what it is to be called.
+_TEXTS = ("text", "sentence", "review", "tweet", "comment", "content", "title", "message", "utterance", "document")
+_LABELS = ("label_text", "label_name", "label", "category", "class", "sentiment", "intent", "emotion", "topic")
+_LABEL_KINDS, _LABEL_CHARS = 100, 60  # kinds and length of labels at most
 _CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns", "contents")
 _SHAPES = ("role", "from")
 
@@ -145,6 +150,21 @@ def _as_pair(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | 
     return Format(name=name, columns={"prompt": prompt, "completion": answer, **more})
 
 
+def _as_labelled(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
+    text = next((columns[name] for name in _TEXTS if name in columns), None)
+    label = next((columns[name] for name in _LABELS if name in columns and _labels(sample, columns[name])), None)
+    if not text or not label:
+        return None
+    return Format(name="prompt_completion", columns={"prompt": text, "completion": label})
+
+
+def _labels(sample: list[dict[str, Any]], column: str) -> bool:
+    """Whether a column holds a few short kinds again and again, as labels do."""
+    values = [row[column] for row in sample if row.get(column) not in (None, "")]
+    short = all(isinstance(value, str | int) and len(str(value)) <= _LABEL_CHARS for value in values)
+    return bool(values) and short and len(set(values)) <= min(_LABEL_KINDS, max(2, len(values) // 3))
+
+
 def _as_text(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
     return Format(name="text", columns={"text": columns["text"]}) if "text" in columns else None
 
@@ -195,6 +215,8 @@ def _optional(row: Mapping[str, Any], column: str | None) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"`{column}` is {kind_of(value)}, not text")
+    if isinstance(value, float) and abs(value) >= _EXACT:
+        raise wrong(f"`{column}` is a number of more than 19 digits, which JSON readers round; it belongs in quotes")
     return str(value)
 
 
@@ -236,6 +258,7 @@ _SHAPE_RULES: tuple[Callable[[dict[str, str], list[dict[str, Any]]], Format | No
     _as_chat,
     _as_instruction,
     _as_pair,
+    _as_labelled,
     _as_text,
 )
 _TITLES = {

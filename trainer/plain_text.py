@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from trainer.encodings import encoding_of
 from trainer.json_text import MAX_CHARS
-from trainer.rows import MAX_COLUMNS, encoding_of
+from trainer.rows import MAX_COLUMNS
 
 _LOOKED_AT = 2_000  # lines
 _MARKED = 0.9  # share of paragraphs that must say what they are

@@ -9,7 +9,6 @@ not counted.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import itertools
 import re
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from trainer.encodings import encoding_of
 from trainer.errors import DatasetError
 from trainer.json_text import MAX_CHARS, Passed, Values, enter_list, kind_of, parse, too_long
 from trainer.long_lines import CsvLines, skip_line
@@ -67,16 +67,6 @@ def suffix(path: Path | str) -> str:
         hint = instead_of(ending) or "Use .jsonl, .json, .csv or .tsv."
         raise _refused(f"I can't read {shown} (`{Path(path).name}`).", hint)
     return ending
-
-
-def encoding_of(path: Path) -> str:
-    """The text encoding, from a byte-order mark or the first 256 KiB: UTF-8, UTF-16 or, failing both, Windows-1252."""
-    with path.open("rb") as file:
-        head = file.read(_CHUNK)
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
-    return "utf-8-sig" if _mostly_utf8(head) else "cp1252"
 
 
 def delimiter_of(path: Path) -> str:
@@ -256,24 +246,10 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
     return Row(number, {name: cell for name, cell in zip(header, cells, strict=True) if name})
 
 
-def _mostly_utf8(head: bytes) -> bool:
-    """A damaged byte in UTF-8 text must not turn the whole file into mojibake."""
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(head)
-    damaged = text.count("\ufffd")
-    return not damaged or sum(char > "\x7f" for char in text) - damaged > damaged
-
-
 def _refused(message: str, hint: str) -> DatasetError:
     return DatasetError(message, hint, ("dataset",))
 
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".jsonl": _read_jsonl,
     ".json": _read_json,

@@ -20,8 +20,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from trainer.encodings import encoding_of
 from trainer.json_text import MAX_CHARS, too_long
-from trainer.rows import Row, delimiter_of, encoding_of, json_row, one_a_line, read, suffix
+from trainer.rows import Row, delimiter_of, json_row, one_a_line, read, suffix
 
 BLOCK = 3 << 15  # bytes read at once: what is parsed stays in the processor's cache
 CSV_BLOCK = 1 << 19

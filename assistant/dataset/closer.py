@@ -64,9 +64,10 @@ def _labels(answers: list[tuple[int, str]]) -> dict[str, Finding]:
     kinds = Counter(label for _, label in short)
     if len(short) < FEW_ROWS or len(short) < 0.9 * len(answers) or not 1 < len(kinds) <= LABELS:
         return {}
+    numbers = _numbers(kinds, short)
     label, count = kinds.most_common(1)[0]
     if count < ONE_SIDED * len(short):
-        return {}
+        return numbers
     finding = Finding(
         "warns",
         f"with the same answer `{label}`, {count / len(short):.0%} of all",
@@ -75,7 +76,21 @@ def _labels(answers: list[tuple[int, str]]) -> dict[str, Finding]:
     for number, answer in short:
         if answer == label:
             finding.add(number, answer)
-    return {"one-sided answers": finding}
+    return {"one-sided answers": finding} | numbers
+
+
+def _numbers(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
+    """Labels that are numbers in a code only their author knows: 0 and 1 for negative and positive."""
+    if not all(kind.isdigit() for kind in kinds):
+        return {}
+    finding = Finding(
+        "tells",
+        f"with a number as the answer, {len(kinds)} kinds in all: labels, as it seems",
+        "The model will answer with that number. Words, such as positive and negative, are learnt more easily and need no key.",
+    )
+    for number, answer in short:
+        finding.add(number, answer)
+    return {"numbers as labels": finding}
 
 
 def _few(seen: Scan) -> dict[str, Finding]:

@@ -122,3 +122,8 @@ def scaled(report: DatasetReport, far: FarAway) -> DatasetReport:
         update={"far": far, "rows": far.rows, "usable_rows": usable, "tokens_total": total, "tokens_exact": False,
                 "tokens_low": None, "tokens_high": None}
     )  # fmt: skip
+
+
+def usable_of(report: DatasetReport) -> str:
+    """`59 usable rows of 60`."""
+    return f"{report.usable_rows:,} usable row{'' if report.usable_rows == 1 else 's'} of {report.rows:,}"

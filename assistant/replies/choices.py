@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from assistant.dataset.report import usable_of
 from assistant.plan import PROVIDER_NAMES, job_of, values_of
 from assistant.replies.data import MARKS, far_away, row_numbers, ways_out
 from assistant.state import ChatState
@@ -113,9 +114,7 @@ def model_unchecked(query: str, error: StudioError) -> str:
 def dataset_note(report: DatasetReport) -> str:
     """The report in the chat: format, rows, tokens, what is trained on, problems with row numbers."""
     about = "" if report.tokens_exact else "about "
-    head = (
-        f"Dataset: **{report.name}**, {report.usable_rows:,} usable rows of {report.rows:,}, format *{report.format}*."
-    )
+    head = f"Dataset: **{report.name}**, {usable_of(report)}, format *{report.format}*."
     tokens = (f"Tokens: {about}{report.tokens_mean:,.0f} a row on average, {about}{report.tokens_longest:,} in the longest, "
               f"{about}{report.tokens_total:,} in all.")  # fmt: skip
     lines = [head, *([far_away(report.far)] if report.far else []), tokens, report.trained_on]

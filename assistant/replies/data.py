@@ -38,7 +38,8 @@ def report(found: DatasetReport) -> str:
         if count
         else ", nothing left to complain about"
     )
-    return f"**{found.name}**: {found.usable_rows:,} usable rows, {about}{found.tokens_total:,} tokens{left}."
+    rows = "row" if found.usable_rows == 1 else "rows"
+    return f"**{found.name}**: {found.usable_rows:,} usable {rows}, {about}{found.tokens_total:,} tokens{left}."
 
 
 def counted(before: DatasetReport, found: DatasetReport) -> str:

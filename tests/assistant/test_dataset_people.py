@@ -49,6 +49,23 @@ READ = {
     ),
     "nan.jsonl.json": json.dumps([{**row, "other": None} for row in ROWS]),
 }
+# The second byte of 表, ソ and 能 is a backslash or a quote's neighbour in Shift JIS: a reader by bytes stumbles there.
+_ROWS_OF = {
+    "china": lambda n: (f"退货{n}需要多少天？", f"一般需要{n}个工作日，请保留发票"),
+    "taiwan": lambda n: (f"退貨{n}需要多少天？", f"一般需要{n}個工作日，請保留發票"),
+    "japan": lambda n: (f"表示{n}はどうすればいいですか", f"「能力」を{n}回押してください、ソース"),
+    "korea": lambda n: (f"반품{n}은 어떻게 하나요", f"주문 번호 {n}를 입력하세요"),
+    "russia": lambda n: (f"Как вернуть товар {n}?", f"Введите номер заказа {n}"),
+    "france": lambda n: (f"Où est ma commande {n} ?", f"Elle est déjà expédiée, voilà le numéro {n}"),
+}
+ABROAD = {
+    "excel_china.csv": _csv(["问题", "答案"], [_ROWS_OF["china"](n) for n in range(60)]).encode("gbk"),
+    "excel_taiwan.csv": _csv(["問題", "答案"], [_ROWS_OF["taiwan"](n) for n in range(60)]).encode("big5"),
+    "excel_japan.csv": _csv(["質問", "回答"], [_ROWS_OF["japan"](n) for n in range(60)]).encode("cp932"),
+    "excel_korea.csv": _csv(["질문", "답변"], [_ROWS_OF["korea"](n) for n in range(60)]).encode("cp949"),
+    "excel_russia.csv": _csv(["вопрос", "ответ"], [_ROWS_OF["russia"](n) for n in range(60)], ";").encode("cp1251"),
+    "excel_france.csv": _csv(["question", "réponse"], [_ROWS_OF["france"](n) for n in range(60)], ";").encode("cp1252"),
+}
 REFUSED = {
     "page.jsonl": ("<!DOCTYPE html><html>Sign in</html>", "a web page"),
     "pointer.jsonl": ("version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64, "git lfs pull"),
@@ -118,3 +135,30 @@ def test_what_comes_with_the_question_is_read_too(tmp_path):
     path = tmp_path / "dolly.jsonl"
     path.write_text(_lines({"instruction": a, "context": "In Oslo.", "response": b} for a, b in PAIRS))
     assert detect(read(path)).columns["input"] == "context"
+
+
+@pytest.mark.parametrize("name", ABROAD)
+def test_a_spreadsheet_from_elsewhere_is_read_to_the_letter(ask, name):
+    reply, assistant = ask(name, ABROAD[name])
+    assert "60 usable rows of 60" in reply.text
+    preview = assistant.state(name).dataset["preview"][1]
+    assert (preview["prompt"], preview["answer"]) == _ROWS_OF[name.removeprefix("excel_").removesuffix(".csv")](1)
+
+
+def test_a_text_and_its_label_are_a_question_and_its_answer(ask):
+    text = ask("reviews.csv", _csv(["text", "label"], [(f"Film number {n} was long", n % 2) for n in range(60)]))[
+        0
+    ].text
+    assert "Trained on `label` only; `text` is read, not graded." in text
+    assert "2 kinds in all: labels" in text
+
+
+def test_a_column_called_label_with_a_text_of_its_own_in_each_row_is_no_label(tmp_path):
+    path = tmp_path / "notes.jsonl"
+    path.write_text(_lines({"text": f"Some words {n}.", "label": f"note {n}"} for n in range(60)))
+    assert detect(read(path)).name == "text"
+
+
+def test_a_number_that_json_readers_round_is_no_answer(ask):
+    rows = "".join(f'{{"question": "id {n}?", "answer": {12345678901234567890123 + n}}}\n' for n in range(60))
+    assert "belongs in quotes" in ask("long_numbers.jsonl", rows)[0].text
