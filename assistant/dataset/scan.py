@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ class Finding:
 
 
 Kept = tuple[int, int, Example]  # size in bytes, number, example
+_Drawn = tuple[
+    int, int, dict[str, Any]
+]  # the same before its row is made an example, which most of the drawn never are
 
 
 @dataclass
@@ -81,15 +85,25 @@ class Scan:
     usable: int = 0
     size: int = 0  # bytes of the usable rows as they are in the file
     findings: dict[str, Finding] = field(default_factory=dict)
-    sample: list[Kept] = field(default_factory=list)
-    longest: list[Kept] = field(default_factory=list)
     histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
     keys: array[int] = field(default_factory=lambda: array("q"))  # of the usable rows, in order
     segments: list[tuple[int, Sequence[int]]] = field(default_factory=list)  # first usable row, its numbers in the file
+    _sampled: list[_Drawn] = field(default_factory=list)
+    _long: list[_Drawn] = field(default_factory=list)  # a heap
     _sizes: array[int] = field(default_factory=lambda: array("q"))
     _next: int = 0  # the usable row to keep next
     _stratum: int = 0  # where the rows begin of which it is one
     _draw: random.Random = field(default_factory=lambda: random.Random(0))
+
+    @cached_property
+    def sample(self) -> list[Kept]:
+        """The rows kept for a closer look, in order. To be asked for after the last batch."""
+        return [self._made(drawn) for drawn in self._sampled]
+
+    @cached_property
+    def longest(self) -> list[Kept]:
+        """The longest rows by bytes, in no order. To be asked for after the last batch."""
+        return [self._made(drawn) for drawn in self._long]
 
     @property
     def complete(self) -> bool:
@@ -143,20 +157,24 @@ class Scan:
         start, self.usable = self.usable, self.usable + len(good)
         while self._next < self.usable:
             at = self._next - start
-            self.sample.append(self._kept(batch, good[at], sizes[at]))
+            self._sampled.append(self._drawn(batch, good[at], sizes[at]))
             self._stratum += self.stride
             self._next = self._stratum + self._draw.randrange(self.stride)
-        floor = self.longest[0][0] if len(self.longest) >= KEPT_LONGEST else -1
+        floor = self._long[0][0] if len(self._long) >= KEPT_LONGEST else -1
         if max(sizes) <= floor:
             return
         for at, size in ((at, size) for at, size in enumerate(sizes) if size > floor):
-            if len(self.longest) < KEPT_LONGEST:
-                heapq.heappush(self.longest, self._kept(batch, good[at], size))
-            elif size > self.longest[0][0]:
-                heapq.heapreplace(self.longest, self._kept(batch, good[at], size))
+            if len(self._long) < KEPT_LONGEST:
+                heapq.heappush(self._long, self._drawn(batch, good[at], size))
+            elif size > self._long[0][0]:
+                heapq.heapreplace(self._long, self._drawn(batch, good[at], size))
 
-    def _kept(self, batch: Batch, at: int, size: int) -> Kept:
-        return size, batch.numbers[at], to_example(batch.rows[at], self.fmt)
+    def _drawn(self, batch: Batch, at: int, size: int) -> _Drawn:
+        return size, batch.numbers[at], batch.rows[at]
+
+    def _made(self, drawn: _Drawn) -> Kept:
+        size, number, row = drawn
+        return size, number, to_example(row, self.fmt)
 
     def _unreadable(self, row: Row) -> None:
         finding = Finding("warns", "can't be read", "They are left out.")
