@@ -1,6 +1,6 @@
 """`python -m trainer RUN [--resume | --dry-run]`: train what RUN/config.json says.
 
-Events go to RUN/events.jsonl and standard output.
+Events go to RUN/events.jsonl and standard output; a terminal gets a progress bar instead.
 
 --resume goes on from the newest checkpoint that verifies; --dry-run rehearses it in seconds and reports to
 RUN/rehearsal.jsonl instead.
@@ -24,6 +24,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trainer import memory, ranks
+from trainer.bar import Bar
 from trainer.config import TrainingConfig
 from trainer.errors import (
     INFRASTRUCTURE,
@@ -72,13 +73,17 @@ def main(arguments: list[str]) -> int:
     told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
     if ranks.rank():
         return ranks.leave(folder, run(folder, lambda event: ranks.told(folder, event), flags))
+    bar = Bar(sys.stdout) if sys.stdout.isatty() else None
     with (folder / told).open("a", encoding="utf-8") as sink:
 
         def emit(event: TrainEvent) -> None:
             if ranks.told(folder, event):
                 return
             line = to_line(event.model_copy(update={"up_s": round(time.monotonic(), 3)}))
-            print(line, flush=True)
+            if bar:
+                bar.draw(event)
+            else:
+                print(line, flush=True)
             sink.write(line + "\n")
             sink.flush()
 

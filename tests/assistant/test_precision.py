@@ -28,3 +28,11 @@ def test_who_asks_for_it_there_is_told_and_kept_from_starting(tmp_path, order):
     assert "no bf16" not in assistant.say("t", "fp16").text
     assert assistant.choices("t")["precision"] == "fp16"
     assistant.close()
+
+
+def test_activations_are_recomputed_only_where_the_estimator_says_it_does_not_fit_without():
+    said = {
+        fits: resolve({}, Job(fits_without_checkpointing=fits)).gradient_checkpointing for fits in (True, False, None)
+    }
+    assert said == {True: False, False: True, None: True}
+    assert resolve({}, Job(on_cpu=True)).gradient_checkpointing is False

@@ -1,6 +1,7 @@
 """The rehearsal: the whole path in miniature, beside the run."""
 
 import json
+import os
 
 import pytest
 
@@ -26,8 +27,9 @@ def test_it_tries_everything_on_the_longest_rows_and_leaves_only_its_report(rehe
     data = tmp_path / "lengths.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     folder, code, events = rehearsed(
-        dataset=str(data), max_steps=None, num_epochs=50, batch_size=4, validation_split=0.0
-    )
+        dataset=str(data), max_steps=None, num_epochs=50, batch_size=4, validation_split=0.1, experiment_tracker="trackio",
+        before=lambda: os.environ.update(TRACKIO_DIR=str(tmp_path / "store")),
+    )  # fmt: skip
     assert code == 0, (folder / "train.log").read_text()[-3000:]
     last = events[-1]
     assert (last.kind, last.steps, last.batch_size) == ("rehearsed", 3, 4)
@@ -35,6 +37,11 @@ def test_it_tries_everything_on_the_longest_rows_and_leaves_only_its_report(rehe
     assert last.step_s > 0
     assert [event.step for event in events if event.kind == "started"] == [0, 2]
     assert {event.train_rows for event in events if event.kind == "started"} == {4}
+    assert "evaluated" in [event.kind for event in events]
+    assert [event.step for event in events if event.kind == "saved"] == [1, 2, 3]
+    stages = [event.name for event in events if event.kind == "stage"]
+    assert {"rehearsing a reload", "rehearsing a resume"} <= set(stages)
+    assert list((tmp_path / "store").glob("*.db")), "the tracker was written to"
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "rehearsal.jsonl", "train.log"]
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 
 import pytest
 
@@ -87,6 +88,36 @@ def test_events_tell_the_whole_story(train_here):
     assert [event.step for event in done.of("evaluated")] == [0, 4, 8, 12]
     assert [event.step for event in done.of("saved")] == [6, 12]
     assert all(os.path.isfile(f"{event.path}/adapter_model.safetensors") for event in done.of("saved"))
+
+
+def test_a_terminal_gets_a_bar_and_the_file_the_events(tmp_path, config_for):
+    main_end, run_end = os.openpty()
+    drawn = []
+
+    def read():
+        while chunk := _read(main_end):
+            drawn.append(chunk)
+
+    folder = forked.prepare(tmp_path / "run", config_for(max_steps=3, logging_steps=1))
+    pid = forked.start(folder, before=lambda: os.dup2(run_end, 1))
+    os.close(run_end)
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert forked.end(pid) == 0, (folder / "train.log").read_text()[-2000:]
+    reader.join(20)
+    text = b"".join(drawn).decode()
+    assert "3/3" in text
+    assert "loss=" in text
+    assert f"Finished: the adapter is in {folder / 'adapter'}" in text
+    assert "@event" not in text
+    assert forked.events(folder)[-1].kind == "finished"
+
+
+def _read(number):
+    try:
+        return os.read(number, 4096)
+    except OSError:  # Linux' word for the other end being closed
+        return b""
 
 
 def test_the_same_seed_gives_the_same_run(train_here):
@@ -347,6 +378,7 @@ def test_what_cannot_run_is_refused_with_the_value(train_here, values, kind, wor
     done = train_here(**values)
     assert isinstance(done.error, kind)
     assert words in done.error.message
+    assert "target_modules" not in values or "down_proj, gate_proj, k_proj" in done.error.hint, "the names there are"
     assert "started" not in done.kinds
 
 
