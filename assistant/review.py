@@ -21,7 +21,7 @@ _NEEDS = {
     "double_quantization": "quantization", "num_cycles": "num_cycles", "max_steps": "max_steps",
     "project_name": "project_name", "tags": "tags", "eval_steps": "eval_steps", "save_steps": "save_steps",
     "logging_steps": "logging_steps", "warmup_steps": "warmup_steps", "warmup_ratio": "warmup_ratio",
-    "sharded": "sharded",
+    "sharded": "sharded", "exact_svd": "exact_svd",
     "output_dir": "output_dir", "loraplus_lr_ratio": "loraplus_lr_ratio", "neftune_noise_alpha": "neftune_noise_alpha",
     "push_to_hub": "push_to_hub", "hub_model_id": "push_to_hub", "hub_private_repo": "push_to_hub",
 }  # fmt: skip

@@ -86,6 +86,16 @@ def _pissa_takes_no_int8(values: Mapping[str, Any], on_cpu: bool) -> Contradicti
     )
 
 
+def _only_pissa_decomposes(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
+    if not values.get("exact_svd") or values.get("algorithm", "pissa") == "pissa":
+        return None
+    return Contradiction(
+        ("exact_svd", "algorithm"),
+        f"The exact SVD is where PiSSA starts; {values['algorithm']} takes no SVD.",
+        "Choose PiSSA, or leave the exact SVD off.",
+    )
+
+
 def _int8_dora_needs_a_gpu(values: Mapping[str, Any], on_cpu: bool) -> Contradiction | None:
     if not on_cpu or values.get("algorithm") != "dora" or values.get("quantization") != "int8":
         return None
@@ -162,6 +172,7 @@ _RULES = (
     _qlora_needs_bits,
     _pissa_takes_no_int8,
     _olora_needs_full_precision,
+    _only_pissa_decomposes,
     _int8_dora_needs_a_gpu,
     _early_stopping_needs_validation,
     _one_warmup,

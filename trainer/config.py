@@ -60,6 +60,8 @@ class TrainingConfig(BaseModel):
     """Bits of the frozen base: `nf4` (or `fp4`) is 4-bit, `int8` is LLM.int8, none keeps 16 bits. `int4` means nf4."""
     double_quantization: bool | None = _field(None, "Double quantization", "algorithm")
     """Also quantize the 4-bit scales: saves about 0.4 bit a parameter at no visible cost."""
+    exact_svd: bool | None = _field(None, "Exact SVD", "algorithm")
+    """PiSSA: start from the exact decomposition of each layer, minutes for a large base, instead of the fast one's seconds."""
 
     learning_rate: float = _field(2e-4, "Learning rate", "hyperparameters", (1e-6, 1e-2), gt=0.0, lt=1.0)
     """Step size of the optimizer. Adapters usually want 1e-4 to 3e-4."""

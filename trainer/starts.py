@@ -16,8 +16,9 @@ from trainer.data import MASKED
 from trainer.errors import ConfigError
 
 # Taken out of the base's weights at the start, by peft's names, and therefore converted to plain LoRA at save. PiSSA's is
-# the fast SVD: the paper (arXiv 2404.02948) finds no loss against the exact one.
+# the fast SVD unless the exact one is asked for: the paper (arXiv 2404.02948) finds no loss against it.
 SPLIT = {"pissa": "pissa_niter_16", "olora": "olora"}
+EXACT = "pissa"
 MOST_BATCHES = 100  # EVA has usually settled after a few
 TOKENS_PER_RANK = 2  # trained tokens in a batch of EVA's look at the data; peft waits for ever below one
 
@@ -27,6 +28,8 @@ def settings(config: TrainingConfig) -> dict[str, Any]:
     if config.algorithm == "eva":
         # rho 1: every layer keeps the rank asked for, so that the estimate holds and a resume finds the same shapes.
         return {"init_lora_weights": "eva", "eva_config": EvaConfig(rho=1.0)}
+    if config.algorithm == "pissa" and config.exact_svd:
+        return {"init_lora_weights": EXACT}
     return {"init_lora_weights": SPLIT.get(config.algorithm, True)}
 
 

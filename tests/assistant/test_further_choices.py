@@ -18,6 +18,8 @@ from .test_rules import say, sets, tools
         ("evaluate every 10 steps", {"eval_steps": 10}),
         ("use lora+", {"loraplus_lr_ratio": 16.0}),
         ("lora+ ratio 8", {"loraplus_lr_ratio": 8.0}),
+        ("pissa with the exact svd", {"algorithm": "pissa", "exact_svd": True}),
+        ("exact svd off", {"exact_svd": False}),
         ("dora + neftune", {"algorithm": "dora", "neftune_noise_alpha": 5.0}),
         ("neftune 10 please", {"neftune_noise_alpha": 10.0}),
         (

@@ -23,6 +23,7 @@ ALGORITHMS = [
     {"algorithm": "dora"},
     {"algorithm": "pissa"},
     {"algorithm": "pissa", "quantization": "nf4"},
+    {"algorithm": "pissa", "exact_svd": True},
     {"algorithm": "qlora"},
     {"algorithm": "qlora", "quantization": "fp4", "double_quantization": False},
     {"algorithm": "lora", "quantization": "int8"},

@@ -49,7 +49,7 @@ _CONCEPTS: dict[str, str] = {
     "cost": r"\bcosts?\b|\bprices?\b|\bpricing\b|\bexpensive\b|\bcheap\w*|多少钱|费用|kosten|cuesta",
     "tokenizer": r"\btokeni[sz]er|\btokens?\b",
     "privacy": r"\b(?:privacy|private data|data (?:safe|leave)|who (?:sees|can see))",
-    "svd": r"\bsvd\b|\bsingular\b",
+    "svd": r"(?<!exact )(?<!full )\bsvd\b|\bsingular\b",
     "quantization": r"\bquanti[sz]\w*|量化|cuantizaci|quantisierung",
     "lr_scheduler_type": r"\bschedul\w*|调度",
     "early_stopping": r"\b(?:several |these |those |which )?(?:early[- ]stop\w*)|早停|\barguments exist\b",

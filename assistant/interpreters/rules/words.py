@@ -134,6 +134,7 @@ SWITCHES = {
     "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化"
     r"|\bdoble cuantizaci[oó]n\b"
     r"|\bdoppelte quantisierung\b",
+    "exact_svd": r"\bexact[ _-]svd\b|\bfull svd\b",
 }
 # Switched on by name alone, at the value usual in their papers; a number beside the name is slots.py's.
 USUAL = {
@@ -145,7 +146,7 @@ _TABLES: tuple[tuple[str, dict[str, str]], ...] = (
     ("optim", OPTIM), ("double_quantization", {"": SWITCHES["double_quantization"]}), ("quantization", QUANTIZATION),
     ("precision", PRECISION), ("lr_scheduler_type", SCHEDULER),
     ("algorithm", ALGORITHMS), ("experiment_tracker", TRACKER), ("provider", PROVIDER), *((name, {"": SWITCHES[name]}) for name in (
-    "gradient_checkpointing", "early_stopping", "packing")),
+    "gradient_checkpointing", "early_stopping", "packing", "exact_svd")),
     *((name, {"": pattern}) for name, (_, pattern) in USUAL.items()),
 )  # fmt: skip
 _COMPILED = [
