@@ -182,6 +182,19 @@ def test_schedules_follow_the_configuration(train_here):
     ratio = train_here(name="w", warmup_ratio=0.5, max_steps=8, logging_steps=1)
     rates = [event.learning_rate for event in ratio.of("progress")]
     assert max(rates) == rates[4]
+    wave = train_here(name="v", lr_scheduler_type="cosine", num_cycles=0.5, max_steps=8, logging_steps=1)
+    rates = [event.learning_rate for event in wave.of("progress")]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[4] == pytest.approx(rates[0] / 2), "half a wave"
+
+
+def test_beside_a_card_two_workers_put_batches_together_and_on_a_cpu_none(monkeypatch):
+    from trainer import model
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert [model.workers(model.Hardware(device, "bf16")) for device in ("cuda", "cpu")] == [2, 0]
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert model.workers(model.Hardware("cuda", "bf16")) == 0
 
 
 def test_early_stopping_stops_and_keeps_the_best(train_here):
