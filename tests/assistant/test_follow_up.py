@@ -43,3 +43,25 @@ def test_all_of_them_again(assistant):
     assistant.say("t", "use 4 of them")
     assistant.say("t", "no, go with lora on all 8")
     assert choices(assistant)["num_gpus"] == 8
+
+
+def test_why_with_a_wait_before_it_changes_nothing(assistant):
+    assistant.say("t", "gemma 2 9b on 12k medical QAs, 2x T4")
+    before = choices(assistant)
+    assert "no bf16" in assistant.say("t", "wait why fp16").text
+    assert choices(assistant) == before
+
+
+def test_something_cheaper_is_a_table_of_offers(assistant):
+    assistant.say("t", "gemma 2 9b, qlora, 2x T4")
+    assert "| **cheapest** |" in assistant.say("t", "cheaper option?").text
+    assert "cheapest" in assistant.say("t", "spot?").text
+
+
+def test_where_to_put_the_data_is_no_question_about_keys(assistant):
+    assert "Drop the file" in assistant.say("t", "where do i put it").text
+
+
+def test_a_project_and_a_run_beside_each_other(assistant):
+    assistant.say("t", "wandb project foo run bar")
+    assert (choices(assistant)["project_name"], choices(assistant)["run_name"]) == ("foo", "bar")

@@ -59,7 +59,8 @@ _MONEY = re.compile(
 )
 ROWS = re.compile(
     rf"(?<![a-z0-9.])({_COUNT})\s?(?:\+\s?)?(?:or so |high[- ]quality |labell?ed |training |customer |support "
-    rf"|short |long |chat |my |of my |own |good )*"
+    rf"|short |long |chat |my |of my |own |good |medical |legal |real |clean |synthetic |english |german |french |spanish |chinese "
+    r"|historical |product |technical |question[- ]answer |whatsapp |slack |discord )*"
     r"(?:rows?|examples?|samples?|records?|lines?|pairs?|emails?|mails?|conversations?|dialog(?:ue)?s?|documents?"
     r"|docs|contracts?|questions?|tickets?|instructions?|data ?points?|messages?|texts?|articles?|sentences?"
     r"|images?|triplets?|prompts?|chats?|posts?|tweets?|paragraphs?|chapters?|pages?|recipes?|poems?|stories|reviews?"

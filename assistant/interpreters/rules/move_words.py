@@ -23,7 +23,9 @@ SOFT_YES = re.compile(
     r"|looks? good|lgtm|works for me|that'?s (?:fine|right|good|it)|that(?: one)?|(?:yes|yeah|yep|ok(?:ay)?"
     r"|sure)[\s,]+(?:that(?: one)?|do that|exactly"
     r"|(?:use|take|go with|let'?s do) (?:that|it)|the (?:suggested|recommended|suggestion) ?(?:one)?"
-    r"|as you (?:say|suggest)|why not)|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
+    r"|as you (?:say|suggest)|why not)|(?:ok(?:ay)?[\s,]+|yes[\s,]+)?(?:let'?s |i'?ll |we )?(?:go with|take|use) (?:that|it|this|the "
+    r"suggest(?:ion|ed)|your suggestion)"
+    r"(?: one| model)?|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
     r"|stimmt|gerne?|bueno|perfecto|de acuerdo|vale(?:[, ]+es[aeo])?|es[aeo](?: mism[ao])?|das da|den da|就这个|就它|嗯+|行吧|👍|👌|✅)"
     + _TAIL
 )
@@ -97,7 +99,7 @@ SHOW = re.compile(
 LAUNCH = re.compile(
     r"\b(?:launch|ship it|kick (?:it )?off|fire (?:it )?up|start (?:the )?(?:training|train|run|it|now"
     r"|fine-?tun\w+|job)|begin (?:the )?(?:training|run)|train (?:it |now|the model now)|run (?:it"
-    r"|the training)(?: now)?\s*$|let'?s (?:go|train|start|do it|launch|run it)|go ahead(?: and (?:train|start"
+    r"|the training)(?: now)?\s*$|let'?s (?:go(?! with| for)|train|start|do it|launch|run it)|go ahead(?: and (?:train|start"
     r"|launch))?|hit it|send it|do the training|starte? (?:das )?training|training starten|los geht'?s"
     r"|empieza(?:r)? (?:el |a )?entren\w+|lanza(?:r)?(?: el entrenamiento| ya)?|inicia(?:r)? el entrenamiento)\b"
     r"|开始训练|启动训练|开训|开跑"

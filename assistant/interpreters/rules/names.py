@@ -49,6 +49,10 @@ _PROJECT = re.compile(
     rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫"
     rf"|名)?\s*{_NAME}"
 )
+# "wandb project foo run bar"
+_PROJECT_RUN = re.compile(
+    rf"\bproject[ =:]+{_NAME}[ ,]+run[ =:]+(?!name\b|is\b|on\b|it\b|the\b){_NAME}(?=\s*(?:$|[,.;]))"
+)
 _TAGS_SET = re.compile(
     r"(?<!guten )(?<!dataset )(?<!data )(?<!role )(?<!html )(?<!xml )(?<!special )(?<!all )\b(?:(?:tag|label) (?:the run"
     r"|this run|it|this)(?: as| with)?(?=\s)|tags?|labels?(?=\s*(?:[:=]|are\b|should))|etiquetas?"
@@ -126,6 +130,12 @@ def titles(message: Message, tags: list[str]) -> list[Found]:
     """Run name, project, tags and output folder: words that would otherwise mean something else."""
     found: list[Found] = []
     found += _tags(message, tags)
+    for hit in message.each(_PROJECT_RUN):
+        found += [
+            Found("project_name", message.cased[hit.start(1) : hit.end(1)], *hit.span(1)),
+            Found("run_name", message.cased[hit.start(2) : hit.end(2)], *hit.span(2)),
+        ]
+        message.take(*hit.span())
     for field, pattern in (("run_name", _RUN_NAME), ("project_name", _PROJECT), ("output_dir", _OUTPUT)):
         for hit in message.each(pattern):
             name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`").rstrip(".,")

@@ -53,6 +53,11 @@ _AND_WITH = re.compile(r"^\s*(?:and|but|or|what about|how about)\s+(?:with|at|on
 _FASTEST = re.compile(r"\b(?:fastest|quickest|soonest)\b.{0,40}\b(?:way|option|gpu|card|place|offer|provider|machine|one|to)\b"
                       r"|\b(?:fastest|quickest) under\b")  # fmt: skip
 _CHEAPER = re.compile(r"\b(?:cheaper|cheapest|less expensive|costs? less)\b")
+_CHEAPER_ONE = re.compile(
+    r"\b(?:cheaper|less expensive) (?:options?|ways?|alternatives?|cards?|gpus?|places?|providers?|ones?|offers?)\b|^\W*(?:(?:is there "
+    r"|got )?(?:something|anything) )?cheaper\W*$"
+    r"|\b(?:is there|any|what(?:'s| is)|show me)\b.{0,16}\bcheaper\b"
+)
 _CHEAPEST = re.compile(r"\b(?:cheapest|least expensive|lowest[- ]cost|most affordable)\b")
 _WHERE = re.compile(
     r"\b(?:where|on (?:what|which)(?: gpu| card| machine)?)\b.{0,20}\b(?:should|can|could|shall|do|would)\b.{0,16}\b(?:train|run|rent|do)\b"
@@ -84,6 +89,7 @@ _PARTS = re.compile(
 )
 _SPOT = re.compile(
     r"\bspot\b.{0,30}\b(?:cheaper|price|cost|save|worth|instances?|machines?)\b|\b(?:interruptible|preemptible)\b"
+    r"|^\W*(?:(?:and|or|what about|how about|with|on|as) )*spot(?: (?:instances?|prices?|then))?\W*$"
 )
 _APART = re.compile(r"\s(?:vs\.?|versus|or|against|with|to|and|than)\s|,\s*(?:or|and)?\s*")
 _COMPARES = re.compile(
@@ -161,7 +167,7 @@ def _beside(plain: str) -> str | None:
 def _offers(plain: str, reading: Reading) -> str | None:
     if _FASTEST.search(plain):
         return "fastest"
-    if _CHEAPEST.search(plain) or _SPOT.search(plain):
+    if _CHEAPEST.search(plain) or _SPOT.search(plain) or _CHEAPER_ONE.search(plain):
         return "cheapest"
     bounded = {"budget_usd", "max_hours", "deadline"} & reading.limits.keys()
     compared = len(_providers(reading)) > 1 and _COMPARES.search(plain)
