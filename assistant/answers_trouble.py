@@ -193,6 +193,10 @@ def _other(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     return ["fix_lr_schedule"] if known.get("lr_schedule") else []
 
 
+def _tokenizer(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    return ["pin_versions", "same_base_as_training"] if known.get("class_missing") else []
+
+
 def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     pissa = known.get("pissa") or known.get("algorithm") == "pissa"
     return ["convert_pissa_to_lora"] if pissa else []
@@ -201,6 +205,7 @@ def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 _FIRST = {
     "oom": _oom, "nan_loss": _nan, "slow": _slow, "loss_flat": _flat, "multi_gpu": _multi, "precision_unsupported": _precision,
     "other": _other, "overfitting": _overfitting, "adapter_merge": _merge,
+    "tokenizer_mismatch": _tokenizer,
 }  # fmt: skip
 
 

@@ -65,3 +65,14 @@ def test_where_to_put_the_data_is_no_question_about_keys(assistant):
 def test_a_project_and_a_run_beside_each_other(assistant):
     assistant.say("t", "wandb project foo run bar")
     assert (choices(assistant)["project_name"], choices(assistant)["run_name"]) == ("foo", "bar")
+
+
+def test_and_the_second_is_the_second_remedy(assistant):
+    told = assistant.say(
+        "t", "my eval loss goes up while train loss keeps going down. lr 2e-4, r=64, 800 samples, 5 epochs"
+    ).remedies
+    assert told[1] == "early_stopping"
+    assistant.say("t", "do the first one")
+    assistant.say("t", "and the second")
+    assert choices(assistant)["early_stopping"] is True
+    assert "base_model" not in choices(assistant)

@@ -69,6 +69,7 @@ _TAKES = re.compile(
     r"(?:ok(?:ay)?|then|yes|so|well)?[\s,]*(?:take|use|go with|make it|let'?s (?:take|use|do|say)|i'?ll take|nimm|usa|用|取)"
     r"\s+(?=\d)([\d.,e-]+k?)(?=\s*(?:,|and\b|with\b|und\b|y\b))"
 )
+_AND_ALSO = re.compile(r"(?:ok(?:ay)?[\s,]+)?(?:and|also|now|then|plus)\b")
 _LEADS = re.compile(
     r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?[\d.,e-]*\d[\d.e-]*k?(?=\s*(?:,|and\b|und\b|y\b))"
 )
@@ -83,6 +84,11 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     first = re.split(r"(?<=[a-z])[.;!](?:\s|$)", plain, maxsplit=1)[0]  # "the latter. it's for sql"
     if hit := _PICK.match(first):
         place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
+        if _AND_ALSO.match(plain) and state.tried and state.remedies and state.pending.kind == "field" and place >= 0:
+            left = min(
+                max(0, place - 1), len(state.remedies) - 1
+            )  # the one before it is applied, and gone from the list
+            return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[left]})]
         if (
             options
             and -len(options) <= place < len(options)

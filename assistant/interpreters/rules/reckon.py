@@ -25,7 +25,8 @@ _LARGEST = {
     "sequence": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\b(?:sequences?|context|rows?|length|seq|texts?)\b"
                            r"|\bhow long\b.{0,16}\b(?:sequences?|rows|context|texts?)\b"
                            r"|\bhow (?:far|high|much)\b.{0,24}\b(?:sequences?|context|length)\b"),
-    "model": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\bmodels?\b"),
+    "model": re.compile(rf"\b{_BIGGEST}\b.{{0,24}}\bmodels?\b|\bthe {_BIGGEST}(?: one)? (?:that )?(?:i|we|it) (?:can|could) (?:do|train"
+    rf"|run|fit|tune|take|use|handle)\b"),
 }  # fmt: skip
 # With a card or a memory named: "I only have 12 gb, what can I train?"
 _WHAT_RUNS = re.compile(
@@ -45,6 +46,7 @@ _RUNS = re.compile(
 )
 _LONGER = re.compile(
     r"\b(?:would|will|does)\b.{0,40}\b(?:take|train|run|be|go)\b.{0,12}\b(?:longer|slower|faster|quicker)\b(?!.*\bthan\b)"
+    r"|[会能要]?(?:快|慢|贵|省|便宜)(?:多少|几倍|吗|一些吗)"
 )
 _THAN = re.compile(
     r"^\W*(?:does|do|is|are|would|will)\b.*\b(?:more|less|faster|slower|better|worse|lighter|cheaper)\b.*\bthan\b"

@@ -188,6 +188,10 @@ _FACTS = (
         r"\b(?:without|no) (?:any |a |an )?(?:nvidia |cuda )?(?:gpus?|cuda|graphics card)\b|not implemented for ['\"]half"
         r"|没有?(?:gpu|显卡)",
     ),
+    (
+        "class_missing",
+        r"(?:tokenizer )?class \S{1,60} does not exist|cannot import name|has no attribute|not currently imported",
+    ),
     ("device_map", r"\bdevice_?map\b"),
     ("at_save", r"\b(?:at|when|while|during|on) (?:the )?sav(?:e|ing)|一?保存"),
     ("new_tokens", r"(?:new|added|special) tokens?"),
