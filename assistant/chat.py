@@ -293,6 +293,7 @@ class Assistant:
         folder.mkdir(parents=True, exist_ok=True)
         upload_id = uuid.uuid4().hex
         path = folder / f"{upload_id}{Path(name).suffix.lower()}"
-        shutil.copyfile(file, path)
+        if file.is_file():  # a device has no end, a pipe may never begin; what is not there is told of by the tool
+            shutil.copyfile(file, path)
         self.store.add_upload(thread, upload_id, name, path)
         return name

@@ -125,7 +125,7 @@ _NUMBER = re.compile(
     r"|(?<![\w,.<=+*/-])\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}(?![\w-])"
 )
 _FORMULA = re.compile(r"[=+@-](?:[A-Z]{2,20}\(|cmd\|)")
-_RUN = re.compile(r"(\w[\w ]{0,19}?)\1{20,}")
+_RUN = re.compile(r"(\w[\w ]{0,19}?)\1{20}")  # not `{20,}`: that remembers every repeat, 75 bytes each
 
 CHECKS = (
     Check("template markers", "warns", "with a chat template's markers written into the text",

@@ -19,13 +19,14 @@ import orjson
 from trainer.errors import DatasetError
 from trainer.formats import SAMPLE, detect
 from trainer.plain_text import rows_of
-from trainer.rows import Row, read
+from trainer.rows import Row, check_file, read
 
 READ_AS_THEY_ARE = (".jsonl", ".ndjson", ".jl", ".json", ".csv", ".tsv", ".tab")
 PACKED = (".gz", ".zip")
 CONVERTED = (".parquet", ".txt")
 MAX_EXPANDED = 20 * 1024**3  # bytes
 MAX_RATIO = 300  # text packs 3 to 20 times; far more is a bomb
+MAX_FILES = 100  # of one archive
 FREE = 1024**3  # bytes of disk left over in any case
 _CHUNK = 1 << 20
 
@@ -45,6 +46,7 @@ def readable(paths: Sequence[Path], folder: Path) -> Path:
 
 def _opened(path: Path, folder: Path) -> list[Path]:
     ending = path.suffix.lower()
+    check_file(path)
     if ending == ".gz":
         return _opened_again([_gunzipped(path, folder)], folder)
     if ending == ".zip":
@@ -74,9 +76,28 @@ def _unzipped(path: Path, folder: Path) -> list[Path]:
     try:
         with zipfile.ZipFile(path) as archive:
             inside = [entry for entry in archive.infolist() if _is_data(entry)]
-            return [_unzip(archive, entry, folder) for entry in inside[:100]]
+            if len(inside) > MAX_FILES:
+                raise _refused(
+                    f"`{path.name}` has {len(inside):,} data files in it, and I read {MAX_FILES} of one archive at most.",
+                    "Join them into fewer files.",
+                )
+            return _all_of(archive, inside, folder, path.stat().st_size)
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError) as error:
         raise _refused(f"`{path.name}` can't be unpacked: {error}.", "Pack it again, or drop it unpacked.") from None
+
+
+def _all_of(archive: zipfile.ZipFile, inside: list[zipfile.ZipInfo], folder: Path, size: int) -> list[Path]:
+    """All or nothing: what was unpacked of a bomb before it was noticed is not left behind."""
+    there = set(folder.iterdir()) if folder.is_dir() else set()
+    made: list[Path] = []
+    try:
+        for entry in inside:
+            made.append(_unzip(archive, entry, folder, size, sum(one.stat().st_size for one in made)))
+    except Exception:
+        for one in set(made) - there:
+            one.unlink(missing_ok=True)
+        raise
+    return made
 
 
 def _is_data(entry: zipfile.ZipInfo) -> bool:
@@ -85,15 +106,16 @@ def _is_data(entry: zipfile.ZipInfo) -> bool:
     return not entry.is_dir() and not hidden and name.suffix.lower() in (*READ_AS_THEY_ARE, *CONVERTED)
 
 
-def _unzip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> Path:
+def _unzip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, size: int, before: int) -> Path:
+    """Bounded by the archive's own size on disk: what an entry says of its size is not to be trusted, and many may share."""
     name = Path(entry.filename)
     with archive.open(entry) as packed:
-        return _copied(packed, entry.compress_size, folder, name.stem, name.suffix.lower())  # type: ignore[arg-type]
+        return _copied(packed, size, folder, name.stem, name.suffix.lower(), before)  # type: ignore[arg-type]
 
 
-def _copied(packed: BinaryIO, size: int, folder: Path, stem: str, ending: str) -> Path:
-    """Copies bit by bit, counting, so that a bomb is noticed while it grows."""
-    total = 0
+def _copied(packed: BinaryIO, size: int, folder: Path, stem: str, ending: str, before: int = 0) -> Path:
+    """Copies bit by bit, counting from `before` on, so that a bomb is noticed while it grows."""
+    total = before
     with _draft(folder, stem, ending) as (out, finish):
         while chunk := packed.read(_CHUNK):
             total += len(chunk)
@@ -108,11 +130,14 @@ def _copied(packed: BinaryIO, size: int, folder: Path, stem: str, ending: str) -
 
 def _written(path: Path, folder: Path, rows: Iterable[dict[str, Any] | str]) -> Path:
     with _draft(folder, path.stem, ".jsonl") as (out, finish):
+        size = checked = 0
         for row in rows:
-            out.write(
+            size += out.write(
                 orjson.dumps(row, default=_word_for, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
             )
-        _check_disk(folder, 0)
+            if size - checked > 64 * _CHUNK:  # a Parquet file can hold one value a billion times
+                _check_disk(folder, 0)
+                checked = size
         return finish()
 
 

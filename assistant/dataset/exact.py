@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from assistant.cards import ModelCard
 from assistant.dataset.closer import look_at
-from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Spans, about, adds_end, rendered
+from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Spans, about, adds_end, learned, rendered
 from assistant.dataset.report import Problem
 from assistant.dataset.scan import Finding
 from assistant.dataset.template import Kit, kit_for
@@ -122,7 +122,7 @@ class _Counting:
         sizes = []
         encoded = zip(self.waiting, self._encoded(), strict=True)
         for (_, example, text, spans), one in encoded:
-            trained = _learned(np.asarray(one.offsets, np.int64).reshape(-1, 2), spans)
+            trained = learned(np.asarray(one.offsets, np.int64).reshape(-1, 2), spans).astype(np.uint8).tobytes()
             ends = adds_end(text, spans, self.kit)
             sizes.append(len(one.ids) + ends)
             self.trained += sum(trained) + ends
@@ -136,15 +136,6 @@ class _Counting:
         if self.kit.tokenizer is None:
             return []
         return list(self.kit.tokenizer.encode_batch([text for _, _, text, _ in self.waiting], add_special_tokens=plain))
-
-
-def _learned(offsets: Any, spans: Spans) -> bytes:
-    """One byte a token, 1 where it stands for text that starts in one of the spans. offsets: (tokens, 2), in characters."""
-    starts, ends = offsets[:, 0], offsets[:, 1]
-    inside = np.zeros(len(offsets), bool)
-    for low, high in spans:
-        inside |= (starts >= low) & (starts < high)
-    return bytes((inside & (ends > starts)).astype(np.uint8))
 
 
 def load(path: Path) -> dict[str, Any]:

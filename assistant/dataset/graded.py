@@ -10,12 +10,16 @@ import re
 from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from assistant.dataset.template import Kit
 from trainer.formats import Example, without_tool_fields
 
 Kind = Literal["trained", "masked", "cut"]
+_KINDS: tuple[Kind, ...] = ("masked", "trained", "cut")
+_TRAINED = _KINDS.index("trained")
 # A token of English is about 4 characters (OpenAI's rule of thumb); counting bytes of UTF-8 instead makes it hold for
 # scripts whose characters take 2 or 3 bytes and about one token each.
 BYTES_PER_TOKEN = 4.0
@@ -43,6 +47,7 @@ class Graded(BaseModel):
 
 
 Spans = list[tuple[int, int]]
+Places = NDArray[np.int64]  # (tokens, 2): where each begins and ends, in characters
 
 
 def rendered(example: Example, kit: Kit, spans: bool = True) -> tuple[str, Spans]:
@@ -86,16 +91,16 @@ def grade(number: int, example: Example, kit: Kit, limit: int | None, rate: floa
     """One row. `rate`: bytes per token where there is no tokenizer. Raises `DatasetError` as Kit.render does."""
     text, spans = rendered(example, kit)
     ends = _offsets(text, spans, "text" in example, kit, rate)
-    kinds = [_kind(at, start, end, spans, limit) for at, (start, end) in enumerate(ends)]
+    kinds = _kinds(ends, spans, limit)
     added = adds_end(text, spans, kit)
     total = len(ends) + added
-    trained = kinds.count("trained") + (added if limit is None or total <= limit else 0)
+    trained = int((kinds == _TRAINED).sum()) + (added if limit is None or total <= limit else 0)
     return Graded(
         row=number,
         tokens=total,
         trained=trained,
         cut=max(0, total - limit) if limit else 0,
-        pieces=_pieces(text, ends, kinds),
+        pieces=_pieces(text, ends[:, 1], kinds),
     )
 
 
@@ -104,43 +109,50 @@ def adds_end(text: str, spans: Spans, kit: Kit) -> int:
     return int(bool(kit.eos and spans) and not text[: spans[-1][1]].rstrip().endswith(kit.eos))
 
 
-def _offsets(text: str, spans: Spans, plain: bool, kit: Kit, rate: float) -> Spans:
+def learned(offsets: Places, spans: Spans) -> NDArray[np.bool_]:
+    """Whether each token stands for text that starts in one of the spans. offsets: (tokens, 2), in characters."""
+    starts, ends = offsets[:, 0], offsets[:, 1]
+    inside = np.zeros(len(offsets), bool)
+    for low, high in spans:
+        inside |= (starts >= low) & (starts < high)
+    return inside & (ends > starts)
+
+
+def _offsets(text: str, spans: Spans, plain: bool, kit: Kit, rate: float) -> Places:
     """Start and end of every token, in characters; (0, 0) for tokens that stand for no text."""
     if kit.tokenizer is not None:
-        offsets: Spans = kit.tokenizer.encode(text, add_special_tokens=plain).offsets
-        return offsets
+        return np.asarray(kit.tokenizer.encode(text, add_special_tokens=plain).offsets, np.int64).reshape(-1, 2)
     markers = [place for found in _MARKER.finditer(text) for place in found.span()]
     borders = sorted({0, len(text), *markers, *(place for span in spans for place in span)})
-    return [token for start, end in pairwise(borders) for token in _about(text, start, end, rate)]
+    pieces = [_about(text, start, end, rate) for start, end in pairwise(borders)]
+    return np.concatenate(pieces) if pieces else np.zeros((0, 2), np.int64)
 
 
-def _about(text: str, start: int, end: int, rate: float) -> Spans:
+def _about(text: str, start: int, end: int, rate: float) -> Places:
     """Equal pieces of `rate` bytes; a marker of the template is one token."""
     piece = text[start:end]
     count = 1 if _MARKER.fullmatch(piece) else max(1, round(len(piece.encode(errors="replace")) / rate))
-    edges = [start + round(at * len(piece) / count) for at in range(count + 1)]
-    return list(pairwise(edges))
+    edges = start + np.round(np.arange(count + 1) * len(piece) / count).astype(np.int64)
+    return np.stack([edges[:-1], edges[1:]], 1)
 
 
-def _kind(at: int, start: int, end: int, spans: Spans, limit: int | None) -> Kind:
-    if limit is not None and at >= limit:
-        return "cut"
-    return "trained" if end > start and any(low <= start < high for low, high in spans) else "masked"
+def _kinds(offsets: Places, spans: Spans, limit: int | None) -> NDArray[np.int8]:
+    """What becomes of each token, as places in _KINDS."""
+    kinds = learned(offsets, spans).astype(np.int8)
+    if limit is not None:
+        kinds[limit:] = _KINDS.index("cut")
+    return kinds
 
 
-def _pieces(text: str, offsets: Spans, kinds: list[Kind]) -> list[tuple[Kind, str]]:
-    """Neighbouring tokens of the same kind joined; long texts keep their beginning and end."""
-    pieces: list[tuple[Kind, str]] = []
-    at = 0
-    for (start, end), kind in zip(offsets, kinds, strict=True):
-        if end <= at:
-            continue
-        if pieces and pieces[-1][0] == kind:
-            pieces[-1] = (kind, pieces[-1][1] + text[at:end])
-        else:
-            pieces.append((kind, text[at:end]))
-        at = max(end, start)
-    return [(kind, _shortened(piece)) for kind, piece in pieces][:20]
+def _pieces(text: str, ends: NDArray[np.int64], kinds: NDArray[np.int8]) -> list[tuple[Kind, str]]:
+    """Neighbouring tokens of the same kind joined, those without text of their own left out; long texts keep their
+    beginning and end."""
+    reached = np.maximum.accumulate(np.concatenate([[0], ends]))[:-1] if len(ends) else ends
+    ends, kinds = ends[ends > reached], kinds[ends > reached]
+    last = np.flatnonzero(np.append(np.diff(kinds) != 0, [True])) if len(kinds) else np.zeros(0, np.int64)
+    borders = pairwise([0, *ends[last].tolist()])
+    named = [_KINDS[kind] for kind in kinds[last]]
+    return [(kind, _shortened(text[start:end])) for kind, (start, end) in zip(named, borders, strict=True)][:20]
 
 
 def _shortened(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainer.errors import DatasetError
 
-_ADDRESS = re.compile(r"^\w[\w+.-]*://|^file:", re.IGNORECASE)
+_ADDRESS = re.compile(r"^\s*(?:\w[\w+.-]*:)?//|^\s*file:", re.IGNORECASE)
 
 
 def allowed_path(text: str, roots: Iterable[Path]) -> Path:
@@ -18,13 +18,18 @@ def allowed_path(text: str, roots: Iterable[Path]) -> Path:
     What lies outside is refused alike whether it exists or not, so that nothing can be found out about it.
     """
     text = text.strip()
-    if _ADDRESS.match(text):
-        raise _refused(f"`{text[:100]}` is an address: I only open files.", "Download it and drop the file here.")
+    refuse_address(text)
     if not text or "\0" in text or len(text) > 1000:
         raise _refused(f"`{text[:100]!r}` is no file name.", "Name a file, or drop it into the chat.")
     for path in _places(text, [root.resolve() for root in roots]):
         return _regular(path)
     raise _refused(f"I can't open `{text[:100]}` from here.", "Drop the file into the chat.")
+
+
+def refuse_address(text: str) -> None:
+    """Raises `DatasetError` for an address: what it leads to is never fetched, on this network or any other."""
+    if _ADDRESS.match(text):
+        raise _refused(f"`{text[:100]}` is an address: I only open files.", "Download it and drop the file here.")
 
 
 def _places(text: str, roots: list[Path]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rapidfuzz.distance import OSA
 
 from assistant.dataset import DatasetReport, allowed_path, counting, inspect
 from assistant.dataset.convert import readable
+from assistant.dataset.paths import refuse_address
 from assistant.dataset.report import FarAway, scaled
 from assistant.plan import estimated, model_card, report_of, values_of
 from assistant.services import Services
@@ -48,6 +49,7 @@ def find_dataset(source: str, services: Services, whole: bool = False) -> Found:
         return Found(uploaded)
     if parse(source) and not _FILE.search(source):
         return _fetched(source, services, whole)
+    refuse_address(source)
     if not services.settings.data_folders:
         raise DatasetUnreachable(f"I can't open `{source}` from here.", "Drop the file into the chat.")
     try:
@@ -72,6 +74,13 @@ def together(names: list[str], services: Services) -> list[str]:
     return [name]
 
 
+def _opens(name: str, folders: Sequence[Path]) -> bool:
+    try:
+        return bool(allowed_path(name, folders))
+    except DatasetError:
+        return False
+
+
 def _fetched(source: str, services: Services, whole: bool) -> Found:
     fetched = services.hub.fetch_dataset(source, services.settings.home / "hub-datasets", whole)
     path = readable(fetched.files, services.settings.home / "unpacked")
@@ -91,9 +100,10 @@ def near_file(source: str, services: Services) -> str | None:
     """The one file of the data folders whose name is at most two slips of the keyboard away from the bare name `source`."""
     if Path(source).name != source or len(Path(source).stem) < 5:
         return None
-    there = {path.name for folder in services.settings.data_folders if folder.is_dir() for path in folder.iterdir()}
+    folders = services.settings.data_folders
+    there = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()} - {source}
     near = [name for name in there if Path(name).suffix == Path(source).suffix and OSA.distance(source, name) <= 2]
-    return near[0] if len(near) == 1 else None
+    return near[0] if len(near) == 1 and _opens(near[0], folders) else None
 
 
 def report_on(path: Path, name: str, state: ChatState, services: Services) -> DatasetReport:

@@ -13,6 +13,19 @@ _DATA_FILE = re.compile(
     r"|parquet))(?:\.gz)?(?![\w.]*\.\w)",
     re.I,
 )
+_FILE_AT = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]{1,9}:)?(?<![\w/])//(?!(?:www\.)?(?:huggingface\.co|hf\.co)/)[^\s'\"`<>|,;()]+\.(?:jsonl?|csv|tsv|parquet|txt"
+    r"|zip|gz)\b[^\s'\"`<>|,;()]*",
+    re.I,
+)
+# Data named by an address or by a place in the file system: no reader opens those, and a sentence says so.
+_PLACE = r"((?:(?:https?|ftps?|file|s3|gs|gopher|data)://(?!(?:www\.)?(?:huggingface\.co|hf\.co)/)|//|/(?!hf\b))[^\s'\"`<>|,;()]+)"
+_DATA_AT = re.compile(
+    rf"(?:\b(?:dataset|data|corpus|rows|examples)\s*(?:is|are|at|in|from|under|:|=|lives (?:in|at))\s*(?:at |in |under )?"
+    rf"|\b(?:fine-?tun|train)\w*\b[^.\n]{{0,30}}?\b(?:on|with|from)\s+(?:the file )?)['\"`]?{_PLACE}"
+    rf"|\b(?:use|take|load|read)\s+['\"`]?{_PLACE}['\"`]?\s+(?:as|for)\s+(?:the |my )?(?:training |)(?:data|dataset)\b",
+    re.I,
+)
 _OTHER_FILE = re.compile(
     r"(?<![\w])[~./\\]{0,3}[\w./\\-]+\.(?:py|sh|ya?ml|md|ipynb|txt|log|pdf|docx?|xlsx?|safetensors|bin|gguf|toml"
     r"|cfg|zip)\b|(?<![\w.~:/])(?:~|\.{1,2})?/(?!/)(?:[\w.~-]+/)*[\w.~-]*",
@@ -116,9 +129,22 @@ _STOP_WORDS = {
 def files(message: Message) -> list[tuple[int, int, str]]:
     """Data files by their ending, as written; takes them and masks every other path."""
     found = []
+    for hit in message.each(_FILE_AT):
+        found.append((*hit.span(), message.cased[hit.start() : hit.end()].rstrip(".!?")))
+        message.take(*hit.span())
     for hit in message.each(_DATA_FILE):
         found.append((*hit.span(1), message.cased[hit.start(1) : hit.end(1)]))
         message.take(*hit.span())
+    return sorted(found) or _places(message)
+
+
+def _places(message: Message) -> list[tuple[int, int, str]]:
+    """Data said to lie at an address, or at an absolute path without a data file's ending."""
+    found = []
+    for hit in message.each(_DATA_AT):
+        start, end = hit.span(1 if hit[1] else 2)
+        found.append((start, end, message.cased[start:end].rstrip(".!?/")))
+        message.take(start, end)
     return found
 
 
