@@ -24,7 +24,7 @@ from trainer.encodings import encoding_of
 from trainer.json_text import MAX_CHARS, too_long
 from trainer.rows import Row, delimiter_of, json_row, one_a_line, read, suffix
 
-BLOCK = 3 << 15  # bytes read at once: what is parsed stays in the processor's cache
+BLOCK = 1 << 18  # bytes read at once: what is parsed stays in the processor's cache, and a batch has its price too
 CSV_BLOCK = 1 << 19
 SMALL_CSV = 4_000_000  # bytes; up to here the reference is done before pyarrow is loaded
 _MAX_BYTES = 4 * MAX_CHARS  # a character takes at most four
@@ -38,7 +38,7 @@ class Batch:
 
     numbers: Sequence[int]
     rows: Sequence[dict[str, Any]]
-    sizes: list[int]
+    sizes: NDArray[np.int64]
     errors: list[Row] = field(default_factory=list)
 
     def column(self, name: str) -> list[Any]:
@@ -87,7 +87,7 @@ def _plain(rows: Iterator[Row], first: int = 0) -> Iterator[Batch]:
     rows = islice(rows, first, None)
     while some := list(islice(rows, PLAIN_ROWS)):
         good = [row for row in some if row.error is None]
-        sizes = [sum(len(str(value)) for value in row.data.values()) for row in good]
+        sizes = np.array([sum(len(str(value)) for value in row.data.values()) for row in good], np.int64)
         errors = [row for row in some if row.error is not None]
         yield Batch([row.number for row in good], [row.data for row in good], sizes, errors)
 
@@ -121,9 +121,9 @@ def _batch(first: int, lines: list[bytes], loads: Callable[[bytes], Any] = orjso
         rows = list(map(loads, lines))
     except ValueError:
         return _careful(first, lines)
-    if set(map(type, rows)) - {dict}:
+    if list(map(type, rows)).count(dict) < len(rows):
         return _careful(first, lines)
-    return Batch(range(first, first + len(rows)), rows, [len(line) - 1 for line in lines])
+    return Batch(range(first, first + len(rows)), rows, np.fromiter(map(len, lines), np.int64, len(lines)) - 1)
 
 
 def _careful(first: int, lines: list[bytes]) -> Batch:
@@ -131,7 +131,8 @@ def _careful(first: int, lines: list[bytes]) -> Batch:
     found = [(_one(number, line[:-1]), len(line) - 1) for number, line in enumerate(lines, first) if line.strip()]
     good = [(row, size) for row, size in found if row.error is None]
     errors = [row for row, _ in found if row.error is not None]
-    return Batch([row.number for row, _ in good], [row.data for row, _ in good], [size for _, size in good], errors)
+    sizes = np.array([size for _, size in good], np.int64)
+    return Batch([row.number for row, _ in good], [row.data for row, _ in good], sizes, errors)
 
 
 def _one(number: int, line: bytes) -> Row:
@@ -185,8 +186,8 @@ def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
         ):
             for table in reader:
                 columns = _Columns(table)
-                sizes = np.sum([columns.lengths(name) for name in table.schema.names], axis=0)
-                yield Batch([], columns, sizes.tolist()) if sizes.all() else None
+                sizes = np.stack([columns.lengths(name) for name in table.schema.names]).sum(0, dtype=np.int64)
+                yield Batch([], columns, sizes) if sizes.all() else None
     except (pa.ArrowInvalid, UnicodeDecodeError):
         yield None
 

@@ -29,7 +29,7 @@ SAMPLED_ROWS, SAMPLED_BYTES = 1_000, 1_000_000
 KEPT_LONGEST = 50
 BIN = 16  # bytes; lengths are kept as a histogram, so memory does not grow with the file
 BINS = 1 << 16
-FOLD = 1 << 17
+FOLD = 500  # batches
 MAX_KEYS = 3_000_000  # rows whose repetition is followed (24 MB, and as much again to put them in order)
 _PLACE = re.compile(r"\[\d+\]")
 
@@ -85,12 +85,14 @@ class Scan:
     usable: int = 0
     size: int = 0  # bytes of the usable rows as they are in the file
     findings: dict[str, Finding] = field(default_factory=dict)
-    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    histogram: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )  # as long as the longest row needs
     keys: array[int] = field(default_factory=lambda: array("q"))  # of the usable rows, in order
     segments: list[tuple[int, Sequence[int]]] = field(default_factory=list)  # first usable row, its numbers in the file
     _sampled: list[_Drawn] = field(default_factory=list)
     _long: list[_Drawn] = field(default_factory=list)  # a heap
-    _sizes: array[int] = field(default_factory=lambda: array("q"))
+    _sizes: list[NDArray[np.int64]] = field(default_factory=list)  # not in the histogram yet
     _next: int = 0  # the usable row to keep next
     _stratum: int = 0  # where the rows begin of which it is one
     _draw: random.Random = field(default_factory=lambda: random.Random(0))
@@ -128,19 +130,19 @@ class Scan:
         )
         numbers, sizes, keys = batch.numbers, batch.sizes, seen.keys
         if bad:
-            numbers, sizes, keys = [numbers[at] for at in good], [sizes[at] for at in good], [keys[at] for at in good]
+            numbers, sizes, keys = [numbers[at] for at in good], sizes[good], [keys[at] for at in good]
         if good:
             self._count(numbers, sizes, keys)
             self._keep(batch, good, sizes)
 
-    def _count(self, numbers: Sequence[int], sizes: list[int], keys: list[int]) -> None:
+    def _count(self, numbers: Sequence[int], sizes: NDArray[np.int64], keys: list[int]) -> None:
         last = self.segments[-1][1] if self.segments else None
         if isinstance(last, range) and isinstance(numbers, range) and last.stop == numbers.start:
             self.segments[-1] = (self.segments[-1][0], range(last.start, numbers.stop))
         else:
             self.segments.append((self.usable, numbers))
-        self.size += sum(sizes)
-        self._sizes.fromlist(sizes)
+        self.size += int(sizes.sum())
+        self._sizes.append(sizes)
         if len(self._sizes) > FOLD:
             self.fold()
         if self.usable < MAX_KEYS:
@@ -148,22 +150,22 @@ class Scan:
 
     def fold(self) -> None:
         """Moves the lengths seen so far into the histogram."""
-        sizes = np.frombuffer(self._sizes, np.int64) if self._sizes else np.zeros(0, np.int64)
-        self.histogram += np.bincount(np.minimum(sizes // BIN, BINS - 1), minlength=BINS)
-        del sizes  # a buffer in use cannot shrink
-        self._sizes = array("q")
+        sizes = np.concatenate([*self._sizes, np.zeros(0, np.int64)])
+        found = np.bincount(np.minimum(sizes // BIN, BINS - 1), minlength=len(self.histogram))
+        found[: len(self.histogram)] += self.histogram
+        self.histogram = found
+        self._sizes.clear()
 
-    def _keep(self, batch: Batch, good: Sequence[int], sizes: list[int]) -> None:
+    def _keep(self, batch: Batch, good: Sequence[int], sizes: NDArray[np.int64]) -> None:
         start, self.usable = self.usable, self.usable + len(good)
         while self._next < self.usable:
             at = self._next - start
-            self._sampled.append(self._drawn(batch, good[at], sizes[at]))
+            self._sampled.append(self._drawn(batch, good[at], int(sizes[at])))
             self._stratum += self.stride
-            self._next = self._stratum + self._draw.randrange(self.stride)
+            self._next = self._stratum + int(self._draw.random() * self.stride)  # a third of randrange's time
         floor = self._long[0][0] if len(self._long) >= KEPT_LONGEST else -1
-        if max(sizes) <= floor:
-            return
-        for at, size in ((at, size) for at, size in enumerate(sizes) if size > floor):
+        places = np.flatnonzero(sizes > floor)
+        for at, size in zip(places.tolist(), sizes[places].tolist(), strict=True):
             if len(self._long) < KEPT_LONGEST:
                 heapq.heappush(self._long, self._drawn(batch, good[at], size))
             elif size > self._long[0][0]:
@@ -198,7 +200,7 @@ def scan(path: Path, fmt: Format) -> Scan:
     found = batches(path)
     head = list(islice(found, 1))
     rows = max(1, sum(len(batch.numbers) for batch in head))
-    mean = max(1.0, sum(sum(batch.sizes) for batch in head) / rows)
+    mean = max(1.0, sum(int(batch.sizes.sum()) for batch in head) / rows)
     seen = Scan(fmt, stride=_stride(path.stat().st_size, mean))
     for batch in chain(head, found):
         seen.take(batch)
