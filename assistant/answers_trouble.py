@@ -76,6 +76,8 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
         out.add("shorten_max_seq_length")
     if 0 < float(known.get("num_epochs") or 0) <= 1:
         out.add("fewer_epochs")
+    if known.get("warmup_steps") and 0 < float(known.get("max_steps") or 0) <= float(known["warmup_steps"]):
+        out |= {"longer_warmup", "lower_learning_rate"}  # the rate never got up
     if known.get("early_stopping") is True:
         out.add("early_stopping")
     if 0 < float(known.get("learning_rate") or 1) < 5e-5:

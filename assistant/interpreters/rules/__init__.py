@@ -208,6 +208,8 @@ def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wi
         "max_seq_length",
         "rank",
         "quantization",
+        "warmup_steps",
+        "max_steps",
     ):
         if name in wishes.sets:
             facts[name] = wishes.sets[name]

@@ -51,12 +51,15 @@ _BECAME = re.compile(
     rf"|pasó a|pasaron a) (?P<new>\d[\d.,]*(?:e-?\d+)?k?|{_WORDS})(?![\w.])"
 )
 _SINGLE = re.compile(
-    r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bonce (?:over|through) (?:the|my) data\b"
+    r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bone (?:pass|run|go) (?:over|through)\b|\bonce (?:over"
+    r"|through) (?:the|my) data\b"
     r"|\b(?:eine (?:einzige )?epoche|una (?:sola |única )?época)\b"
 )
 # "train with 2048 tokens", "fine-tune it at 4096"
 _TOKENS = re.compile(
-    r"\b(?:want|need|use|take|allow)\s(?:only |just |about |up to )?(?P<own>\d{3,6}|\d{1,3}\s?k)\s?tokens?\b(?!\s?(?:per|/|a second|in "
+    r"\b(?:cap(?:ped)?|cut(?: off)?|truncate[d]?|limit(?:ed)?)(?: (?:it|them|rows|everything))? (?:at|to|after) "
+    r"(?P<cap>\d{3,5})(?=\s*(?:$|[,;.)]))(?=[\s\S]*)"
+    r"|\b(?:want|need|use|take|allow)\s(?:only |just |about |up to )?(?P<own>\d{3,6}|\d{1,3}\s?k)\s?tokens?\b(?!\s?(?:per|/|a second|in "
     r"(?:all|total)))"
     r"|\b(?:train|tun|fine-?tun|run|go|truncat|cut|limit|cap|stay|trainier|kürz|entren"
     r"|recort)\w*\b[^.,;?!\d]{0,40}?\b(?:with|at|to|on|of|up to|using"
@@ -108,7 +111,9 @@ def by_action(message: Message) -> list[Found]:
             found.append(Found("max_seq_length", slots.convert("max_seq_length", numbers(hit[1])[0]), *hit.span(1)))
             message.take(*hit.span(1))
         for hit in message.each(_TOKENS):
-            group = next(name for name in ("own", "n", "bare") if hit[name])
+            group = next(name for name in ("cap", "own", "n", "bare") if hit[name])
+            if group == "cap" and "token" not in message.text:
+                continue
             number = numbers(hit[group])[0]
             value = slots.convert("max_seq_length", number)
             found.append(Found("max_seq_length", value, *hit.span(group)))

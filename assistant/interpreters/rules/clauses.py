@@ -52,7 +52,7 @@ _FITS = re.compile(
 )
 _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hm+|then|y|und|well|hi|hey|oh|also|yes|right|wait|no|sorry|hold on|huh|wow|just|moment|actually|quick "
-    r"question)[\s,:]+)*(?:why|what|how|which|who"
+    r"question)[\s,:]+)*(?:why|what(?! i (?:want|need|have|got|would like)\b)|how|which|who"
     r"|when|where|should|shall|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
     r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"

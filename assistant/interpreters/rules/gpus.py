@@ -29,10 +29,10 @@ _PATTERN = re.compile(
     rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"
     rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|lonely|single|spare|sole|lone|measly|humble|good old|second-hand|der"
     rf"|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
-    rf"(?P<whole>{CARD})(?:s|'s|er|en)?(?![a-z0-9])"
+    rf"(?P<whole>{CARD})(?: blackwell| ada generation)?(?:s|'s|er|en)?(?![a-wyz0-9]|x(?!\d))"
     rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存"
     rf"|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
-    rf"(?:\s?[x*×]\s?(?P<n2>\d{{1,3}})(?![\d.]|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
+    rf"(?:\s?[x*×]\s?(?P<n2>\d{{1,3}})(?!\d|\.\d|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
 )
 _HAN_COUNT = re.compile(
     rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个(?=\s?(?:gpu|卡|显卡)))\s?(?:显)?卡?"

@@ -41,7 +41,8 @@ NAMES = {
     "max_seq_length", "seq_len": "max_seq_length", "seq_length": "max_seq_length", "cutoff_len": "max_seq_length",
     "max_length": "max_seq_length", "model_max_length": "max_seq_length", "source_max_len": "max_seq_length",
     "max_len": "max_seq_length", "block_size": "max_seq_length", "context_length": "max_seq_length", "max_seq_len":
-    "max_seq_length", "gradient_checkpoint": "gradient_checkpointing", "use_gradient_checkpointing":
+    "max_seq_length", "gradient_checkpoint": "gradient_checkpointing", "enable_activation_checkpointing":
+    "gradient_checkpointing", "activation_checkpointing": "gradient_checkpointing", "use_gradient_checkpointing":
     "gradient_checkpointing", "bf16": "_bf16", "fp16": "_fp16", "bfloat16": "_bf16", "fp32": "_fp32", "torch_dtype":
     "precision", "dtype": "precision", "mixed_precision": "precision", "compute_dtype": "precision",
     "lora_plus_ratio": "loraplus_lr_ratio", "loraplus_ratio": "loraplus_lr_ratio", "neftune_alpha": "neftune_noise_alpha",

@@ -22,7 +22,7 @@ _THRESHOLD = re.compile(
 )
 _PER_CARD = re.compile(
     r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
-    r"|each(?=\s*(?:$|[,;.)]))|apiece\b)"
+    r"|(?:on )?each(?=\s*(?:$|[,;.)]))|apiece\b)|每(?:张|块)?(?:卡|gpu)(?P<han>\d{1,3}|[一二两三四五六七八十])\s?(?:条|个|样本)"
 )
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
@@ -69,7 +69,8 @@ _NONE_OF_IT = re.compile(
     r"|ohne|keine?n?|sin|nada de)|不要|不用|不需要|关闭|去掉)\s*(?:the |a |an |any |use |need |want )*$"
 )
 _IS_NONE = re.compile(
-    r"\s*(?:=|:|is|to|at|set to)?\s*(?:none|off|nil|zero|null|nothing|aus|keine?r?s?|ninguno?a?|关|无)\b(?!\s*(?:of|if"
+    r"\s*(?:=|:|is|to|at|set to)?\s*(?:none|off|nil|zero|null|nothing|aus|keine?r?s?|ninguno?a?"
+    r"|关|无|不要|不用|去掉)(?![a-z])(?!\s*(?:of|if"
     r"|but))"
 )
 _NOUGHT = {
@@ -113,9 +114,9 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
         for hit in message.each(_THRESHOLD):
             found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
             message.take(*hit.span())
-    if re.search(r"batch|accum|per device|\bbs\b", message.text):
+    if re.search(r"batch|accum|per device|\bbs\b|累积|累计|每(?:张|块)?(?:卡|gpu)", message.text):
         for hit in message.each(_PER_CARD):
-            found.append(Found("batch_size", int(hit[1]), *hit.span()))
+            found.append(Found("batch_size", int(hit[1]) if hit[1] else gpus.count_of(hit["han"]), *hit.span()))
             message.take(*hit.span())
     found += _nought(message) + _here(message) + actions.by_action(message)
     for hit in message.each(_NORMALLY):

@@ -198,8 +198,7 @@ def _negated(key: Item, number: Item, text: str) -> bool:
 
 
 def _replaced(key: Item, number: Item, text: str) -> bool:
-    first = min(key.start, number.start)
-    return bool(_OLD.search(text[max(0, first - 20) : first]))
+    return bool(_OLD.search(text[: min(key.start, number.start)][-20:]))
 
 
 def _instead(
@@ -276,8 +275,8 @@ def found_of(key: Item, number: Item) -> Found:
     """The value that `number` gives to the name `key`."""
     assert number.number is not None  # noqa: S101 - items bound to a name are numbers
     field = warmup(number.number) if key.key == WARMUP else key.key
-    options = tuple(convert(field, option) for option in number.options)
-    if options and key.key in NAMES:
+    if number.options and key.key in NAMES:
+        options = tuple(convert(field, option) for option in number.options)
         return Found(field, None, number.start, number.end, candidates=options)
     return Found(field, convert(field, number.number), number.start, number.end, change=number.change)
 
@@ -292,6 +291,8 @@ def convert(field: str, number: Number) -> Any:
     if field == "max_seq_length" and number.kilo:
         return kilo(number.value)
     value = number.share()
+    if field == "max_seq_length" and 1 < value < 200 and not value.is_integer() and (value * 1000).is_integer():
+        value *= 1000  # "2.048 tokens", as Spanish and German write thousands
     if field == "validation_split" and not number.percent and 1 < value <= 90:
         value = round(value / 100, 6)
     if field in (*INTEGERS, EFFECTIVE, IGNORED) and float(value).is_integer():

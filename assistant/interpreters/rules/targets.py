@@ -19,7 +19,8 @@ _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
     r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_])"
 )
 _ALL_LINEAR = re.compile(
-    r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?(?:linear )?(?:layers|modules"
+    r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?linear layer\b|\b(?:all|every) (?:the "
+    r")?(?:linear )?(?:layers|modules"
     r"|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten"
 )
 _ATTENTION = re.compile(
@@ -32,6 +33,7 @@ _LETTERS = re.compile(
     rf"(?<![a-z0-9_./-])(?P<l>(?:(?:qkvo?|qk|qv|qvo|kv|qko)(?![a-z0-9_])|{_SHORT}(?:(?:\s*(?:,|/|&|\+|、|\band\b|\bund\b|\by\b|和)\s*)+"
     rf"(?:and |und |y )?{_SHORT}(?![a-z0-9_]))+))(?![a-z0-9_']|\.\w)"
 )
+_SPACED = re.compile(r"(?<![a-z0-9_./-])(?P<l>[qkvo](?: [qkvo]){1,3})(?![a-z0-9_'])")
 _NEAR_LETTERS = re.compile(
     r"\b(?:lora|adapters?|target\w*|modules?|proj\w*|on|only|just|training|train|auf|en|layers?|mlp|attention|matrices|q|weights"
     r"|heads)\b|目标模块|只加|层"
@@ -85,6 +87,11 @@ def _by_letters(message: Message) -> Found | None:
         if _NEAR_LETTERS.search(around) and not ({"up", "down"} >= set(said)):
             message.take(*hit.span("l"))
             return Found("target_modules", [f"{name}_proj" for name in dict.fromkeys(said)], *hit.span("l"))
+    for hit in message.each(_SPACED):
+        around = message.text[max(0, hit.start() - 40) : hit.start()] + " " + message.text[hit.end() : hit.end() + 16]
+        if _NEAR_LETTERS.search(around):
+            message.take(*hit.span("l"))
+            return Found("target_modules", [f"{name}_proj" for name in dict.fromkeys(hit["l"].split())], *hit.span("l"))
     return None
 
 

@@ -43,7 +43,7 @@ _WITHOUT = re.compile(r"\bw/o\b", re.I)
 _WITH = re.compile(r"(?<![\w/])w/\s?(?!o\b)", re.I)
 _PAIR = re.compile(r"(?<![\w/.-])r\s?=?\s?(\d{1,4})[\s,/]*a\s?=?\s?(\d{1,4})(?![\w.])", re.I)
 _SHORT = re.compile(
-    r"(?<![\w/.-])(?<!deepseek )(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+(?!e-?\d)[a-z_]|\d+-[a-z]|\d+\s?\])",
+    r"(?<![\w/.-])(?<!deepseek )(r|bs|mbs|ga|lr|ep|seq|ctx|rank|alpha|epochs?)(?=\d)(?!\d+(?!e-?\d)[a-z_]|\d+-[a-z]|1 distill|\d+\s?\])",
     re.I,
 )
 _SED = re.compile(r"^\s*s([/|#])([^/|#\n]{1,40})\1([^/|#\n]{1,40})\1?g?\s*$", re.I)
@@ -54,6 +54,9 @@ _HAN_MODEL = (
     (re.compile(r"(?<=[\dbB])\s?(?:指令|指导|对话|聊天)(?:微调)?(?:版本?|模型)"), " instruct "),
     (re.compile(r"(?<=[\dbB])\s?(?:基座|基础|预训练)(?:版本?|模型)?"), " base "),
 )
+# 百分之三 is 3 %, 万分之一 is 1e-4
+_HAN_SHARE = re.compile(r"([百千万])分之([一二两三四五六七八九十]{1,3}|\d+(?:\.\d+)?)")
+_HAN_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10}
 _GLUED_AFTER_CARD = re.compile(r"(?i)((?:rtx|gtx)?\s?[2345]0[5-9]0\s?x\s?\d)(?=q?lora|dora)")
 
 
@@ -64,10 +67,20 @@ def normalise(raw: str) -> str:
     text = _WITHOUT.sub("without", _WITH.sub("with ", "".join(_plain(char) for char in text)))
     for pattern, latin in _HAN_MODEL:
         text = pattern.sub(latin, text)
+    text = _HAN_SHARE.sub(_share, text)
     text = _SED.sub(r"change \2 to \3", text)
     text = _GLUED_AFTER_CARD.sub(r"\1 ", text)
     text = _PAIR.sub(r"r \1 alpha \2", text)
     return _GLUED.sub(r"\1 ", _SHORT.sub(r"\1 ", text))
+
+
+def _share(found: re.Match[str]) -> str:
+    said = found[2]
+    digits = [str(_HAN_DIGITS[char]) for char in said] if said[0] in _HAN_DIGITS else [said]
+    if len(digits) > 1 and "十" in said:
+        return found[0]
+    number = "".join(digits)
+    return f"{number}%" if found[1] == "百" else f"{number}e-{3 if found[1] == '千' else 4}"
 
 
 def _plain(char: str) -> str:

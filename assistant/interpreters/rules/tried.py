@@ -46,7 +46,9 @@ _TRIED: tuple[tuple[str, str], ...] = (
     r"|my) token)|huggingface-cli login|log[- ]?in (?:was |is )?(?:ok|success\w*)"
     r"|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
-    r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|(?:already )?(?:have|got"
+    r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|licen[cs]e.{0,40}(?:was|is|been|already) accepted|been granted "
+    r"access|turned me down"
+    r"|rejected by the repo|(?:already )?(?:have|got"
     r"|was granted) access|\b(?:request|application|access)\b.{0,16}\b(?:was|got|has been|is|been) (?:rejected|denied|declined|refused"
     r"|turned down)|\b(?:rejected|refused|declined|turned down) (?:me|my|us|our|the request)"
     r"|申请.{0,6}(?:被拒|拒绝|没通过|没批|不批|驳回)"),
@@ -73,6 +75,7 @@ _CLAIMED = [(remedy, re.compile(pattern)) for remedy, pattern in _TRIED]
 _IN_VAIN = re.compile(
     r"\b(?:(?:does|did|do|is|was|has|have|had)(?: not|n'?t)|no) (?:help|work|fit|matter|change|effect|difference|use|luck|fix)\w*"
     r"|\bonly (?:delay|postpone|slow)\w*|\b(?:just|exactly|all) the same\b|\bsame (?:thing|problem|error|result|loss|again)\b"
+    r"|\bdid nothing\b|\bneither (?:did|does|was|is)\b|\bto no effect\b|\bwithout (?:success|effect)\b|都上了|都开了"
     r"|\b(?:made|makes) no (?:difference|change)\b|\bin vain\b|\btried\b|\bto no avail\b"
     r"|没用|没有用|也一样|还是(?:一样|不|报|会)|不行|无效|依然|试过|都试|也不|no (?:ayuda|sirve|cambia)|sigue igual|hilft nicht"
     r"|bringt nichts|auch nicht|trotzdem"
@@ -90,7 +93,7 @@ _MENTIONED = [
         ("grad_clipping", r"\bclip\w*|max_grad_norm|梯度裁剪"),
         (
             "lower_learning_rate",
-            r"\b(?:low\w*|small\w*|reduc\w+|decreas\w+)\b.{0,16}\b(?:lr|learning[ _]rate)\b"
+            r"\b(?:low\w*|small\w*|reduc\w+|decreas\w+|going down|went down|down to)\b.{0,16}\b(?:lr|learning[ _]rate)\b"
             r"|(?:调小|降低|减小).{0,4}(?:学习率|lr)|(?:学习率|lr).{0,6}(?:调小|降|减)",
         ),
         ("longer_warmup", r"\bwarm-?up\b|预热"),

@@ -57,6 +57,9 @@ _SOUNDS_ILL = re.compile(
     r"|sube|lent\w*|mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*|warum|plötzlich)\b"
     r"|[报出]错|[不没无]|失败|只|一直|突然|怎么|卡|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
 )
+# A warm-up as long as the run, in whichever order it is told: the rate never gets up.
+_WARMUP_BEYOND = re.compile(r"\bwarm-?up[_ ]steps\W{1,3}(\d{2,6})\b[\s\S]{0,80}\bmax[_ ]steps\W{1,3}(\d{2,6})\b")
+_RUN_BEFORE = re.compile(r"\bmax[_ ]steps\W{1,3}(\d{2,6})\b[\s\S]{0,80}\bwarm-?up[_ ]steps\W{1,3}(\d{2,6})\b")
 _ADAPTER_SHAPE = re.compile(
     r"size mismatch for \S*lora_"
 )  # the adapter's own weights: another base, not another vocabulary
@@ -162,6 +165,11 @@ def _add_likeness(scores: dict[str, float], text: str) -> None:
             scores[name] += ALIKE * likely
 
 
+def _never_warm(text: str) -> bool:
+    beyond, before = _WARMUP_BEYOND.search(text), _RUN_BEFORE.search(text)
+    return bool((beyond and int(beyond[1]) >= int(beyond[2])) or (before and int(before[2]) >= int(before[1])))
+
+
 def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
     """Where two symptoms share words, the more telling one wins."""
     if "resume_failure" in scores and scores["resume_failure"] < ERROR and "adapter_merge" in scores:
@@ -171,6 +179,8 @@ def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
             scores.pop(name, None) if scores.get(name, 0) < ERROR else None
     if "overfitting" in scores and "loss_diverging" in scores and re.search(r"eval|val", text):
         scores["overfitting"] += 3
+    if _never_warm(text):
+        scores["loss_flat"] = scores.get("loss_flat", 0) + ERROR
     if "oom" in scores and scores["oom"] < ERROR and "slow" in scores:
         scores["slow"] += 0.5 if re.search(r"slow|faster|慢|lent|langsam", text) else 0
     if (

@@ -22,7 +22,9 @@ SWITCHED = re.compile(
     r"|\bde\b.*\ba\b|从|改|换"
 )
 _OTHERS = re.compile(r"\b(?:other|rest|remaining|idle|unused|nvidia-smi)\b|其他|其余|空闲")
-_SINGLE = re.compile(r"\b(?:single|just one|only one)[ -](?:gpu|card|graphics card)\b")
+_SINGLE = re.compile(
+    r"\b(?:single|just one|only one)[ -](?:gpu|card|graphics card)\b|, (?:just|only) one\b(?=\s*(?:$|[,.;]))"
+)
 # "2 nodes with four cards apiece": the count is of each node.
 _EACH = re.compile(
     r"\b(?:apiece|each|every|per (?:node|machine|server|box)|jeweils|je|cada)\b|\b(?:nodes?|machines?|servers?) (?:with"
@@ -105,6 +107,8 @@ def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wish
         wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")
     elif card.count:
         wishes.sets["num_gpus"] = card.count
+    elif _SINGLE.search(reading.text[card.end :]):
+        wishes.sets["num_gpus"] = 1
     elif card.one and re.search(
         r"\b(?:my|the|this|one|into|on|with)\s+(?:own |local |single )?\S*$", reading.text[: card.start + 1][-16:]
     ):

@@ -44,7 +44,8 @@ _NO = re.compile(
     r"|use |your |a |using |to |log to )*['\"]?$"
 )
 _NO_AFTER = re.compile(
-    r"^['\"]?\s*(?:[=:]\s*)?(?:out\b(?! of)|off\b|no\b|false\b|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
+    r"^['\"]?\s*(?:[=:]\s*)?(?:out\b(?! of)|off\b|(?:can|may|should|could) (?:go|be|stay)(?: turned| switched)? off\b|no\b|false\b"
+    r"|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
     r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
     r"|gave me|gives me|failed|crashes?|doesn'?t work|is no)"
@@ -74,7 +75,8 @@ SCHEDULER = {
     "cosine_with_restarts": r"\bcosine[- _]?(?:annealing )?(?:with|w/)?[- _]?(?:hard )?(?:warm )?restarts\b",
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
     "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b|\bcosine-?plan\b",
-    "linear": r"\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)|\blineal\b",
+    "linear": r"(?<!bit )(?<!every )(?<!all )\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)"
+    r"|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
     r"|is )?constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
@@ -91,7 +93,7 @@ PROVIDER = {
     r"|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig"
     r"|hardware)\b"
     r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|\bzu ?hause\b"
-    r"|\bdaheim\b|\ben (?:mi )?casa\b|家里|本机|本地|我(?:的"
+    r"|\bdaheim\b|\ben (?:mi )?casa\b|家里|本机|本地|机房|不能上云|不上云|我(?:的"
     r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\b(?:auf|in) (?:meinem|unserem|einem eigenen) (?:\w+ )?(?:rechner|pc|server"
     r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
     r"|portátil)\b|\ben local\b|\bon[- ]?prem(?:ise)?s?\b(?! only)|\blocalmente\b",
