@@ -72,18 +72,24 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
         out.add("convert_pissa_to_lora")
     if known.get("num_gpus", 2) == 1:
         out |= {"lower_zero_stage"} - ({"lower_zero_stage"} if known.get("deepspeed") else set())
+    if known.get("early_stopping") is True:
+        out.add("early_stopping")
+    if known.get("replicated"):
+        out.add("launch_distributed")
+    return out | _spent(known)
+
+
+def _spent(known: Mapping[str, Any]) -> set[str]:
+    """Remedies whose value is as low as it helps already."""
+    out: set[str] = set()
     if 0 < float(known.get("max_seq_length") or 0) <= SHORT:
         out.add("shorten_max_seq_length")
     if 0 < float(known.get("num_epochs") or 0) <= 1:
         out.add("fewer_epochs")
     if known.get("warmup_steps") and 0 < float(known.get("max_steps") or 0) <= float(known["warmup_steps"]):
         out |= {"longer_warmup", "lower_learning_rate"}  # the rate never got up
-    if known.get("early_stopping") is True:
-        out.add("early_stopping")
     if 0 < float(known.get("learning_rate") or 1) < 5e-5:
         out.add("lower_learning_rate")
-    if known.get("replicated"):
-        out.add("launch_distributed")
     return out
 
 
