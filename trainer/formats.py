@@ -22,7 +22,7 @@ Name = Literal["text", "instruction", "prompt_completion", "question_answer", "m
 Example = dict[str, Any]
 """{"text": str} | {"prompt": [Message], "completion": [Message]} | {"messages": [Message], "tools"?: [schema]}."""
 
-_EXACT = 2.0**63  # orjson reads larger whole numbers as rounded floats
+_LEAST, _MOST = -(2**63), 2**64 - 1  # whole numbers beyond are rounded by most readers of JSON, orjson among them
 SAMPLE = 200  # rows looked at to recognise the shape
 
 _PROMPTS = (
@@ -215,7 +215,7 @@ def _optional(row: Mapping[str, Any], column: str | None) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"`{column}` is {kind_of(value)}, not text")
-    if isinstance(value, float) and abs(value) >= _EXACT:
+    if not _LEAST <= value <= _MOST or (isinstance(value, float) and abs(value) >= -_LEAST):
         raise wrong(f"`{column}` is a number of more than 19 digits, which JSON readers round; it belongs in quotes")
     return str(value)
 

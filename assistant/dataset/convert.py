@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import zipfile
@@ -132,13 +133,19 @@ def _written(path: Path, folder: Path, rows: Iterable[dict[str, Any] | str]) -> 
     with _draft(folder, path.stem, ".jsonl") as (out, finish):
         size = checked = 0
         for row in rows:
-            size += out.write(
-                orjson.dumps(row, default=_word_for, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
-            )
+            size += out.write(line_of(row))
             if size - checked > 64 * _CHUNK:  # a Parquet file can hold one value a billion times
                 _check_disk(folder, 0)
                 checked = size
         return finish()
+
+
+def line_of(row: dict[str, Any] | str) -> bytes:
+    """One row as a line of JSON Lines."""
+    try:
+        return orjson.dumps(row, default=_word_for, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # a whole number beyond 64 bits
+        return json.dumps(row, ensure_ascii=False, default=_word_for).encode() + b"\n"
 
 
 def _word_for(value: Any) -> str:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from assistant.dataset.batches import batches
+from assistant.dataset.convert import line_of
 from assistant.dataset.scan import Finding, Scan, scan
 from trainer.errors import DatasetError
 from trainer.formats import Format, to_example
@@ -79,11 +79,12 @@ def moved(
 ) -> tuple[int, list[tuple[int, str, str]]]:
     """Writes the usable rows with these ones in each other's places; how many, and a few of them before and after."""
     kept = {place: row for place, row in enumerate(_usable(path, fmt)) if place in places}
-    samples = [(place + 1, _line(kept[place]), _line(kept[places[place]])) for place in islice(sorted(places), SHOWN)]
+    lines = {place: line_of(row).decode().rstrip("\n") for place, row in kept.items()}
+    samples = [(place + 1, lines[place], lines[places[place]]) for place in islice(sorted(places), SHOWN)]
     count = 0
     for count, row in enumerate(_usable(path, fmt), 1):
         if out is not None:
-            out.write(orjson.dumps(kept[places[count - 1]] if count - 1 in places else row, default=str) + b"\n")
+            out.write(line_of(kept[places[count - 1]] if count - 1 in places else row))
     return count, samples
 
 
@@ -95,7 +96,3 @@ def _usable(path: Path, fmt: Format) -> Iterator[dict[str, Any]]:
             except DatasetError:
                 continue
             yield row
-
-
-def _line(row: dict[str, Any]) -> str:
-    return orjson.dumps(row, default=str).decode()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-import orjson
 from pydantic import BaseModel, ConfigDict
 
 from assistant.dataset.batches import batches
 from assistant.dataset.content import masked, parts
+from assistant.dataset.convert import line_of
 from assistant.dataset.graded import rendered
 from assistant.dataset.held_out import moved, swaps
 from assistant.dataset.mending import (
@@ -132,15 +131,8 @@ def _run(path: Path, mender: _Mender, out: BinaryIO | None) -> Repaired:
             made = mender.mend(before)
             _note(done, number, before, made)
             if out is not None:
-                out.writelines(map(_line, made))
+                out.writelines(map(line_of, made))
     return done
-
-
-def _line(row: Values) -> bytes:
-    try:
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a whole number beyond 64 bits
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
 def _note(done: Repaired, number: int, before: Values, made: list[Values]) -> None:
@@ -155,7 +147,7 @@ def _note(done: Repaired, number: int, before: Values, made: list[Values]) -> No
 
 
 def _shown(row: Values) -> str:
-    text = masked(_line(row).decode().strip())
+    text = masked(line_of(row).decode().strip())
     return text if len(text) <= 300 else text[:299] + "…"
 
 

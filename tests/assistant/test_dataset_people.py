@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from assistant import Assistant
 from assistant.settings import Settings
-from trainer.formats import detect
+from trainer.errors import DatasetError
+from trainer.formats import detect, to_example
 from trainer.rows import read
 
 PAIRS = [(f"How do I return order {n}?", f"Open order {n}, choose Return and print label {n * 3}.") for n in range(60)]
@@ -159,6 +161,27 @@ def test_a_column_called_label_with_a_text_of_its_own_in_each_row_is_no_label(tm
     assert detect(read(path)).name == "text"
 
 
-def test_a_number_that_json_readers_round_is_no_answer(ask):
-    rows = "".join(f'{{"question": "id {n}?", "answer": {12345678901234567890123 + n}}}\n' for n in range(60))
-    assert "belongs in quotes" in ask("long_numbers.jsonl", rows)[0].text
+LONG_NUMBER = 12345678901234567890123
+
+
+@pytest.mark.parametrize("name", ["long_numbers.jsonl", "long_numbers.json"])
+def test_a_number_that_json_readers_round_is_no_answer_for_the_doctor_nor_the_trainer(ask, tmp_path, name):
+    rows = [{"question": f"id {n}?", "answer": LONG_NUMBER + n} for n in range(60)]
+    content = _lines(rows) if name.endswith("l") else json.dumps(rows)
+    assert "60 rows: `answer` is a number of more than 19 digits" in ask(name, content)[0].text
+    path = tmp_path / "data" / name
+    read_by_the_trainer = next(iter(read(path))).data
+    with pytest.raises(DatasetError, match="belongs in quotes"):
+        to_example(read_by_the_trainer, detect(read(path)))
+
+
+def test_a_long_number_in_quotes_or_among_other_columns_stays_as_it_is(ask, tmp_path):
+    rows = [{**row, "answer": str(LONG_NUMBER + n), "id": LONG_NUMBER} for n, row in enumerate(ROWS)]
+    reply, assistant = ask("quoted.json", json.dumps(rows))
+    assert "60 usable rows of 60" in reply.text
+    assert assistant.state("quoted.json").dataset["preview"][1]["answer"] == str(LONG_NUMBER + 1)
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text(json.dumps(rows[:30]))
+    two.write_text(json.dumps(rows[30:]))
+    assert "60 usable rows of 60" in assistant.say("both", "my data", files=[one, two]).text
+    assert str(LONG_NUMBER) in Path(assistant.state("both").dataset["source"]).read_text()
