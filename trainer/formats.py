@@ -213,6 +213,8 @@ def _optional(row: Mapping[str, Any], column: str | None) -> str:
         return ""
     if isinstance(value, str):
         return value
+    if isinstance(value, bool) and str(column).strip().lower() in _LABELS:  # classification: yes or no
+        return str(value).lower()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"`{column}` is {kind_of(value)}, not text")
     if not _LEAST <= value <= _MOST or (isinstance(value, float) and abs(value) >= -_LEAST):

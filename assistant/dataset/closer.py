@@ -11,6 +11,8 @@ from trainer.formats import Example
 
 LABEL_CHARS = 40  # an answer up to this long may be a label
 LABELS = 20  # kinds of labels at most
+SHOWN_LABELS = 5
+FEW_OF_A_KIND = 5  # rows on average; with fewer, short answers are answers and no labels
 FEW_ROWS = 50
 ONE_SIDED = 0.8
 MAIN_LANGUAGE = 0.6  # share from which a file is in one language, and the others are the exception
@@ -64,13 +66,14 @@ def _labels(answers: list[tuple[int, str]]) -> dict[str, Finding]:
     kinds = Counter(label for _, label in short)
     if len(short) < FEW_ROWS or len(short) < 0.9 * len(answers) or not 1 < len(kinds) <= LABELS:
         return {}
-    numbers = _numbers(kinds, short)
+    numbers = _numbers(kinds, short) or _told(kinds, short)
     label, count = kinds.most_common(1)[0]
     if count < ONE_SIDED * len(short):
         return numbers
+    numbers.pop("labels", None)  # the warning says it
     finding = Finding(
         "warns",
-        f"with the same answer `{label}`, {count / len(short):.0%} of all",
+        f"with the same answer {_inert(label)}, {count / len(short):.0%} of all",
         "Balance the answers, or expect only that one.",
     )
     for number, answer in short:
@@ -91,6 +94,24 @@ def _numbers(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Fin
     for number, answer in short:
         finding.add(number, answer)
     return {"numbers as labels": finding}
+
+
+def _told(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
+    """What the labels are and how often each comes; many kinds of few rows each are answers."""
+    if len(kinds) > SHOWN_LABELS and len(kinds) * FEW_OF_A_KIND > len(short):
+        return {}
+    shares = [f"{_inert(label)} {count / len(short):.0%}" for label, count in kinds.most_common(SHOWN_LABELS)]
+    more = f", {len(kinds) - len(shares)} more" if len(kinds) > len(shares) else ""
+    message = f"whose answer is one of {len(kinds)} labels: {', '.join(shares)}{more}"
+    finding = Finding("tells", message, "Classification: the model learns to answer with the label and nothing else.")
+    for number, answer in short:
+        finding.add(number, answer)
+    return {"labels": finding}
+
+
+def _inert(label: str) -> str:
+    """A label as code, which it cannot end."""
+    return f"`{' '.join(masked(label).replace('`', 'ʼ').split())}`"
 
 
 def _few(seen: Scan) -> dict[str, Finding]:

@@ -155,6 +155,21 @@ def test_a_text_and_its_label_are_a_question_and_its_answer(ask):
     assert "2 kinds in all: labels" in text
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["positive", "negative", "positive"], "one of 2 labels: `positive` 67%, `negative` 33%"),
+        ([True, False], "one of 2 labels: `true` 50%, `false` 50%"),
+        (["positive"] * 9 + ["negative"], "with the same answer `positive`, 90% of all"),
+    ],
+)
+def test_labels_and_how_often_each_comes_are_told(ask, labels, said):
+    rows = [{"text": f"Film number {n} was long", "label": labels[n % len(labels)]} for n in range(60)]
+    text = ask("labels.jsonl", _lines(rows))[0].text
+    assert "60 usable rows of 60" in text
+    assert said in text
+
+
 def test_a_column_called_label_with_a_text_of_its_own_in_each_row_is_no_label(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text(_lines({"text": f"Some words {n}.", "label": f"note {n}"} for n in range(60)))
