@@ -81,6 +81,28 @@ def test_the_rehearsal_model_has_smaller_pieces(tmp_path):
     assert inspect(path, model=embedded_card()).tokens_longest == 1000
 
 
+def _suggested(path):
+    return {one.field: (one.value, one.reason) for one in inspect(path).suggestions}
+
+
+def test_the_suggestions_follow_from_the_file(tmp_path):
+    few = [{"prompt": f"What is {n}?", "completion": f"It is {n}. " * (1 if n % 4 else 60)} for n in range(60)]
+    small = _suggested(_jsonl(tmp_path / "small.jsonl", few))
+    assert small["max_seq_length"][0] % 64 == 0
+    assert f"{inspect(tmp_path / 'small.jsonl').tokens_longest:,} tokens" in small["max_seq_length"][1]
+    assert small["validation_split"][0] == 0.1
+    assert small["num_epochs"] == (4.0, "60 rows are a small set: 3 to 5 passes")
+    assert small["warmup_ratio"] == (0.1, "a run of about 12 steps: a fixed number of warm-up steps could outlast it")
+    assert small["packing"][0] is True
+    many = [{"prompt": f"What is {n}?", "completion": f"It is {n}."} for n in range(6_000)]
+    many[5]["completion"] = "word " * 3_000
+    large = _suggested(_jsonl(tmp_path / "large.jsonl", many))
+    assert large["max_seq_length"][0] == 64
+    assert large["max_seq_length"][1].startswith("99 % of the rows fit; the longest has ")
+    assert large["num_epochs"] == (2.0, "6,000 rows: one or two passes are enough")
+    assert not {"warmup_ratio", "packing"} & large.keys()
+
+
 def test_a_dataset_is_found_under_the_allowed_folders(tmp_path):
     (tmp_path / "in").mkdir()
     path = _jsonl(tmp_path / "in" / "a.jsonl", [{"text": "x"}])

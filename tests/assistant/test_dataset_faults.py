@@ -217,7 +217,10 @@ def test_secrets_are_masked_in_the_report(tmp_path):
     assert "hf_AbCdEfGh" not in report.model_dump_json()
 
 
-@pytest.mark.parametrize(("name", "shape", "rows"), [("gsm8k_60.jsonl", "question and answer", 60)])
+@pytest.mark.parametrize(
+    ("name", "shape", "rows"),
+    [("gsm8k_60.jsonl", "question and answer", 60), ("gsm8k_500.jsonl", "question and answer", 500)],
+)
 def test_real_files_have_no_fault(name, shape, rows):
     report = inspect(DATA / name)
     assert (report.format, report.rows, report.problems) == (shape, rows, [])
