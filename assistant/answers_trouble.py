@@ -86,11 +86,17 @@ def _spent(known: Mapping[str, Any]) -> set[str]:
         out.add("shorten_max_seq_length")
     if 0 < float(known.get("num_epochs") or 0) <= 1:
         out.add("fewer_epochs")
-    if known.get("warmup_steps") and 0 < float(known.get("max_steps") or 0) <= float(known["warmup_steps"]):
+    if never_warm(known):
         out |= {"longer_warmup", "lower_learning_rate"}  # the rate never got up
     if 0 < float(known.get("learning_rate") or 1) < 5e-5:
         out.add("lower_learning_rate")
     return out
+
+
+def never_warm(values: Mapping[str, Any]) -> bool:
+    """Whether the warm-up is as long as the run, so that the learning rate never arrives."""
+    warmup, steps = values.get("warmup_steps"), values.get("max_steps")
+    return bool(warmup and steps and warmup >= steps)
 
 
 def _no_gpu(known: Mapping[str, Any]) -> bool:
@@ -164,8 +170,7 @@ def _slow(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 
 def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
-    warmup, steps = known.get("warmup_steps"), known.get("max_steps")
-    if warmup and steps and warmup >= steps:
+    if never_warm(known):
         return ["fix_lr_schedule", "check_labels_masked"]
     if known.get("no_gradient"):
         return ["nonreentrant_checkpointing"]

@@ -65,7 +65,7 @@ _TEXT = 'font-size="11" fill="currentColor" opacity="0.7"'
 
 
 def _head(found: DatasetReport) -> str:
-    facts = [f"{usable_of(found)}", found.format]
+    facts = [usable_of(found), found.format]
     facts += [f"{found.tokens_total:,} tokens{interval(found)}"]
     facts += [f"{found.lengths.padding:.0%} padding, {found.lengths.packed:.0%} with packing"]
     text = " · ".join(html.escape(fact) for fact in facts)

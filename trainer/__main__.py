@@ -40,7 +40,7 @@ from trainer.errors import (
     StudioError,
 )
 from trainer.events import FIRST_STAGE, Cancelled, Failed, Finding, Stage, TrainEvent, to_line
-from trainer.stopping import CANCEL, KEEP, Stopped, StopRequest
+from trainer.stopping import Stopped, StopRequest, forget
 
 _SYMPTOMS: dict[type[StudioError], str] = {
     ModelGated: "gated_model",
@@ -68,8 +68,7 @@ def main(arguments: list[str]) -> int:
         print(f"There is no {folder / 'config.json'}.", file=sys.stderr)
         return 2
     if ranks.rank() is None:
-        for mark in (KEEP, CANCEL):
-            (folder / mark).unlink(missing_ok=True)  # it was said to the start before
+        forget(folder)
     told = "rehearsal.jsonl" if "--dry-run" in flags else "events.jsonl"
     if ranks.rank():
         return ranks.leave(folder, run(folder, lambda event: ranks.told(folder, event), flags))

@@ -39,9 +39,8 @@ def settle(base: PreTrainedModel, config: TrainingConfig) -> None:
     """Raises `ModelError` where the layers are not spread: transformers shards by their names, and does not say what it missed."""
     if not spread(config):
         return
-    base._tp_size = (
-        None  # "1" to transformers; peft takes any number for tensors to collect, the whole base at each save
-    )
+    # "1" to transformers; peft takes any number for tensors to collect, the whole base at each save
+    base._tp_size = None
     held = sum(isinstance(module, FSDPModule) for module in base.modules())
     layers = int(base.config.get_text_config().num_hidden_layers)
     if held <= layers:

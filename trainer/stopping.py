@@ -17,6 +17,12 @@ Phase = Literal["before", "steps", "after", "announcing", "done"]
 KEEP, CANCEL = "keep", "cancel"
 
 
+def forget(folder: Path) -> None:
+    """Take back what was asked of an earlier start in this folder."""
+    for mark in (KEEP, CANCEL):
+        (folder / mark).unlink(missing_ok=True)
+
+
 class Stopped(BaseException):
     """Raised out of the signal where there is nothing to save. Not an Exception: no library may swallow it."""
 

@@ -66,20 +66,22 @@ def _labels(answers: list[tuple[int, str]]) -> dict[str, Finding]:
     kinds = Counter(label for _, label in short)
     if len(short) < FEW_ROWS or len(short) < 0.9 * len(answers) or not 1 < len(kinds) <= LABELS:
         return {}
-    numbers = _numbers(kinds, short) or _told(kinds, short)
+    return (_one_sided(kinds, short) | _numbers(kinds, short)) or _told(kinds, short)
+
+
+def _one_sided(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
     label, count = kinds.most_common(1)[0]
     if count < ONE_SIDED * len(short):
-        return numbers
-    numbers.pop("labels", None)  # the warning says it
-    finding = Finding(
-        "warns",
-        f"with the same answer {_inert(label)}, {count / len(short):.0%} of all",
-        "Balance the answers, or expect only that one.",
-    )
-    for number, answer in short:
-        if answer == label:
-            finding.add(number, answer)
-    return {"one-sided answers": finding} | numbers
+        return {}
+    message = f"with the same answer {_inert(label)}, {count / len(short):.0%} of all"
+    finding = Finding("warns", message, "Balance the answers, or expect only that one.")
+    return {"one-sided answers": _over([row for row in short if row[1] == label], finding)}
+
+
+def _over(rows: list[tuple[int, str]], finding: Finding) -> Finding:
+    for number, answer in rows:
+        finding.add(number, answer)
+    return finding
 
 
 def _numbers(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
@@ -91,9 +93,7 @@ def _numbers(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Fin
         f"with a number as the answer, {len(kinds)} kinds in all: labels, as it seems",
         "The model will answer with that number. Words, such as positive and negative, are learnt more easily and need no key.",
     )
-    for number, answer in short:
-        finding.add(number, answer)
-    return {"numbers as labels": finding}
+    return {"numbers as labels": _over(short, finding)}
 
 
 def _told(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
@@ -104,9 +104,7 @@ def _told(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Findin
     more = f", {len(kinds) - len(shares)} more" if len(kinds) > len(shares) else ""
     message = f"whose answer is one of {len(kinds)} labels: {', '.join(shares)}{more}"
     finding = Finding("tells", message, "Classification: the model learns to answer with the label and nothing else.")
-    for number, answer in short:
-        finding.add(number, answer)
-    return {"labels": finding}
+    return {"labels": _over(short, finding)}
 
 
 def _inert(label: str) -> str:

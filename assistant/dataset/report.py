@@ -124,6 +124,11 @@ def scaled(report: DatasetReport, far: FarAway) -> DatasetReport:
     )  # fmt: skip
 
 
+def usable(report: DatasetReport) -> str:
+    """`59 usable rows`."""
+    return f"{report.usable_rows:,} usable row{'' if report.usable_rows == 1 else 's'}"
+
+
 def usable_of(report: DatasetReport) -> str:
     """`59 usable rows of 60`."""
-    return f"{report.usable_rows:,} usable row{'' if report.usable_rows == 1 else 's'} of {report.rows:,}"
+    return f"{usable(report)} of {report.rows:,}"

@@ -66,9 +66,8 @@ class Finding:
 
 
 Kept = tuple[int, int, Example]  # size in bytes, number, example
-_Drawn = tuple[
-    int, int, dict[str, Any]
-]  # the same before its row is made an example, which most of the drawn never are
+# The same before its row is made an example, which most of the drawn never are.
+_Drawn = tuple[int, int, dict[str, Any]]
 
 
 @dataclass

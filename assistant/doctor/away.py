@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from assistant.progress import RunProgress
-from assistant.replies.run import cost, duration
+from assistant.replies.run import ENDED_AS, cost, duration
 from assistant.state import Message
 from assistant.store import Row, Store
 
@@ -32,9 +32,7 @@ def returned(conversation: str, store: Store, now: float | None = None) -> Messa
 def _lines(row: Row, seen: dict[str, Any], away: float, store: Store) -> list[str]:
     now: RunProgress = row["progress"]
     moved = f"from step {seen.get('step', 0):,} to {now.step:,} of {now.total_steps:,}"
-    ended = {"finished": " and has finished", "failed": " and has failed", "cancelled": " and was cancelled"}.get(
-        now.status, ""
-    )
+    ended = f" and {ENDED_AS[now.status]}" if now.ended else ""
     both = now.eval_loss is not None and now.eval_loss_before is not None
     losses = f", evaluation loss {now.eval_loss_before:.3f} → {now.eval_loss:.3f}" if both else ""
     left = f", about {duration(now.eta_s)} to come" if now.eta_s is not None and not now.ended else ""

@@ -10,7 +10,7 @@ from assistant.doctor.calm import ahead
 from assistant.doctor.evidence import Evidence
 from assistant.doctor.plain_words import ASKED
 from assistant.doctor.sparks import ends, sparkline
-from assistant.replies.run import cost, duration
+from assistant.replies.run import ENDED_AS, cell, cost, duration
 from trainer.compute.local import log_lines, tail_lines
 from trainer.events import Finished, from_line
 
@@ -32,18 +32,16 @@ def plain_answer(question: str, e: Evidence) -> str | None:
 def _cost(e: Evidence) -> str:
     now, place = e.progress, "this machine" if e.config.provider in (None, "local") else str(e.config.provider)
     left = None if now.ended else now.eta_s
-    coming = f" About {duration(left)} to come." if left is not None else ""
     took = "took" if now.ended else "has taken"
-    return (
-        f"It {took} {duration(now.ran_s)} on {place}: {cost(e.estimate.get('usd_per_hour'), now.ran_s, left)}.{coming}"
-    )
+    money = cost(e.estimate.get("usd_per_hour"), now.ran_s, left)
+    return f"It {took} {duration(now.ran_s)} on {place}: {money}.{_coming(e)}"
 
 
 def _took(e: Evidence) -> str:
-    now, hours = e.progress, e.estimate.get("hours")
-    promised = f"; I had said {duration(hours[0] * 3600)} to {duration(hours[2] * 3600)}" if hours else ""
+    now, range_ = e.progress, _promised(e)
+    promised = f"; I had said {range_}" if range_ else ""
     took = "It took" if now.ended else "So far it has worked for"
-    return f"{took} {duration(now.ran_s)} for {now.step:,} of {now.total_steps:,} steps{promised}.{'' if now.ended else _coming(e)}"
+    return f"{took} {duration(now.ran_s)} for {now.step:,} of {now.total_steps:,} steps{promised}.{_coming(e)}"
 
 
 def _finish(e: Evidence) -> str:
@@ -51,16 +49,21 @@ def _finish(e: Evidence) -> str:
     if now.ended:
         return f"It is over already: {now.status} at step {now.step:,}, after {duration(now.ran_s)}."
     if now.eta_s is None:
-        hours = e.estimate.get("hours")
-        before = (
-            f" Before the launch I said {duration(hours[0] * 3600)} to {duration(hours[2] * 3600)}." if hours else ""
-        )
+        range_ = _promised(e)
+        before = f" Before the launch I said {range_}." if range_ else ""
         return f"It has not made a step yet ({now.stage or now.status}), so nothing is measured.{before}"
     return f"About {duration(now.eta_s)} from now, at the pace so far: {_place_words(e)}."
 
 
+def _promised(e: Evidence) -> str:
+    """The time the estimate gave, as a range; empty without one."""
+    hours = e.estimate.get("hours")
+    return f"{duration(hours[0] * 3600)} to {duration(hours[2] * 3600)}" if hours else ""
+
+
 def _coming(e: Evidence) -> str:
-    return f" About {duration(e.progress.eta_s)} to come." if e.progress.eta_s is not None else ""
+    now = e.progress
+    return f" About {duration(now.eta_s)} to come." if now.eta_s is not None and not now.ended else ""
 
 
 def _place_words(e: Evidence) -> str:
@@ -68,11 +71,9 @@ def _place_words(e: Evidence) -> str:
     place = f"step {now.step:,} of {now.total_steps:,}"
     if not rows:
         return place
-    config = e.config
-    seen = now.step * config.batch_size * config.gradient_accumulation_steps * config.num_gpus
-    return f"{place}, {seen / rows:.1f} times through the {rows:,} rows" + (
-        "" if config.max_steps else f" of {config.num_epochs:g}"
-    )
+    seen = now.step * e.config.effective_batch_size
+    whole = "" if e.config.max_steps else f" of {e.config.num_epochs:g}"
+    return f"{place}, {seen / rows:.1f} times through the {rows:,} rows{whole}"
 
 
 def _place(e: Evidence) -> str:
@@ -80,12 +81,8 @@ def _place(e: Evidence) -> str:
     if not now.step and not now.ended:
         return f"It has not made a step yet ({now.stage or now.status})."
     left = now.total_steps - now.step
-    rest = f" {left:,} steps are left.{_coming(e)}" if not now.ended else f" It {_ended_words(now.status)}."
+    rest = f" {left:,} steps are left.{_coming(e)}" if not now.ended else f" It {ENDED_AS[now.status]}."
     return f"{_place_words(e).capitalize()}.{rest}"
-
-
-def _ended_words(status: str) -> str:
-    return {"finished": "has finished", "failed": "has failed", "cancelled": "was cancelled"}.get(status, "has ended")
 
 
 def _loss(e: Evidence) -> str:
@@ -115,13 +112,9 @@ def _samples(e: Evidence) -> str:
     shown = finished.samples if finished else []
     if not shown:
         return "This run left no samples. *compare on: …* asks base and adapter side by side."
-    cells = [[_cell(sample.get(name)) for name in ("prompt", "before", "after")] for sample in shown]
+    cells = [[cell(sample[name]) for name in ("prompt", "before", "after")] for sample in shown]
     lines = ["| asked | before | after |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)]
     return "\n".join(lines) + "\n\n*compare on: …* asks both with a prompt of yours."
-
-
-def _cell(text: str | None) -> str:
-    return " ".join(str(text or "").split()).replace("|", "\\|")[:_WIDE] or "*(nothing)*"
 
 
 def _finished(e: Evidence) -> Finished | None:

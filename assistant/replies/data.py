@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assistant.dataset.graded import Graded
 from assistant.dataset.repair import Repaired
-from assistant.dataset.report import DatasetReport, FarAway, Problem, Suggestion
+from assistant.dataset.report import DatasetReport, FarAway, Problem, Suggestion, usable
 from trainer.config import TrainingConfig, show
 from trainer.presets import total_steps, validation_rows
 from trainer.unknown import UnknownColumns
@@ -38,8 +38,7 @@ def report(found: DatasetReport) -> str:
         if count
         else ", nothing left to complain about"
     )
-    rows = "row" if found.usable_rows == 1 else "rows"
-    return f"**{found.name}**: {found.usable_rows:,} usable {rows}, {about}{found.tokens_total:,} tokens{left}."
+    return f"**{found.name}**: {usable(found)}, {about}{found.tokens_total:,} tokens{left}."
 
 
 def counted(before: DatasetReport, found: DatasetReport) -> str:

@@ -22,6 +22,8 @@ from trainer.events import (
     Uploaded,
 )
 
+ENDED_AS = {"finished": "has finished", "failed": "has failed", "cancelled": "was cancelled"}
+
 
 def cannot_launch(reasons: list[str]) -> str:
     return "Not ready to start yet:\n" + "\n".join(f"- {reason}" for reason in reasons)
@@ -147,11 +149,11 @@ def _finished(event: Finished, run_id: str, now: RunProgress) -> str:
 
 def compared(event: Compared) -> str:
     """Base and tuned answers side by side."""
-    cells = [_cell(text) for text in (event.base, event.tuned)]
+    cells = [cell(text) for text in (event.base, event.tuned)]
     return f"**{_short(event.prompt)}**\n\n| base | tuned |\n|---|---|\n| {cells[0]} | {cells[1]} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """An answer as one cell of a table: a model's many short lines must not make a tower of it."""
     lines = [line.strip() for line in text.replace("|", "\\|").splitlines() if line.strip()]
     shown = "<br>".join(lines) if len(lines) <= 8 else " ⏎ ".join(lines)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant.answers_trouble import NO_BF16, ordered, remedies, symptoms, values_for
+from assistant.answers_trouble import NO_BF16, never_warm, ordered, remedies, symptoms, values_for
 from assistant.plan import model_card, values_of
 from assistant.services import Services
 from assistant.state import ChatState, Pending
@@ -68,9 +68,10 @@ def _note(
     if others and symptom == "other":
         lines.append(f"It may also be: {symptoms()[others[0]]['title'].lower()}.")
     if not found:
-        lines.append("I have nothing left for this that was not tried. Paste the last 30 lines of the log, from the first line that "
-        "names an error: "
-                     "its own words say more than what it looks like.")  # fmt: skip
+        lines.append(
+            "I have nothing left for this that was not tried. Paste the last 30 lines of the log, from the first line that "
+            "names an error: its own words say more than what it looks like."
+        )
         return "\n".join(lines)
     lines.append("What I would do, the cheapest first:" if not again else "What is left, the cheapest first:")
     for place, name in enumerate(found[:SHOWN], 1):
@@ -141,11 +142,11 @@ def _overfitting(values: dict[str, Any], state: ChatState) -> str:
 
 
 def _flat(values: dict[str, Any], state: ChatState) -> str:
-    rate, warmup, steps = values.get("learning_rate"), values.get("warmup_steps"), values.get("max_steps")
+    rate = values.get("learning_rate")
     parts = []
-    if warmup and steps and warmup >= steps:
+    if never_warm(values):
         parts.append(
-            f"The warmup ({show(warmup)} steps) is longer than the whole run ({show(steps)} steps), so the "
+            f"The warmup ({show(values['warmup_steps'])} steps) is longer than the whole run ({show(values['max_steps'])} steps), so the "
             f"learning rate never arrives."
         )
     if rate and rate < 5e-5:

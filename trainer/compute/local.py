@@ -14,7 +14,7 @@ from pathlib import Path
 from trainer.compute import Run
 from trainer.errors import ComputeError
 from trainer.events import FIRST_STAGE, Cancelled, Failed, Finished, Rehearsed, Stage, TrainEvent, from_line
-from trainer.stopping import CANCEL, KEEP
+from trainer.stopping import CANCEL, KEEP, forget
 
 ROOT = Path(__file__).resolve().parents[2]  # our packages lie here as plain source
 LAST_WORDS = 5  # lines of the log quoted when a run dies without a word
@@ -46,8 +46,7 @@ class LocalProvider:
 
         Raises `ComputeError` when the process cannot be started.
         """
-        for mark in (KEEP, CANCEL):  # of an earlier start in this folder
-            (folder / mark).unlink(missing_ok=True)
+        forget(folder)  # here too: a stop may come before the trainer is awake, and must find no older mark
         child = _spawn(["trainer", str(folder), *(["--resume"] if resume else [])], folder / "train.log")
         self._children[run_id] = child
         return Run(id=run_id, provider=self.name, folder=str(folder), job=f"{child.pid}:{_born(child.pid)}")

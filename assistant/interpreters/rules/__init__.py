@@ -116,7 +116,7 @@ class RuleInterpreter:
         if ill is not None and reckon.only_asks(plain):
             ill = None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
-            ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), {}, False)
+            ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), False)
         if ill is not None:
             calls.append(_diagnose(turn, plain, ill, reading, wishes))
         calls += asked(wishes, turn, reading)
@@ -192,8 +192,8 @@ def _answers_doctor(wishes: Wishes) -> bool:
 
 
 def _diagnose(turn: Turn, plain: str, ill: trouble.Trouble, reading: Reading, wishes: Wishes) -> ToolCall:
-    whole = normalise(turn.message[:LONG]).lower()  # with what was read as a configuration
-    facts: dict[str, Any] = {**reading.facts, **tried.facts(whole), **ill.facts}
+    whole = trouble.parted(mend(normalise(turn.message)).lower())  # with what was read as a configuration
+    facts: dict[str, Any] = {**reading.facts, **tried.facts(whole)}
     if reading.memory:
         facts["memory_gib"] = reading.memory
     for name in (

@@ -46,7 +46,7 @@ _HELD_OUT = re.compile(
 )
 # "1 epoch became 2", "3 epochs turned into 1"
 _BECAME = re.compile(
-    rf"(?<![\w.])(?P<old>\d[\d.,]*(?:e-?\d+)?k?|{_WORDS}) (?P<key>[a-z][a-z _-]{{1,24}}?) (?:became|becomes?|turned into|turns? into"
+    rf"(?<![\w.])(?:\d[\d.,]*(?:e-?\d+)?k?|{_WORDS}) (?P<key>[a-z][a-z _-]{{1,24}}?) (?:became|becomes?|turned into|turns? into"
     rf"|went to|wurden?"
     rf"|pasó a|pasaron a) (?P<new>\d[\d.,]*(?:e-?\d+)?k?|{_WORDS})(?![\w.])"
 )
@@ -58,7 +58,7 @@ _SINGLE = re.compile(
 # "train with 2048 tokens", "fine-tune it at 4096"
 _TOKENS = re.compile(
     r"\b(?:cap(?:ped)?|cut(?: off)?|truncate[d]?|limit(?:ed)?)(?: (?:it|them|rows|everything))? (?:at|to|after) "
-    r"(?P<cap>\d{3,5})(?=\s*(?:$|[,;.)]))(?=[\s\S]*)"
+    r"(?P<cap>\d{3,5})(?=\s*(?:$|[,;.)]))"
     r"|\b(?:want|need|use|take|allow)\s(?:only |just |about |up to )?(?P<own>\d{3,6}|\d{1,3}\s?k)\s?tokens?\b(?!\s?(?:per|/|a second|in "
     r"(?:all|total)))"
     r"|\b(?:train|tun|fine-?tun|run|go|truncat|cut|limit|cap|stay|trainier|kürz|entren"

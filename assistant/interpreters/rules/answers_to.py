@@ -71,7 +71,7 @@ _TAKES = re.compile(
 )
 _AND_ALSO = re.compile(r"(?:ok(?:ay)?[\s,]+)?(?:and|also|now|then|plus)\b")
 _LEADS = re.compile(
-    r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?[\d.,e-]*\d[\d.e-]*k?(?=\s*(?:,|and\b|und\b|y\b))"
+    r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?([\d.,e-]*\d[\d.e-]*k?)(?=\s*(?:,|and\b|und\b|y\b))"
 )
 _BOTH = re.compile(r"\b(?:both|beide|ambos)\b|都")
 _WORDS = 7
@@ -85,9 +85,8 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     if hit := _PICK.match(first):
         place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
         if _AND_ALSO.match(plain) and state.tried and state.remedies and state.pending.kind == "field" and place >= 0:
-            left = min(
-                max(0, place - 1), len(state.remedies) - 1
-            )  # the one before it is applied, and gone from the list
+            # the one before it is applied, and gone from the list
+            left = min(max(0, place - 1), len(state.remedies) - 1)
             return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[left]})]
         if (
             options
@@ -140,15 +139,8 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
     if "precision" in fields and "precision" not in wishes.sets and _BETTER.search(plain):
         _by_card(wishes, turn)
         return
-    if (hit := _TAKES.match(plain)) and (spoken := subject(turn)) and spoken not in wishes.sets and reading.loose:
-        first = reading.loose[0]
-        if hit.start(1) <= first.start < hit.end():  # "take 16 and alpha 32", after "and the rank?"
-            wishes.sets[spoken] = slots.convert(spoken, first)
-            return
-    lead, asked = _LEADS.match(plain), fields[:1]
-    if lead and asked and _numeric(asked[0]) and asked[0] not in wishes.sets and reading.loose:
-        if reading.loose[0].start < lead.end():  # "16, und 2 epochen", after "which rank?"
-            wishes.sets[asked[0]] = slots.convert(asked[0], reading.loose[0])
+    if first := _first_value(plain, reading, wishes, turn):
+        wishes.sets[first] = slots.convert(first, reading.loose[0])
         return
     if ASKS.match(plain) or _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
         return
@@ -167,6 +159,16 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         _named(fields[0], turn.message, wishes)
     elif "experiment_tracker" in fields and _NOTHING.match(plain):
         wishes.sets["experiment_tracker"] = "none"
+
+
+def _first_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> str | None:
+    """The field that the first number answers: "take 16 and alpha 32" after "and the rank?", "16, und 2 epochen" after "welcher rang?"."""
+    asked = next((name for name in turn.state.pending.fields[:1] if _numeric(name)), None)
+    name = subject(turn) if (hit := _TAKES.match(plain)) else asked
+    hit = hit or _LEADS.match(plain)
+    if not hit or not name or name in wishes.sets or not reading.loose:
+        return None
+    return name if hit.start(1) <= reading.loose[0].start < hit.end() else None
 
 
 def _last_two(turn: Turn) -> list[str]:

@@ -13,13 +13,14 @@ _DATA_FILE = re.compile(
     r"|parquet))(?:\.gz)?(?![\w.]*\.\w)",
     re.I,
 )
+_NOT_HUB = r"(?!(?:www\.)?(?:huggingface\.co|hf\.co)/)"
 _FILE_AT = re.compile(
-    r"(?:\b[a-z][a-z0-9+.-]{1,9}:)?(?<![\w/])//(?!(?:www\.)?(?:huggingface\.co|hf\.co)/)[^\s'\"`<>|,;()]+\.(?:jsonl?|csv|tsv|parquet|txt"
+    rf"(?:\b[a-z][a-z0-9+.-]{{1,9}}:)?(?<![\w/])//{_NOT_HUB}[^\s'\"`<>|,;()]+\.(?:jsonl?|csv|tsv|parquet|txt"
     r"|zip|gz)\b[^\s'\"`<>|,;()]*",
     re.I,
 )
 # Data named by an address or by a place in the file system: no reader opens those, and a sentence says so.
-_PLACE = r"((?:(?:https?|ftps?|file|s3|gs|gopher|data)://(?!(?:www\.)?(?:huggingface\.co|hf\.co)/)|//|/(?!hf\b))[^\s'\"`<>|,;()]+)"
+_PLACE = rf"((?:(?:https?|ftps?|file|s3|gs|gopher|data)://{_NOT_HUB}|//|/(?!hf\b))[^\s'\"`<>|,;()]+)"
 _DATA_AT = re.compile(
     rf"(?:\b(?:dataset|data|corpus|rows|examples)\s*(?:is|are|at|in|from|under|:|=|lives (?:in|at))\s*(?:at |in |under )?"
     rf"|\b(?:fine-?tun|train)\w*\b[^.\n]{{0,30}}?\b(?:on|with|from)\s+(?:the file )?)['\"`]?{_PLACE}"

@@ -81,17 +81,12 @@ def modules(message: Message, current: object = None) -> list[Found]:
 
 
 def _by_letters(message: Message) -> Found | None:
-    for hit in message.each(_LETTERS):
+    for hit in (*message.each(_LETTERS), *message.each(_SPACED)):
         around = message.text[max(0, hit.start() - 40) : hit.start()] + " " + message.text[hit.end() : hit.end() + 16]
         said = re.findall(r"gate|up|down|[qkvo]", re.sub(r"\b(?:and|und)\b", " ", hit["l"]))
         if _NEAR_LETTERS.search(around) and not ({"up", "down"} >= set(said)):
             message.take(*hit.span("l"))
             return Found("target_modules", [f"{name}_proj" for name in dict.fromkeys(said)], *hit.span("l"))
-    for hit in message.each(_SPACED):
-        around = message.text[max(0, hit.start() - 40) : hit.start()] + " " + message.text[hit.end() : hit.end() + 16]
-        if _NEAR_LETTERS.search(around):
-            message.take(*hit.span("l"))
-            return Found("target_modules", [f"{name}_proj" for name in dict.fromkeys(hit["l"].split())], *hit.span("l"))
     return None
 
 

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from assistant.interpreters.rules.numbers import HAN, han
+
 TAKEN = "\ue000"  # private use: stands for every character that already has a meaning
 LONGEST = 4_000  # characters the grammar reads; of a longer message its head, and its tail, where errors stand
 
@@ -56,7 +58,6 @@ _HAN_MODEL = (
 )
 # 百分之三 is 3 %, 万分之一 is 1e-4
 _HAN_SHARE = re.compile(r"([百千万])分之([一二两三四五六七八九十]{1,3}|\d+(?:\.\d+)?)")
-_HAN_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10}
 _GLUED_AFTER_CARD = re.compile(r"(?i)((?:rtx|gtx)?\s?[2345]0[5-9]0\s?x\s?\d)(?=q?lora|dora)")
 
 
@@ -75,11 +76,7 @@ def normalise(raw: str) -> str:
 
 
 def _share(found: re.Match[str]) -> str:
-    said = found[2]
-    digits = [str(_HAN_DIGITS[char]) for char in said] if said[0] in _HAN_DIGITS else [said]
-    if len(digits) > 1 and "十" in said:
-        return found[0]
-    number = "".join(digits)
+    number = han(found[2]) if found[2][0] in HAN else found[2]
     return f"{number}%" if found[1] == "百" else f"{number}e-{3 if found[1] == '千' else 4}"
 
 

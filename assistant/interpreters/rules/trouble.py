@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from assistant.interpreters.rules.complaints import PLAIN, likeness
 from assistant.interpreters.rules.losses import course
-from assistant.interpreters.rules.tried import facts, tried
+from assistant.interpreters.rules.tried import tried
 
 _FILE = Path(__file__).parents[2] / "knowledge" / "symptoms.json"
 ERROR, COURSE, WORD, ACROSS, ALIKE = 10.0, 6.0, 3.0, 1.5, 3.5
@@ -60,9 +59,8 @@ _SOUNDS_ILL = re.compile(
 # A warm-up as long as the run, in whichever order it is told: the rate never gets up.
 _WARMUP_BEYOND = re.compile(r"\bwarm-?up[_ ]steps\W{1,3}(\d{2,6})\b[\s\S]{0,80}\bmax[_ ]steps\W{1,3}(\d{2,6})\b")
 _RUN_BEFORE = re.compile(r"\bmax[_ ]steps\W{1,3}(\d{2,6})\b[\s\S]{0,80}\bwarm-?up[_ ]steps\W{1,3}(\d{2,6})\b")
-_ADAPTER_SHAPE = re.compile(
-    r"size mismatch for \S*lora_"
-)  # the adapter's own weights: another base, not another vocabulary
+# The adapter's own weights do not fit: another base, not another vocabulary.
+_ADAPTER_SHAPE = re.compile(r"size mismatch for \S*lora_")
 _FOLLOWS = 12  # words
 _NO_HELP = re.compile(
     r"^(?:(?:ok(?:ay)?|no|hmm+|and|but|so|well|sorry|nope|yeah|yes)[\s,.]+)*(?:(?:is there |do you have )?(?:what|anything|something"
@@ -83,7 +81,6 @@ _SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[a-z\d'{\[])|(?<=[a-z\d'}\]])(?=[\u4
 class Trouble:
     symptoms: list[str]
     tried: list[str]
-    facts: dict[str, Any]
     certain: bool  # an error string was found
     close: bool = False  # the second symptom is about as likely as the first
 
@@ -99,7 +96,7 @@ def _patterns() -> list[tuple[str, list[re.Pattern[str]], list[re.Pattern[str]]]
 
 def trouble(text: str) -> Trouble | None:
     """What is wrong, from the whole message (lower case); None when nothing is."""
-    text = _parted(text)
+    text = parted(text)
     scores = _scores(text)
     if not scores:
         return None
@@ -109,7 +106,7 @@ def trouble(text: str) -> Trouble | None:
     if not certain and plain and not _COMPLAINT.search(text):
         return None
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
-    return Trouble(best, tried(text), facts(text), certain, close)
+    return Trouble(best, tried(text), certain, close)
 
 
 def goes_on(text: str) -> bool:
@@ -119,7 +116,7 @@ def goes_on(text: str) -> bool:
 
 def perhaps(text: str) -> Trouble | None:
     """What may be wrong, for a message that says nothing else that is understood; less is enough than for `trouble`."""
-    text = _parted(text)
+    text = parted(text)
     likely = likeness(text)
     if (
         likely.get(PLAIN, 0.0) > _MAYBE_PLAIN
@@ -129,10 +126,10 @@ def perhaps(text: str) -> Trouble | None:
         return None
     best = sorted((name for name in likely if name != PLAIN and likely[name] >= _MAYBE), key=lambda name: -likely[name])
     close = len(best) > 1 and likely[best[1]] >= likely[best[0]] / 2
-    return Trouble(best, tried(text), facts(text), False, close) if best else None
+    return Trouble(best, tried(text), False, close) if best else None
 
 
-def _parted(text: str) -> str:
+def parted(text: str) -> str:
     """Chinese text twice, the second time with blanks around what is not Chinese: "是nan" ends no Latin word."""
     apart = _SEAM.sub(" ", text)
     return text if apart == text else f"{text}\n{apart}"
