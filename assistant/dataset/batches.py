@@ -93,26 +93,30 @@ def _plain(rows: Iterator[Row], first: int = 0) -> Iterator[Batch]:
 
 
 def _jsonl(path: Path) -> Iterator[Batch]:
-    number = 1
     with BufferedReader(path.open("rb", buffering=0), BLOCK) as file:
-        for lines, long in _lines(file):
-            yield _careful(number, lines) if long else _batch(number, lines)
-            number += len(lines)
+        yield from iter(_Lines(file).batch, None)
 
 
-def _lines(file: BufferedReader[FileIO]) -> Iterator[tuple[list[bytes], bool]]:
-    """Whole lines, a block at a time, and whether the last may be too long; of such a one only the start is kept."""
-    file.read(len(codecs.BOM_UTF8) if file.peek(1).startswith(codecs.BOM_UTF8) else 0)
-    while block := file.peek(1):
-        whole = block.rfind(b"\n") + 1
-        lines = file.readlines(whole - 1) if whole > 1 else []  # it stops at the first line beyond
-        last = file.readline(_MAX_BYTES)  # it goes on in the next block
-        if last:
+class _Lines:
+    """JSON lines a block at a time. It keeps nothing of a block: the next one then takes the memory still in the cache."""
+
+    def __init__(self, file: BufferedReader[FileIO]) -> None:
+        self._file, self._number = file, 1
+        file.read(len(codecs.BOM_UTF8) if file.peek(1).startswith(codecs.BOM_UTF8) else 0)
+
+    def batch(self) -> Batch | None:
+        """The rows of the next block; None at the end of the file."""
+        whole = self._file.peek(1).rfind(b"\n") + 1
+        lines = self._file.readlines(whole - 1) if whole > 1 else []  # it stops at the first line beyond
+        if last := self._file.readline(_MAX_BYTES):  # it goes on in the next block
             lines.append(last if last.endswith(b"\n") else last + b"\n")
         if len(last) == _MAX_BYTES and not last.endswith(b"\n"):
-            while (rest := file.readline(BLOCK)) and not rest.endswith(b"\n"):
-                pass
-        yield lines, len(last) > MAX_CHARS
+            while (rest := self._file.readline(BLOCK)) and not rest.endswith(b"\n"):
+                pass  # of a line that is too long only the start is kept
+        first, self._number = self._number, self._number + len(lines)
+        if len(last) > MAX_CHARS:
+            return _careful(first, lines)
+        return _batch(first, lines) if lines else None
 
 
 def _batch(first: int, lines: list[bytes], loads: Callable[[bytes], Any] = orjson.loads) -> Batch:

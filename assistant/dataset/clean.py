@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant.dataset.batches import Batch, not_text
 from trainer.formats import Format
 
@@ -17,13 +20,13 @@ class Look:
     """odd: places in the batch that need a closer look · keys: a hash of what each row asks, to find repetitions."""
 
     odd: Sequence[int]
-    keys: list[int]
+    keys: NDArray[np.int64]
 
 
 def look(batch: Batch, fmt: Format) -> Look:
     """A row that is not odd makes a training example without a problem (see trainer.formats.to_example)."""
     if not len(batch.rows):
-        return Look((), [])
+        return Look((), _keys([]))
     if fmt.name in ("messages", "sharegpt"):
         return _chats(batch, fmt)
     if fmt.name == "text":
@@ -47,11 +50,11 @@ def _not_optional(batch: Batch, fmt: Format) -> list[int]:
     return odd
 
 
-def _keys(values: list[Any]) -> list[int]:
+def _keys(values: list[Any]) -> NDArray[np.int64]:
     try:
-        return list(map(hash, values))
+        return np.fromiter(map(hash, values), np.int64, len(values))
     except TypeError:
-        return [hash(repr(value)) for value in values]
+        return _keys(list(map(repr, values)))
 
 
 def _chats(batch: Batch, fmt: Format) -> Look:
@@ -63,13 +66,13 @@ def _chats(batch: Batch, fmt: Format) -> Look:
         texts = [turn[content] for turn in turns]
         plain = not not_text(texts) and not ("tools" in fmt.columns or "system" in fmt.columns)
         if plain and _alternating([turn[role] for turn in turns], chats):
-            return Look((), [hash(chat[0][content]) for chat in chats])
+            return Look((), _keys([chat[0][content] for chat in chats]))
         patterns = [tuple([turn[role] for turn in chat]) for chat in chats]
         if plain and all(map(in_order, set(patterns))):
-            return Look((), [hash(chat[len(chat) % 2][content]) for chat in chats])
+            return Look((), _keys([chat[len(chat) % 2][content] for chat in chats]))
     except (TypeError, KeyError, IndexError, AttributeError):
         pass
-    return Look(range(len(chats)), [hash(repr(chat)) for chat in chats])
+    return Look(range(len(chats)), _keys(list(map(repr, chats))))
 
 
 def _alternating(roles: list[Any], chats: list[Any]) -> bool:

@@ -129,12 +129,12 @@ class Scan:
         )
         numbers, sizes, keys = batch.numbers, batch.sizes, seen.keys
         if bad:
-            numbers, sizes, keys = [numbers[at] for at in good], sizes[good], [keys[at] for at in good]
+            numbers, sizes, keys = [numbers[at] for at in good], sizes[good], keys[good]
         if good:
             self._count(numbers, sizes, keys)
             self._keep(batch, good, sizes)
 
-    def _count(self, numbers: Sequence[int], sizes: NDArray[np.int64], keys: list[int]) -> None:
+    def _count(self, numbers: Sequence[int], sizes: NDArray[np.int64], keys: NDArray[np.int64]) -> None:
         last = self.segments[-1][1] if self.segments else None
         if isinstance(last, range) and isinstance(numbers, range) and last.stop == numbers.start:
             self.segments[-1] = (self.segments[-1][0], range(last.start, numbers.stop))
@@ -145,7 +145,7 @@ class Scan:
         if len(self._sizes) > FOLD:
             self.fold()
         if self.usable < MAX_KEYS:
-            self.keys.fromlist(keys)
+            self.keys.frombytes(keys.tobytes())
 
     def fold(self) -> None:
         """Moves the lengths seen so far into the histogram."""
@@ -201,8 +201,8 @@ def scan(path: Path, fmt: Format) -> Scan:
     rows = max(1, sum(len(batch.numbers) for batch in head))
     mean = max(1.0, sum(int(batch.sizes.sum()) for batch in head) / rows)
     seen = Scan(fmt, stride=_stride(path.stat().st_size, mean))
-    for batch in chain(head, found):
-        seen.take(batch)
+    for _ in map(seen.take, chain(head, found)):
+        pass  # no name here keeps a batch while the next is read (see batches._Lines)
     seen.fold()
     return seen
 
