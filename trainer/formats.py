@@ -33,7 +33,11 @@ _COMPLETIONS = (
     "completion", "answer", "response", "output", "solution", "assistant", "reply", "target",
     "antwort", "respuesta", "réponse", "risposta", "resposta", "ответ", "答案", "回答", "答え", "답변",
 )  # fmt: skip
-# Classification: a text and what it is to be called.
+# Classification: a text, or two beside each other, and what it is to be called.
+_TWO_TEXTS = (
+    ("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("premise", "hypothesis"), ("question1", "question2"),
+    ("text1", "text2"), ("text_a", "text_b"), ("sentence_a", "sentence_b"), ("query", "passage"),
+)  # fmt: skip
 _TEXTS = ("text", "sentence", "review", "tweet", "comment", "content", "title", "message", "utterance", "document")
 _LABELS = ("label_text", "label_name", "label", "category", "class", "sentiment", "intent", "emotion", "topic")
 _LABEL_KINDS, _LABEL_CHARS = 100, 60  # kinds and length of labels at most
@@ -83,8 +87,10 @@ def detect(rows: Iterable[Row]) -> Format:
     return found
 
 
-def mapped(prompt: str, completion: str) -> Format:
-    """The shape a person gave: this column is the prompt, that one the answer."""
+def mapped(prompt: str | None, completion: str) -> Format:
+    """The shape a person gave: this column is the prompt, that one the answer; without a prompt, the whole text."""
+    if prompt is None:
+        return Format(name="text", columns={"text": completion})
     return Format(name="prompt_completion", columns={"prompt": prompt, "completion": completion})
 
 
@@ -151,8 +157,11 @@ def _as_pair(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | 
 
 
 def _as_labelled(columns: dict[str, str], sample: list[dict[str, Any]]) -> Format | None:
-    text = next((columns[name] for name in _TEXTS if name in columns), None)
     label = next((columns[name] for name in _LABELS if name in columns and _labels(sample, columns[name])), None)
+    both = next(((columns[a], columns[b]) for a, b in _TWO_TEXTS if a in columns and b in columns), None)
+    if label and both:
+        return Format(name="instruction", columns={"prompt": both[0], "input": both[1], "completion": label})
+    text = next((columns[name] for name in _TEXTS if name in columns), None)
     if not text or not label:
         return None
     return Format(name="prompt_completion", columns={"prompt": text, "completion": label})

@@ -1,14 +1,14 @@
 """A file as batches of rows, fast: the same rows, numbers and errors as trainer/rows.py, which stays the reference.
 
 JSON Lines go through orjson and CSV through pyarrow; whatever those refuse, and every other kind of file, is read by
-trainer/rows.py itself. One thing differs: orjson rounds whole numbers of more than 64 bits.
+trainer/rows.py itself. One thing differs: orjson rounds whole numbers of more than 64 bits, unless `exact` is asked for.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader, FileIO
 from itertools import islice
@@ -71,11 +71,11 @@ def first_batches(path: Path) -> Iterator[Batch]:
     return _plain(read(path)) if suffix(path) != ".jsonl" else batches(path)
 
 
-def batches(path: Path) -> Iterator[Batch]:
-    """Raises `DatasetError` as trainer.rows.read does."""
+def batches(path: Path, exact: bool = False) -> Iterator[Batch]:
+    """exact: for rows that are written again, numbers of any size as they are. Raises as trainer.rows.read does."""
     reference = read(path)
     kind, utf8 = suffix(path), encoding_of(path) == "utf-8-sig"
-    if kind == ".jsonl" and utf8 and one_a_line(path):
+    if kind == ".jsonl" and utf8 and one_a_line(path) and not exact:
         return _jsonl(path)
     if kind in (".csv", ".tsv") and utf8 and path.stat().st_size > SMALL_CSV:
         return _csv(path, reference)
@@ -119,10 +119,10 @@ class _Lines:
         return _batch(first, lines) if lines else None
 
 
-def _batch(first: int, lines: list[bytes], loads: Callable[[bytes], Any] = orjson.loads) -> Batch:
+def _batch(first: int, lines: list[bytes]) -> Batch:
     """`lines` end with a line feed, which `sizes` leave out."""
     try:
-        rows = list(map(loads, lines))
+        rows = list(map(orjson.loads, lines))
     except ValueError:
         return _careful(first, lines)
     if list(map(type, rows)).count(dict) < len(rows):

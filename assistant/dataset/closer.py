@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from assistant.dataset.content import faults, masked, parts
 from assistant.dataset.language import language_of
 from assistant.dataset.scan import Finding, Scan
-from trainer.formats import Example
+from trainer.formats import Example, Format
 
 LABEL_CHARS = 40  # an answer up to this long may be a label
 LABELS = 20  # kinds of labels at most
@@ -30,7 +30,7 @@ def closer_look(seen: Scan) -> dict[str, Finding]:
                 check.name, Finding(check.severity, check.message, check.hint, about=not seen.complete)
             )
             finding.add(number, piece)
-    return found | _languages(answers) | _labels(answers) | _few(seen)
+    return found | _languages(answers) | _labels(answers, seen.fmt) | _few(seen)
 
 
 def look_at(number: int, example: Example, found: dict[str, Finding], about: bool = False) -> str:
@@ -60,13 +60,13 @@ def _languages(answers: list[tuple[int, str]]) -> dict[str, Finding]:
     return {"language mix": finding}
 
 
-def _labels(answers: list[tuple[int, str]]) -> dict[str, Finding]:
+def _labels(answers: list[tuple[int, str]], fmt: Format) -> dict[str, Finding]:
     """Short answers with few kinds are labels: one kind in four of five rows makes the others hard to learn."""
     short = [(number, answer.strip()) for number, answer in answers if len(answer) <= LABEL_CHARS]
     kinds = Counter(label for _, label in short)
     if len(short) < FEW_ROWS or len(short) < 0.9 * len(answers) or not 1 < len(kinds) <= LABELS:
         return {}
-    return (_one_sided(kinds, short) | _numbers(kinds, short)) or _told(kinds, short)
+    return (_one_sided(kinds, short) | _numbers(kinds, short)) or _told(kinds, short, fmt)
 
 
 def _one_sided(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
@@ -96,14 +96,17 @@ def _numbers(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Fin
     return {"numbers as labels": _over(short, finding)}
 
 
-def _told(kinds: Counter[str], short: list[tuple[int, str]]) -> dict[str, Finding]:
+def _told(kinds: Counter[str], short: list[tuple[int, str]], fmt: Format) -> dict[str, Finding]:
     """What the labels are and how often each comes; many kinds of few rows each are answers."""
     if len(kinds) > SHOWN_LABELS and len(kinds) * FEW_OF_A_KIND > len(short):
         return {}
     shares = [f"{_inert(label)} {count / len(short):.0%}" for label, count in kinds.most_common(SHOWN_LABELS)]
     more = f", {len(kinds) - len(shares)} more" if len(kinds) > len(shares) else ""
     message = f"whose answer is one of {len(kinds)} labels: {', '.join(shares)}{more}"
-    finding = Finding("tells", message, "Classification: the model learns to answer with the label and nothing else.")
+    hint = "Classification: the model learns to answer with the label and nothing else."
+    if fmt.name == "prompt_completion":
+        hint += f" To have it learn the texts instead, say *use {fmt.columns['prompt']} as the whole text*."
+    finding = Finding("tells", message, hint)
     return {"labels": _over(short, finding)}
 
 

@@ -109,6 +109,12 @@ def adds_end(text: str, spans: Spans, kit: Kit) -> int:
     return int(bool(kit.eos and spans) and not text[: spans[-1][1]].rstrip().endswith(kit.eos))
 
 
+def without_end(example: Example, kit: Kit) -> bool:
+    """Whether what is learned of this row does not end in a special token as it is rendered (see `adds_end`)."""
+    text, spans = rendered(example, kit)
+    return bool(spans) and not text[: spans[-1][1]].rstrip().endswith(kit.specials)
+
+
 def learned(offsets: Places, spans: Spans) -> NDArray[np.bool_]:
     """Whether each token stands for text that starts in one of the spans. offsets: (tokens, 2), in characters."""
     starts, ends = offsets[:, 0], offsets[:, 1]

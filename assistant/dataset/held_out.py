@@ -89,7 +89,7 @@ def moved(
 
 
 def _usable(path: Path, fmt: Format) -> Iterator[dict[str, Any]]:
-    for batch in batches(path):
+    for batch in batches(path, exact=True):
         for at in range(len(batch.numbers)):
             try:
                 to_example(row := batch.rows[at], fmt)

@@ -16,7 +16,7 @@ from assistant.dataset import suggest
 from assistant.dataset.batches import first_batches
 from assistant.dataset.closer import closer_look
 from assistant.dataset.content import masked, parts
-from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, asked, grade
+from assistant.dataset.graded import BYTES_PER_TOKEN, SMALL_VOCABULARY, Graded, asked, grade, without_end
 from assistant.dataset.held_out import leaks
 from assistant.dataset.repeats import repetitions
 from assistant.dataset.report import SHOWN_CHARS, SHOWN_ROWS, DatasetReport, Problem, Severity
@@ -122,6 +122,7 @@ class _Visit:
             *([("leakage", leaking)] if leaking else []),
             *self._lengths(tops, counted, total),
             *self._refused(counted),
+            *self._endless(),
         ]
         return DatasetReport(
             source=str(self.path.resolve()),
@@ -258,6 +259,22 @@ class _Visit:
         for number, reason in counted.refused.items():
             finding.add(number, reason)
         yield "template refuses", finding
+
+    def _endless(self) -> Iterator[tuple[str, Finding]]:
+        """Whether the labels have an end to learn. It is the template's, the same for every row, so one tells."""
+        some = next((kept for kept in self.seen.sample if self._grade(kept)), None)
+        if self.kit.tokenizer is None or some is None or ("text" in some[2] and self.kit.eos):
+            return
+        if not without_end(some[2], self.kit):
+            return
+        if self.kit.eos:
+            text = "whose answer the model's own chat template writes no end behind"
+            finding = Finding("tells", text, f"The trainer adds `{self.kit.eos}`, so that the model learns to stop.")
+        else:
+            text = "without an end to learn: the model's tokenizer names no end-of-sequence token"
+            finding = Finding("warns", text, "The model would not learn to stop. Take one that has an `eos_token`.")
+        finding.count, finding.rows = self.seen.usable, [kept[1] for kept in self.seen.sample[:SHOWN_ROWS]]
+        yield "no end of sequence", finding
 
 
 def _problems(findings: list[tuple[str, Finding]]) -> Iterator[Problem]:

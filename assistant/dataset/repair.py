@@ -40,8 +40,8 @@ SHOWN = 3  # changed rows shown before and after
 
 
 class Repair(BaseModel):
-    """One repair. limit: tokens a row may have (drop_long, split_long) · prompt, completion: columns (map_columns) ·
-    fraction, seed: how validation rows are drawn (resample_validation)."""
+    """One repair. limit: tokens a row may have (drop_long, split_long) · prompt, completion: columns (map_columns; without
+    a prompt the completion is the whole text) · fraction, seed: how validation rows are drawn (resample_validation)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -98,7 +98,10 @@ def apply(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: fl
 
 def after(fmt: Format, repairs: Sequence[Repair]) -> Format:
     """The shape of the rows these repairs leave."""
-    return mapped("prompt", "completion") if any(repair.name == "map_columns" for repair in repairs) else fmt
+    mapping = next((repair for repair in repairs if repair.name == "map_columns"), None)
+    if mapping is None:
+        return fmt
+    return mapped("prompt", "completion") if mapping.prompt else mapped(None, "text")
 
 
 def _do(path: Path, fmt: Format, repairs: Sequence[Repair], kit: Kit, rate: float, out: BinaryIO | None) -> Repaired:
@@ -122,7 +125,7 @@ def _resampled(path: Path, fmt: Format, repair: Repair, out: BinaryIO | None) ->
 
 def _run(path: Path, mender: _Mender, out: BinaryIO | None) -> Repaired:
     done = Repaired()
-    for batch in batches(path):
+    for batch in batches(path, exact=True):
         done.rows += len(batch.rows) + len(batch.errors)
         done.dropped += len(batch.errors)
         done.samples += [(row.number, masked(row.error or ""), "") for row in batch.errors[: SHOWN - len(done.samples)]]
@@ -209,6 +212,8 @@ class _Mender:
         return [{**row, column: piece} for piece in split_text(text, max(20, int(len(text) * limit / tokens * 0.9)))]
 
     def _mapped(self, repair: Repair, row: Values) -> list[Values]:
+        if repair.prompt is None and repair.completion in row:
+            return [{"text": row[repair.completion]}]
         if repair.prompt not in row or repair.completion not in row:
             return []
         return [{"prompt": row[repair.prompt], "completion": row[repair.completion]}]

@@ -55,6 +55,12 @@ _MAPPINGS = (
         re.I,
     ),
 )
+_WHOLE = r"(?:whole|entire|full|plain|raw)"
+_TEXT = re.compile(
+    rf"\b(?:use|take|map|treat)\s+{_THE}{_COLUMN}\s+(?:column |field )?(?:as|for)\s+(?:the )?(?:{_WHOLE} )*text\b"
+    rf"|\b(?:train|learn) (?:it )?(?:on|from) the {_WHOLE} (text)\b",
+    re.I,
+)
 _SHOW = r"(?:show|display|print|see|look at|open|what(?:'s| is| are)|which|how|give me)"
 _VIEWS: tuple[tuple[str, str], ...] = (
     (
@@ -74,6 +80,8 @@ def calls(text: str) -> list[ToolCall]:
     """The doctor's calls in this message, in order; none when it is not about mending or showing the data."""
     if mapping := next((hit for pattern in _MAPPINGS if (hit := pattern.search(text))), None):
         return [ToolCall(tool="map_columns", args={"prompt": mapping[1].strip(), "completion": mapping[2].strip()})]
+    if whole := _TEXT.search(text):
+        return [ToolCall(tool="map_columns", args={"completion": (whole[1] or whole[2]).strip()})]
     if named := _ROW.search(text):
         return [
             ToolCall(

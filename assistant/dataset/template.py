@@ -52,6 +52,12 @@ class Kit:
         environment.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: "2026-01-01"}
         return environment.from_string(self.source)
 
+    @cached_property
+    def specials(self) -> tuple[str, ...]:
+        """What may end a turn: the end-of-sequence token, and every other special token of the tokenizer."""
+        added = self.tokenizer.get_added_tokens_decoder().values() if self.tokenizer is not None else ()
+        return tuple(dict.fromkeys(filter(None, [self.eos, *(token.content for token in added if token.special)])))
+
     @property
     def knows_tools(self) -> bool:
         """Whether the template shows calls of functions; if not they are trained on as nothing."""

@@ -36,9 +36,9 @@ class RepairDataset(BaseModel):
 
 
 class MapColumns(BaseModel):
-    """Say which column is the prompt and which the answer, for a file whose columns are not known."""
+    """Say which column is the prompt and which the answer, or, without a prompt, which is the whole text to learn."""
 
-    prompt: str = Field(min_length=1, max_length=200)
+    prompt: str | None = Field(None, min_length=1, max_length=200)
     completion: str = Field(min_length=1, max_length=200)
     source: str | None = Field(None, max_length=1000, description="The file; the chosen dataset when left out.")
 
@@ -86,12 +86,17 @@ def map_columns(args: MapColumns, state: ChatState, services: Services) -> Outco
         again = ToolCall(tool="map_columns", args=args.model_dump())
         return _offer_whole(found.far, found.bytes, again)
     path = readable([found.path], services.settings.home / "unpacked")
-    prompt, completion = _columns(path, args.prompt, args.completion)
+    *asked, completion = _columns(path, *filter(None, [args.prompt]), args.completion)
+    prompt = asked[0] if asked else None
     kit, rate = _kit(state, services)
     mapping = Repair(name="map_columns", prompt=prompt, completion=completion)
     done = apply(path, mapped(prompt, completion), [mapping], kit, rate, services.settings.home / "mended")
     state = state.model_copy(update={"choices": {**state.choices, "dataset": source}})
-    note = f"`{prompt}` is the prompt and `{completion}` the answer now."
+    note = (
+        f"`{prompt}` is the prompt and `{completion}` the answer now."
+        if prompt
+        else f"The whole of `{completion}` is learned now."
+    )
     return _mended(Path(str(done.file)), report, note, ["map_columns"], state, services, path)
 
 

@@ -76,6 +76,30 @@ def test_the_tokenizer_counts_when_it_is_there(tmp_path):
     assert inspect(path, tokenizer_file=tmp_path / "tokenizer.json").tokens_longest == 3
 
 
+@pytest.mark.parametrize(
+    ("template", "eos", "says"),
+    [
+        ("A: {{ m['content'] }} ", "</s>", "tells: The trainer adds `</s>`"),
+        ("A: {{ m['content'] }} ", None, "warns: The model would not learn to stop"),
+        ("A: {{ m['content'] }}</s> ", "</s>", ""),
+        ("A: {{ m['content'] }}<end> ", "</s>", ""),  # a special token of its own, as Gemma's <end_of_turn>
+    ],
+)
+def test_answers_without_an_end_to_learn(tmp_path, template, eos, says):
+    words = {word: at for at, word in enumerate(("a", "b", "[UNK]"))}
+    raw = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    raw.add_special_tokens(["</s>", "<end>"])
+    raw.save(str(tmp_path / "tokenizer.json"))
+    settings = {"chat_template": "{% for m in messages %}" + template + "{% endfor %}", "eos_token": eos}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    path = _jsonl(tmp_path / "a.jsonl", [{"prompt": f"a {n}", "completion": f"b {n}"} for n in range(60)])
+    report = inspect(path, tokenizer_file=tmp_path / "tokenizer.json")
+    ends = [one for one in report.problems if one.check == "no end of sequence"]
+    assert [f"{one.severity}: {one.hint}"[: len(says)] for one in ends] == ([says] if says else [])
+    assert all(one.count == 60 and one.rows[:2] == [1, 2] for one in ends)
+
+
 def test_the_rehearsal_model_has_smaller_pieces(tmp_path):
     path = _jsonl(tmp_path / "a.jsonl", [{"text": "word " * 600}])
     assert inspect(path, model=embedded_card()).tokens_longest == 1000

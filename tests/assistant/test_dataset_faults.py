@@ -7,6 +7,7 @@ import pytest
 
 from assistant.cards import embedded_card
 from assistant.dataset import inspect
+from assistant.dataset.report import SHOWN_ROWS
 from tests.conftest import DATA
 
 ROWS = 80
@@ -184,12 +185,14 @@ def test_one_sided_labels(tmp_path):
     rows = [{**row, "completion": "negative" if at % 10 == 0 else "positive"} for at, row in enumerate(clean())]
     found, _ = _inspect(tmp_path, rows)
     assert found["one-sided answers"].count == 72
+    assert found["one-sided answers"].rows == [at + 1 for at in range(ROWS) if at % 10][:SHOWN_ROWS]
 
 
 def test_prompts_that_fill_the_length_stop_when_all_do(tmp_path):
     rows = [{**row, "prompt": row["prompt"] + " word" * 400} for row in clean()]
     found, report = _inspect(tmp_path, rows, limit=128)
     assert found["prompt fills the length"].count == ROWS
+    assert found["prompt fills the length"].rows == found["over length"].rows == list(range(1, SHOWN_ROWS + 1))
     assert found["all masked"].severity == "stops"
     assert report.blocks
 

@@ -170,6 +170,24 @@ def test_labels_and_how_often_each_comes_are_told(ask, labels, said):
     assert said in text
 
 
+@pytest.mark.parametrize("names", [("sentence1", "sentence2", "label"), ("Premise", "Hypothesis", "Label")])
+def test_two_texts_and_their_label_are_both_read(ask, names):
+    rows = [(f"Film number {n} was long", f"It took {n} hours", ["yes", "no"][n % 2]) for n in range(60)]
+    reply, _ = ask("pairs.csv", _csv(names, rows))
+    assert "Trained on `{2}` only; `{0}` and `{1}` are read, not graded.".format(*names) in reply.text
+    assert "one of 2 labels" in reply.text
+
+
+def test_texts_with_labels_can_be_learned_whole(ask):
+    rows = [{"text": f"Film number {n} was long", "label": ["yes", "no"][n % 2]} for n in range(60)]
+    reply, assistant = ask("labels.jsonl", _lines(rows))
+    assert "say *use text as the whole text*" in reply.text
+    assert "The whole of `text` is learned now." in assistant.say("labels.jsonl", "use text as the whole text").text
+    assert assistant.state("labels.jsonl").dataset["format"] == "plain text"
+    assistant.say("labels.jsonl", "use text as the prompt and label as the answer")
+    assert assistant.state("labels.jsonl").dataset["format"] == "prompt and completion"
+
+
 def test_a_column_called_label_with_a_text_of_its_own_in_each_row_is_no_label(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text(_lines({"text": f"Some words {n}.", "label": f"note {n}"} for n in range(60)))

@@ -128,6 +128,17 @@ def test_columns_are_mapped(tmp_path):
     assert rows == [_pair("t", "b")]
 
 
+def test_a_column_becomes_the_whole_text(tmp_path):
+    rows, _ = _mend(tmp_path, [{"text": "t", "label": 1}], Repair(name="map_columns", completion="text"))
+    assert rows == [{"text": "t"}]
+
+
+def test_numbers_of_any_size_beside_the_text_are_kept(tmp_path):
+    large = 123456789012345678901234567890
+    rows, _ = _mend(tmp_path, [{**_pair(" a ", "b"), "id": large + n} for n in range(3)], Repair(name="strip"))
+    assert rows == [{**_pair("a", "b"), "id": large + n} for n in range(3)]
+
+
 def test_nothing_left_is_refused_and_leaves_no_file(tmp_path):
     with pytest.raises(DatasetError, match="no row"):
         _mend(tmp_path, [_pair("a", "1")], Repair(name="drop_long", limit=1))

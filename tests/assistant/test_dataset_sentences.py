@@ -49,6 +49,19 @@ def test_mappings(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("use review as the whole text", "review"),
+        ("take the `body` column as plain text", "body"),
+        ("train on the whole text", "text"),
+    ],
+)
+def test_a_column_as_the_whole_text(text, column):
+    (call,) = calls(text)
+    assert (call.tool, call.args) == ("map_columns", {"completion": column})
+
+
+@pytest.mark.parametrize(
     ("text", "args"),
     [
         ("show me row 12", {"rows": [12]}),

@@ -1,12 +1,16 @@
 """The doctor in the conversation: columns mapped, files mended with consent, rows shown."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
+from assistant import Assistant
+from assistant.settings import Settings
 from assistant.state import ToolCall
 from assistant.tools import TOOLS
+from trainer.compute import Run
 
 
 class Scripted:
@@ -21,9 +25,6 @@ class Scripted:
 
 @pytest.fixture
 def chat(tmp_path):
-    from assistant import Assistant
-    from assistant.settings import Settings
-
     script = Scripted()
     made = Assistant(settings=Settings(home=tmp_path / "home", offline=True), interpreter=script)
 
@@ -138,3 +139,38 @@ def test_files_dropped_together_are_one_dataset_and_nothing_is_lost(chat, tmp_pa
 def test_the_tools_are_registered_with_a_description():
     for name in ("repair_dataset", "map_columns", "show_dataset"):
         assert TOOLS[name].schema()["function"]["description"]
+
+
+class _Kept:
+    """Accepts the run and starts nothing."""
+
+    name = "local"
+
+    def submit(self, run_id, folder, *, resume=False):
+        self.folder = Path(folder)
+        return Run(id=run_id, provider=self.name, folder=str(folder), job="0")
+
+    def events(self, run, after=0):
+        return []
+
+    def alive(self, run):
+        return False
+
+    def stop(self, run, *, keep): ...
+
+
+def test_what_was_mended_is_written_into_the_run(tmp_path):
+    rows = _rows(60)
+    path = _file(tmp_path / "faq.jsonl", [*rows, rows[3]])
+    assistant = Assistant(settings=Settings(home=tmp_path / "home", offline=True))
+    kept = assistant.services.providers["local"] = _Kept()
+    assistant.say("t", "use studio-tiny with lora on the CPU, here is my data", files=[path])
+    for message in ("remove the duplicates", "yes", "the rest as you think best", "start", "yes"):
+        assistant.say("t", message)
+    told = json.loads((kept.folder / "context.json").read_text())["data"]
+    trained_on = Path(json.loads((kept.folder / "config.json").read_text())["dataset"])
+    assistant.close()
+    assert (told["name"], told["made_from"]["repairs"]) == ("faq.jsonl", ["drop_duplicates"])
+    assert told["made_from"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert told["sha256"] == hashlib.sha256(trained_on.read_bytes()).hexdigest()
+    assert len(trained_on.read_text().splitlines()) == 60

@@ -161,7 +161,8 @@ def _kind(piece: str, stop: str) -> Kind:
         return "what_if"
     if _WHAT_IF.search(piece):
         return "what_if"
-    if _THEIRS.search(piece) or (_HAS.search(piece) and not _OFFERED.search(piece)) or _UNUSABLE.search(piece):
+    told = _OFFERED.sub("", piece)
+    if _THEIRS.search(told) or _HAS.search(told) or _UNUSABLE.search(piece):
         return "theirs"
     asks = stop in ("?", "¿") or bool(_ASK.search(piece.strip()))
     if asks and _FITS.search(piece):

@@ -90,6 +90,8 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     refused = " ".join(reading.text[one.start : one.end] for one in several if one not in named)
     if name == "experiment_tracker" and named and not any(str(one.value) in refused for one in named):
         several = named  # "not wandb, i prefer comet"
+    if name == "quantization" and named and re.search(r"\d", refused):
+        several = named  # "8bit it is, ditch the 4bit": other bits are refused, not quantization
     if name == "algorithm" and re.search(
         r"\blora \((?:i\.?e\.? |so |aka )?q-?lora\)|\bq-?lora \((?:4.?bit )?lora\)", reading.text
     ):

@@ -59,6 +59,8 @@ def _odd_names() -> tuple[re.Pattern[str], dict[str, str]]:
         read = [made for hit in alone.each(family_table.pattern()) if (made := _family(alone, hit))]
         if re.search(r"[-_]", name) and [one.query for one in read] != [repo]:
             odd[_plain(name)] = repo
+            if "distill" in name:
+                odd[_plain(name.split("-", 1)[1])] = repo  # "r1 distill qwen 7b": the maker left out
     spelled = [r"[\s_.-]?".join(map(re.escape, name.split())) for name in sorted(odd, key=len, reverse=True)]
     return re.compile(
         rf"(?<![\w@./-])(?:{'|'.join(spelled)})(?![\w]|[.-]\w|[\s_-](?:mini|instruct|chat|it|base|hf)\b)"

@@ -114,8 +114,15 @@ def name_of(theirs: str) -> str | None:
         return NAMES.get(key)
     if known := _by_words().get(_words(key)):
         return known
-    near = next((name for name in (*OURS, *NAMES) if OSA.distance(key, name, score_cutoff=1) <= 1), None)
+    near = misspelled(key)
     return near if near in OURS else NAMES.get(near or "")
+
+
+def misspelled(key: str) -> str | None:
+    """The name (ours or another trainer's) that `key` is one slip away from; None when it is a name, or like none."""
+    if key in OURS or key in NAMES:
+        return None
+    return next((name for name in (*OURS, *NAMES) if OSA.distance(key, name, score_cutoff=1) <= 1), None)
 
 
 _SAME = {

@@ -15,6 +15,7 @@ from pathlib import Path
 from rapidfuzz.distance import OSA
 
 from assistant.interpreters.rules.numerals import digits
+from assistant.interpreters.rules.paste_names import misspelled
 
 _DATA = json.loads((Path(__file__).parents[2] / "knowledge" / "spelling.json").read_text(encoding="utf-8"))
 
@@ -37,6 +38,8 @@ _WORD = re.compile(
     r"(?<![\w/.@\\'\"`-])[a-zäöüßáéíóúñ]{4,16}(?![\w/@\\'\"`]|\.\w|-(?!(?:one|two|three|four|five|six|seven|eight|nine)\b)[a-z]|_)",
     re.I,
 )
+# "lora_alhpa 64": a trainer's own name for a parameter.
+_JOINED = re.compile(r"(?<![\w/.@\\'\"`-])[a-z]+(?:_[a-z]+)+(?![\w/@\\'\"`(]|\.\w)")
 _BY_LENGTH: dict[int, list[str]] = {}
 for _known in dict.fromkeys(KNOWN):
     _BY_LENGTH.setdefault(len(_known), []).append(_known)
@@ -44,6 +47,7 @@ for _known in dict.fromkeys(KNOWN):
 
 def mend(text: str) -> str:
     """`text` with misspelled domain words corrected and numerals as digits; everything else as it was."""
+    text = _JOINED.sub(lambda found: misspelled(found[0]) or found[0], text)
     return digits(_WORD.sub(lambda found: _mended(found[0]), text))
 
 
@@ -132,5 +136,5 @@ def _inflected(word: str, known: str) -> bool:
     return (
         word[:-2] == known[:-2]
         or longer.startswith(shorter)
-        or (shorter[:-1] == longer[: len(shorter) - 1] and len(longer) > len(shorter))
+        or (shorter[:-1] == longer[: len(shorter) - 1] and len(longer) > len(shorter) and shorter[-1] != longer[-1])
     )

@@ -104,6 +104,7 @@ TRACKER = {
     "phoenix": r"\b(?:arize[- ]?)?phoenix\b|\barize\b",
     "trackio": r"\btrackio\b|\b(?:local|embedded|built-in|offline) tracker\b"
     r"|(?<!n't )(?<!nt )(?<!not )\btrack (?:it|this|that|the (?:run|training|metrics)|my (?:runs?|experiments?|training)|experiments?)\b"
+    r"(?!\s*(?:with|using|via|through|in \s|on \s))"  # a tracker's name follows, or stood here before it was read
     r"|\b(?:with|enable|turn on|switch on|add|use|want) (?:experiment |the )?tracking\b",
     "tensorboard": r"\btensor-?board\b",
     "mlflow": r"\bml-?flow\b",
