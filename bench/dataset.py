@@ -93,10 +93,10 @@ def _bare(path: Path) -> None:
 
 
 def _cpu(work: Callable[[], object]) -> float:
-    """Seconds of this thread on its core: the figures are per core, and other processes do not count."""
-    start = time.thread_time()
+    """Seconds of processor time, of every thread of this process: figures are per core, other processes do not count."""
+    start = time.process_time()
     work()
-    return time.thread_time() - start
+    return time.process_time() - start
 
 
 def _timed(work: Callable[[], object]) -> float:
