@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,34 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def traced(tmp_path: Path, values: dict[str, Any], *, check: bool = True, **options: Any) -> dict[str, Any]:
-    """What `python -m trainer.trace` says, in a process of its own."""
-    request = tmp_path / "request.json"
-    request.write_text(json.dumps({"config": {**BASE, **values}, "model": TINY, **options}))
-    command = [sys.executable, "-m", "trainer.trace", str(request), "--cache", str(tmp_path / "cache")]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == (0 if check else 2), done.stderr
-    return json.loads(done.stdout)
+ASKED = """
+import sys
+from pathlib import Path
+from trainer.trace.__main__ import main
+for line in sys.stdin:
+    print(main([line.strip(), "--cache", sys.argv[1]]), flush=True)
+"""
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+    """What `python -m trainer.trace` says to one request after another; one process, whose imports take most of the time."""
+    command = [sys.executable, "-c", ASKED, str(tmp_path / "cache")]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as asked:
+        assert asked.stdin
+        assert asked.stdout
+
+        def ask(values: dict[str, Any], *, code: int = 0, **options: Any) -> dict[str, Any]:
+            request = tmp_path / "request.json"
+            request.write_text(json.dumps({"config": {**BASE, **values}, "model": TINY, **options}))
+            print(request, file=asked.stdin, flush=True)
+            said = json.loads(asked.stdout.readline())
+            assert asked.stdout.readline() == f"{code}\n"
+            return said
+
+        yield ask
+        asked.stdin.close()
 
 
 TRACES = """
@@ -92,13 +112,15 @@ def test_the_closed_form_is_within_six_percent_of_the_trace(traces: dict[str, di
 
 
 @pytest.mark.slow
-def test_an_answer_is_kept_and_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
-    first = traced(tmp_path, {})
+def test_an_answer_is_kept_and_an_unknown_architecture_is_refused(
+    tmp_path: Path, traced: Callable[..., dict[str, Any]]
+) -> None:
+    first = traced({})
     (kept,) = (tmp_path / "cache").glob("*.json")
     kept.write_text(json.dumps({**first, "peak_bytes": 1}))
-    assert traced(tmp_path, {"learning_rate": 1e-5, "run_name": "another"})["peak_bytes"] == 1
-    assert traced(tmp_path, {"rank": 32})["peak_bytes"] > 1
-    error = traced(tmp_path, {}, check=False, model={**TINY, "model_type": "mystery"})
+    assert traced({"learning_rate": 1e-5, "run_name": "another"})["peak_bytes"] == 1
+    assert traced({"rank": 32})["peak_bytes"] > 1
+    error = traced({}, code=2, model={**TINY, "model_type": "mystery"})
     assert error["fields"] == ["model_type"]
 
 
