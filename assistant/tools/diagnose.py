@@ -38,9 +38,15 @@ def diagnose(args: Diagnose, state: ChatState, services: Services) -> Outcome:
     tried = list(dict.fromkeys([*(state.tried if state.diagnosis == symptom else []), *args.tried]))
     found = ordered(symptom, args.facts, state.choices, tried)
     card, values = model_card(state), values_of(state, services)
-    if card is not None and not card.gated and symptom == "gated_model":
+    if card is not None and card.source == "hub" and not card.gated and symptom == "gated_model":
         found = [name for name in found if name != "accept_gated_license"] or found
-    update = {"diagnosis": symptom, "remedies": found[:SHOWN], "tried": tried}
+    subjects = [name for one in found[:1] for name in remedies()[one]["sets"]][:1]  # "ten times lower then" is about it
+    update = {
+        "diagnosis": symptom,
+        "remedies": found[:SHOWN],
+        "tried": tried,
+        "topics": [*state.topics, *subjects][-6:],
+    }
     text = _note(symptom, found, {**values, **args.facts}, known[1:], state, services)
     asks = _missing(symptom, state, args.facts)
     question = str(symptoms()[symptom].get("ask", {}).get("text", ""))

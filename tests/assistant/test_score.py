@@ -55,7 +55,7 @@ def test_replies_mention_what_they_must(board):
     assert mention is None or mention >= 0.9
 
 
-def test_conversations_of_twenty_four_other_people(tmp_path):
+def test_conversations_of_thirty_six_other_people(tmp_path):
     none = tmp_path / "none.jsonl"
     none.write_text("")
     found, misses = score(none, HERE / "dialogues9.jsonl")
@@ -66,7 +66,10 @@ def test_conversations_of_twenty_four_other_people(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["utterances_trouble2", *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4"))],
+    [
+        "utterances_trouble2",
+        *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4", "5")),
+    ],
 )
 def test_complaints_after_other_threads(name, tmp_path):
     none = tmp_path / "none.jsonl"

@@ -111,7 +111,11 @@ class RuleInterpreter:
             had = [*turn.state.tried, *turn.state.remedies, *tried.tried(plain)]
             return [ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had})]
         ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
-        if ill is not None and not ill.certain and (goals.without_gpu(plain) or _known_question(plain)):
+        if (
+            ill is not None
+            and not ill.certain
+            and (goals.without_gpu(plain) or _known_question(plain) or _starts_anew(plain, ill))
+        ):
             ill = None
         if ill is not None and reckon.only_asks(plain):
             ill = None
@@ -135,6 +139,11 @@ class RuleInterpreter:
             key=lambda call: call.tool == "clarify"
         )  # what is asked back stands last, and is what the next word answers
         return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
+
+
+def _starts_anew(plain: str, ill: trouble.Trouble) -> bool:
+    """A new plan is wished for; a training that starts "from the beginning" when it is resumed is a complaint."""
+    return moves.restarts(plain) and "resume_failure" not in ill.symptoms[:2]
 
 
 def _known_question(plain: str) -> bool:

@@ -44,6 +44,19 @@ _HELD_OUT = re.compile(
     rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
     rf"|(?:留|拿|分|划)(?:出)?\s?(?P<tenths>[{''.join(HAN)}1-9])成"
 )
+# "hold back a tenth of the rows for validation", "ein Zehntel zum Validieren", "una décima parte para validar"
+_FRACTIONS = {"tenth": 0.1, "fifth": 0.2, "quarter": 0.25, "twentieth": 0.05, "zehntel": 0.1, "fünftel": 0.2, "viertel": 0.25,
+              "décima": 0.1, "quinta": 0.2, "cuarta": 0.25, "十分之一": 0.1, "五分之一": 0.2}  # fmt: skip
+_FRACTION = re.compile(
+    rf"(?:\b(?:an?|one|ein|una|1)\s)?(?P<f>{'|'.join(_FRACTIONS)})(?: parte)?(?:\s?(?:of|der|de|des) (?:the |it|them|my |las |los |mis "
+    rf")?(?:\w+)?)?"
+    r"\s?(?:(?:back|out|aside|apart|as(?: an?)?|held)\s)*(?:for|as|to|para(?: la| el)?|zum|zur|für die|als|用来|用于|做|作为|当|留作)\s?(?:the "
+    r"|an? )?"
+    r"(?:eval\w*|valid\w*|test\w*|check\w*|prüf\w*|held-?out|hold-?out|dev\b|验证|评估|测试)"
+    rf"|\b(?:hold|keep|set|put|reserve|spare)\s(?:back |out |aside |apart )?(?:an?|one) "
+    rf"(?P<g>{'|'.join(_FRACTIONS)})\b(?=.{{0,24}}\b(?:back|out|aside|apart|valid\w*"
+    r"|eval\w*)\b)"
+)
 # "1 epoch became 2", "3 epochs turned into 1"
 _BECAME = re.compile(
     rf"(?<![\w.])(?:\d[\d.,]*(?:e-?\d+)?k?|{_WORDS}) (?P<key>[a-z][a-z _-]{{1,24}}?) (?:became|becomes?|turned into|turns? into"
@@ -73,11 +86,13 @@ _STOPS_WHEN = re.compile(
     r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
     r"|validation|improv\w*)\b"
 )
-# "that one", "the 7b one": a pronoun, no number.
+# "that one", "the 7b one", "so the two can be compared", "on three of them": a pronoun, no number.
 _PRONOUN_ONE = re.compile(
     r"\b(?:that|this|which|the(?: [\w.]+)?|another|other|last|first|same|every|no|any|a [\w]+|small(?:er)?"
     r"|big(?:ger)?|better|right|wrong|chat"
     r"|base|instruct)\s(one)\b(?!\s?(?:epoch|gpu|card|step|pass|node|machine))"
+    r"|\bthe (two|three)\b(?= (?:can|could|are|were|have|should|would|do|did|behave|run|together)\b)|\b(two|three|four) of (?:them|those"
+    r"|these)\b"
 )
 
 
@@ -101,6 +116,9 @@ def by_action(message: Message) -> list[Found]:
             share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
         found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
         message.take(*hit.span())
+    for hit in message.each(_FRACTION):
+        found.append(Found("validation_split", _FRACTIONS[hit["f"] or hit["g"]], *hit.span()))
+        message.take(*hit.span())
     if stops := _STOPS_WHEN.search(message.text):
         found.append(Found("early_stopping", True, *stops.span()))
     for hit in message.each(_SINGLE):
@@ -119,7 +137,7 @@ def by_action(message: Message) -> list[Found]:
             found.append(Found("max_seq_length", value, *hit.span(group)))
             message.take(*hit.span(group))
     for hit in message.each(_PRONOUN_ONE):
-        message.take(*hit.span(1))
+        message.take(*hit.span(hit.lastindex or 0))
     return found
 
 

@@ -16,7 +16,7 @@ from assistant.interpreters.rules.numbers import WORDS, Number, numbers
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.text import normalise
 from assistant.interpreters.rules.wishes import Wishes
-from assistant.interpreters.rules.words import BF16_LESS
+from assistant.interpreters.rules.words import BF16_LESS, SWITCHES
 from assistant.state import ToolCall
 from trainer.config import TrainingConfig
 
@@ -73,6 +73,14 @@ _AND_ALSO = re.compile(r"(?:ok(?:ay)?[\s,]+)?(?:and|also|now|then|plus)\b")
 _LEADS = re.compile(
     r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?([\d.,e-]*\d[\d.e-]*k?)(?=\s*(?:,|and\b|und\b|y\b))"
 )
+# "Switch it on" after a question about checkpointing.
+_SWITCHED = re.compile(
+    r"\b(?:switch|turn|put|leave|keep) (?:it|that|this) (?P<on>on)?(?P<off>off)?\b(?! the\b)|\b(?:(?P<enable>enable|activate)"
+    r"|(?P<disable>disable"
+    r"|deactivate)) (?:it|that|this)\b|\b(?:schalt\w*|mach\w*) (?:es|das) (?:bitte )?(?:(?P<an>an|ein)|(?P<aus>aus|ab))\b"
+    r"|\b(?:(?P<activa>actívalo|enciéndelo)|(?P<quita>desactívalo|apágalo))\b|(?P<kai>打开它|开启它|把它打开|那就开)|(?P<guan>关掉它|把它关)"
+)
+_ON = ("on", "enable", "an", "activa", "kai")
 _BOTH = re.compile(r"\b(?:both|beide|ambos)\b|都")
 _WORDS = 7
 
@@ -133,6 +141,7 @@ def _size(call: ToolCall) -> float | None:
 
 def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None:
     """Adds to `wishes` a number or a choice that answers the pending question and names no field of its own."""
+    _switch(plain, wishes, turn)
     fields = turn.state.pending.fields
     if not fields and not turn.state.topics:
         return
@@ -159,6 +168,15 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         _named(fields[0], turn.message, wishes)
     elif "experiment_tracker" in fields and _NOTHING.match(plain):
         wishes.sets["experiment_tracker"] = "none"
+
+
+def _switch(plain: str, wishes: Wishes, turn: Turn) -> None:
+    """ "Worth it. switch it on": the switch that was asked or told about last."""
+    hit = _SWITCHED.search(plain)
+    spoken = [*turn.state.pending.fields[:1], *turn.state.topics[-1:]]
+    name = next((one for one in spoken if one in SWITCHES), None)
+    if hit and hit.lastgroup and name and name not in wishes.sets:
+        wishes.sets[name] = hit.lastgroup in _ON
 
 
 def _first_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> str | None:
@@ -228,12 +246,13 @@ def subject(turn: Turn) -> str | None:
     """The numeric field a bare number or "double it" is about: the one asked for, else the one spoken of last."""
     asked = next((name for name in turn.state.pending.fields if _numeric(name)), None)
     said = numbers(normalise(turn.message).lower()) if len(turn.message) < 80 else []
-    if asked is None and len(said) == 1 and (near := _nearest(turn, said)):
+    if asked is None and len(said) == 1 and not _FACTOR.search(turn.message) and (near := _nearest(turn, said)):
         return near
     spoken = next((name for name in reversed(turn.state.topics) if _numeric(_PLAIN.get(name, name))), None)
     return asked or (_PLAIN.get(spoken, spoken) if spoken else None)
 
 
+_FACTOR = re.compile(r"\b(?:times|fold|\d+x|x\d+)\b|倍|\bveces\b|\bmal\b", re.I)  # "ten times lower": ten is no value
 _PLAIN = {"warmup": "warmup_ratio"}
 
 

@@ -34,7 +34,8 @@ _POLITE_VERB = re.compile(
     rf"|könntest du)"
 )
 _WHAT_IF = re.compile(
-    r"\bwhat if\b|\bsuppose\b|\b(?:what|how) about\b|\bif (?:i|we|you)\b|\bwould (?:it|that|this)\b|\bhow (?:much"
+    r"\bthinking (?:of|about) (?:doubl|halv|rais|lower|increas|decreas|reduc)\w*"
+    r"|\bwhat if\b|\bsuppose\b|\b(?:what|how) about\b|\bif (?:i|we|you)\b|\bwould (?:it|that|this)\b|\bhow (?:much"
     r"|long)\b|\bhypothetical|\bimagine\b"
     r"|\bwhat (?:would|happens?)\b|如果|假如|假设|要是|万一|\by si\b|\bqué tal\b|\bqué pasa(?:ría)? si\b|\bwas wäre\b"
     r"|\bwas passiert\b|\bwie wäre\b"
@@ -53,7 +54,8 @@ _FITS = re.compile(
 _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hm+|then|y|und|well|hi|hey|oh|also|yes|right|wait|no|sorry|hold on|huh|wow|just|moment|actually|quick "
     r"question)[\s,:]+)*(?:why|what(?! i (?:want|need|have|got|would like)\b)|how|which|who"
-    r"|when|where|should|shall|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
+    r"|(?:when|where)(?=(?:'s| (?:do|does|did|is|are|was|were|will|should|shall|can|could|would|must|to|exactly))\b| *\?)|should|shall"
+    r"|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
     r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|cuáles|una? .{2,24} o una? .{2,24}"
@@ -62,9 +64,9 @@ _ASK = re.compile(
     r"|\bat the same time\b|\bdifference between\b|\bshould (?:i|we|it)\b|\bdo (?:i|we) need\b|\bcan i\b"
     r"|\bwondering\b|\bany (?:suggestions?|advice|tips?|ideas?|recommendations?|thoughts)\b|\bis it (?:ok|okay"
     r"|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
-    r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥"
+    r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b(?! it\s*$)|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥"
     r"|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
-    r"|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b"
+    r"|请教|请问|想问|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b"
     r"|\bshouldn't it\b|根据是啥|咋"
 )
 _THEIRS = re.compile(
@@ -86,9 +88,11 @@ _THEIRS = re.compile(
     r"|prefers?|likes?|told me|thinks?|wants?|went|has|have|said|says?"
     r"|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most"
     r"|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
+    r"|^\W*(?:the )?defaults? (?:was|were|is|are)\b(?=.*\d)"
     r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b"
     r"|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
 )
+_WHENEVER = re.compile(r"\W*(?:(?:so|and|but|ok|then)[\s,]+)*(?:when|where|if)\b")
 _FRESH = re.compile(
     rf"^\s*(?:and|but|also|so|then|ok|okay|y|und|pero|por cierto|also,)?\s*(?:please\s+)?(?:{_VERBS}|i(?:'m| am|'ll"
     rf"| want| have| need|'ve| use)?|my|we|let's|it's|it is|mi|ich|meine?|tengo|uso|nimm|setz\w*|usa|pon)\b"
@@ -168,6 +172,8 @@ def _kind(piece: str, stop: str) -> Kind:
     if asks and _FITS.search(piece):
         return "fits"
     if _ASK.search(piece.strip()):
+        return "ask"
+    if stop == "?" and _WHENEVER.match(piece):
         return "ask"
     if stop == "?" and not re.search(r"--\w|\w=|[:=]\s*\d", piece) and not _OWN.search(piece):
         return "ask"

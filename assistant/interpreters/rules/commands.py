@@ -30,7 +30,7 @@ def command(text: str) -> Paste | None:
     flags = list(_FLAG.finditer(text))
     overrides = list(_OVERRIDE.finditer(_FLAG.sub(" ", text))) if launcher else []
     known = sum(name_of(hit[1]) is not None for hit in (*flags, *overrides))
-    if known < (1 if launcher else 3) or re.search(r"改成|->|→|instead of|from --", text):
+    if known < (1 if launcher else 3) or re.search(r"改成|(?:->|→)\s*[\d.'\"-]|instead of|from --", text):
         return None
     raw: dict[str, Any] = {hit[1].replace("-", "_"): _value(text, hit) for hit in flags}
     raw |= {hit[1]: scalar(hit[2]) for hit in overrides}

@@ -9,6 +9,7 @@ from typing import Any
 
 from assistant.interpreters.rules import family_table, models, wanted_cards
 from assistant.interpreters.rules.lexicon import EFFECTIVE
+from assistant.interpreters.rules.paste_names import PER_DEVICE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
 from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
@@ -33,6 +34,10 @@ ASKS = re.compile(
     r"|tell)\b|(?:por qué|qué|cómo|warum|wieso|was|wie|ist)\b|为什么|为啥|什么|怎么"
 )
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
+
+
+_SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|put|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
+_PIECE = re.compile(r"[,;\n]")
 
 
 def decide(
@@ -90,6 +95,12 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     refused = " ".join(reading.text[one.start : one.end] for one in several if one not in named)
     if name == "experiment_tracker" and named and not any(str(one.value) in refused for one in named):
         several = named  # "not wandb, i prefer comet"
+    if name == "batch_size":  # "micro batch 12, batch size 384": the other is the effective one
+        several = [one for one in several if PER_DEVICE.search(_PIECE.split(reading.text[: one.end])[-1])] or several
+    if name == "algorithm" and "full" in (one.value for one in several) and not CHANGE.search(reading.text):
+        several = [
+            one for one in several if one.value != "full"
+        ] or several  # "full is fine, lora on the same data is not"
     if name == "quantization" and named and re.search(r"\d", refused):
         several = named  # "8bit it is, ditch the 4bit": other bits are refused, not quantization
     if name == "algorithm" and re.search(
@@ -148,7 +159,11 @@ def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...]
     exact = [one for one in usable if one.query]
     if exact:
         queries = list(dict.fromkeys(one.query for one in exact))
-        wishes.model = queries[-1] if len(queries) == 1 or _MOVED_ON.search(reading.text) else None
+        wishes.model = (
+            queries[-1]
+            if len(queries) == 1 or _MOVED_ON.search(reading.text) or _SWAPPED.search(reading.text)
+            else None
+        )
         if wishes.model is None:
             wishes.model_options, wishes.model_said = tuple(queries[:3]), exact[0].said
         return

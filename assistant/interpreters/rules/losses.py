@@ -17,6 +17,18 @@ _EVALUATED = re.compile(
 # A log's bare lines: "step 10 1.32 / step 20 1.18", "train 1.21 eval 1.30 | train 0.74 eval 1.42"
 _AT_STEPS = re.compile(r"\b(?:step|epoch|iter\w*)s? ?\d+\s*[:=)]?\s*(\d{1,3}\.\d+)")
 _PAIRED = re.compile(r"\btrain(?:ing)?[ :=]+(\d{1,3}\.\d+)[ ,;/]+(?:eval\w*|val\w*|test)[ :=]+(\d{1,3}\.\d+)")
+# "Drops to 0.8 in the first 20k steps, then climbs to 6.2": decimals of a story about the loss that belong to nothing else.
+_TOLD = re.compile(
+    r"(?<![a-z0-9_.,*^-])(\d{1,3}[.,]\d{1,4})(?![a-z0-9_%*]|[.,]\d|\s?(?:k|b|gb|gib|hours?|h|epochs?|steps?|x|times|e-)\b)"
+)
+_OWNED = re.compile(
+    r"(?:lr|rate|dropout|decay|warm-?up|ratio|split|epochs?|norm|clip\w*|alpha|beta\w*|temperature|top_p|cuda|torch|version|python"
+    r"|llama|qwen|gemma|phi|mistral|学习率|acc\w*|bleu|rouge|f1|mmlu)[\s=:_'\"]*(?:of |is |to |at |from |von |auf )?$"
+)
+_LIST = re.compile(r"(?:(?<![\w.])\d{1,3}\.\d{1,4}\s*,\s*){3,}\d{1,3}\.\d{1,4}(?!\w)")
+_ABOUT_LOSS = re.compile(r"(?<![a-z])(?:loss(?:es)?|curve|verlust|pérdida)(?![a-z])|损失|曲线")
+_ASKED = re.compile(r"\b(?:should|would|good enough|what (?:is|was) a good)\b|应该|多少(?:才|算)")
+_HELD_OUT = re.compile(r"\b(?:eval\w*|val\w*|test\w*)\b|验证|测试")
 _VALUE = re.compile(_NUMBER)
 JUMP = 2.5  # times the lowest value before: more than noise, after the loss spikes quoted in public issue threads
 _STILL = 0.02  # relative spread below which four values and more stand still
@@ -32,6 +44,10 @@ def course(text: str) -> str | None:
         return "overfitting"
     if trained and evaluated and trained[-1] < _LEARNT_BY_HEART and evaluated[-1] > _APART * trained[-1]:
         return "overfitting"
+    if not evaluated and len(trained) < 2:
+        trained = _story(text) or trained
+    if trained and trained[-1] == 0:
+        return "nan_loss"
     if len(trained) >= 2 and _jumps(trained):
         return "loss_diverging"
     if len(trained) >= 4 and max(trained) - min(trained) <= _STILL * max(trained) and min(trained) > 0:
@@ -53,6 +69,17 @@ def _quoted(text: str) -> tuple[list[float], list[float]]:
     if trained and not evaluated:
         evaluated = [float(found[1].replace(",", ".")) for found in _EVALUATED.finditer(text)]
     return trained, evaluated
+
+
+def _story(text: str) -> list[float]:
+    """The losses of a message that tells their course in sentences, or quotes nothing but them."""
+    if _ASKED.search(text):
+        return []
+    if _ABOUT_LOSS.search(text) and not _HELD_OUT.search(text):
+        told = [hit for hit in _TOLD.finditer(text) if not _OWNED.search(text[max(0, hit.start() - 24) : hit.start()])]
+        return [float(hit[1].replace(",", ".")) for hit in told]
+    bare = _LIST.search(text)
+    return [float(value) for value in re.findall(r"\d+\.\d+", bare[0])] if bare else []
 
 
 def _swings(values: list[float]) -> bool:

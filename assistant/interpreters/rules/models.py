@@ -204,11 +204,17 @@ def _resolved(
         size = sizes[0]
     exact = known.get(f"{size} chat" if variant == "chat" else size) or (not variant and known.get(f"{size} chat"))
     if exact and size:
-        return Mention(*span, query=exact, said=said, family=family, size=size)
+        return Mention(*span, query=_versioned(exact, said), said=said, family=family, size=size)
     near = [repo for key, repo in known.items() if not size or key.split(" ")[0] == size]
     if size and not near:
         near = list(known.values())
     return Mention(*span, said=said, family=family, size=size, options=tuple(near[:3]))
+
+
+def _versioned(repo: str, said: str) -> str:
+    """The repository with the version that was said ("Mistral 7B v0.3"), where its name has another."""
+    version = re.search(r"(?<![a-z0-9])v(\d\.\d)(?![\d.])", said.lower())
+    return re.sub(r"(?<=[-_]v)\d\.\d\b", version[1], repo) if version else repo
 
 
 def _size_only(hit: re.Match[str]) -> Mention:

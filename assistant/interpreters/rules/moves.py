@@ -92,11 +92,16 @@ def _no(state: ChatState) -> list[ToolCall]:
     return [_call("decline")]
 
 
+def restarts(text: str) -> bool:
+    """Whether a new plan is wished for."""
+    return bool(said.RESTART.search(text))
+
+
 def anywhere(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
     """Moves that may stand beside other things: show, undo, restart, launch, status, small talk."""
     if run_active and said.STATUS.search(text):
         return [_call("run_status")]
-    if said.RESTART.search(text):
+    if restarts(text):
         return [_call("restart")]
     if hit := said.BACK_BEFORE.search(text):
         place = field_named(next((group for group in hit.groups() if group), ""))

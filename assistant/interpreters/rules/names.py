@@ -127,6 +127,9 @@ _STOP_WORDS = {
 }
 
 
+_NO_DATA = re.compile(r"(?:^|[/_.-])(?:config|zero\d?|ds|deepspeed)[\w.-]*\.json$|^data/\d+$", re.I)
+
+
 def files(message: Message) -> list[tuple[int, int, str]]:
     """Data files by their ending, as written; takes them and masks every other path."""
     found = []
@@ -166,7 +169,7 @@ def titles(message: Message, tags: list[str]) -> list[Found]:
     for field, pattern in (("run_name", _RUN_NAME), ("project_name", _PROJECT), ("output_dir", _OUTPUT)):
         for hit in message.each(pattern):
             name = message.cased[hit.start(1) : hit.end(1)].strip("'\"`").rstrip(".,")
-            if field == "output_dir" and _DATA_FILE.fullmatch(name):
+            if field == "output_dir" and (_DATA_FILE.fullmatch(name) or name.lower() in ("true", "false", "none")):
                 continue
             if name.lower() in _STOP_WORDS or (
                 field == "output_dir" and not re.search(r"[/\\]|dir|folder|=|:", hit[0]) and len(name) < 2
@@ -211,6 +214,7 @@ def dataset(
     message: Message, seen: list[tuple[int, int, str]], repos: list[tuple[int, int, str]], pending: bool
 ) -> Found | None:
     """The data this message names: a file, "my data is X", a Hub id that is no model, or a well-known set."""
+    seen = [one for one in seen if not _NO_DATA.search(one[2])]
     if seen:
         return Found("dataset", seen[0][2], seen[0][0], seen[0][1])
     for hit in message.each(_DATASET_IS):
@@ -219,6 +223,8 @@ def dataset(
             message.take(*hit.span())
             return Found("dataset", KNOWN_DATASETS.get(name.lower(), name), *hit.span())
     for start, end, repo in repos:
+        if _NO_DATA.search(repo):
+            continue
         around = message.text[max(0, start - 40) : end + 25]
         if _ROLES.search(message.text[max(0, start - 24) : start]):
             continue

@@ -22,11 +22,14 @@ _CALL = re.compile(
 )
 _YAML = re.compile(r"^[ \t]*-?[ \t]*[\"']?([A-Za-z_][\w.-]*)[\"']?[ \t]*:[ \t]*(.*?)[ \t]*(?:#.*)?$")
 _ASSIGN = re.compile(r"(?<![\w.-])([A-Za-z_]\w{2,})\s*=\s*(\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^\s,;)`]+)")
+# "lora_r: int = 16", as a function's arguments are written
+_TYPED = re.compile(r"\b([A-Za-z_]\w*)\s*:\s*(?:int|float|str|bool|(?:List|list|Optional)\[\w+\])\s*=[ \t]*")
 _VARIABLE = re.compile(r"^\s*([A-Za-z_]\w*)\s*=\s*([^\s#(\[]+)\s*(?:#.*)?$", re.M)
 
 
 def pasted(text: str) -> Paste | None:
     """The configuration in `text`, or None when it holds none."""
+    text = _TYPED.sub(r"\1 = ", text)
     for read in (_json, _call, _yaml, command, _assignments):
         made = read(text)
         if made and (made.values or len(made.unknown) > 3):

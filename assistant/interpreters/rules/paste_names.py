@@ -24,6 +24,7 @@ NAMES = {
     "target_modules", "lora_target": "target_modules", "target": "target_modules", "lora_target_linear":
     "_all_linear", "use_dora": "_dora", "peft_use_dora": "_dora", "use_rslora": "_rslora", "peft_use_rslora":
     "_rslora", "init_lora_weights": "_init", "load_in_4bit": "_4bit", "load_in_8bit": "_8bit", "use_4bit": "_4bit",
+    "use_int4": "_4bit", "use_int8": "_8bit",
     "load_4bit": "_4bit", "load_8bit": "_8bit", "quantization_bit": "_bits", "quant_bits": "_bits", "bits": "_bits",
     "bnb_4bit_quant_type": "_quant_type", "quantization_type": "_quant_type", "quantization_method": "", "quantize":
     "_quant_type", "quant_type": "_quant_type", "bnb_4bit_use_double_quant": "double_quantization", "double_quant":
@@ -70,6 +71,9 @@ _VALUES: dict[str, dict[str, str | None]] = {
 }  # fmt: skip
 
 
+PER_DEVICE = re.compile(r"micro|\bmbs\b|per[ _-]?(?:device|gpu|card)")
+
+
 @dataclass(frozen=True)
 class Paste:
     """`values` by our names, `unknown` names of theirs, `rest`: the message without the block."""
@@ -90,8 +94,11 @@ def translated(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """(values by our names, their names that are unknown here)."""
     values: dict[str, Any] = {}
     unknown: list[str] = []
+    per_device = any(name_of(theirs) == "batch_size" and PER_DEVICE.search(theirs) for theirs in raw)
     for theirs, value in raw.items():
         ours = name_of(theirs)
+        if ours == "batch_size" and per_device and not PER_DEVICE.search(theirs):
+            continue  # alpaca-lora's and Axolotl's batch_size is the effective one
         if ours is None:
             unknown.append(theirs)
         elif ours.startswith("_"):

@@ -58,8 +58,10 @@ _UNNUMBERED = re.compile(
     r"|gigantic|enormous|unlimited|everything|banana|viele|muchos|很多|无限)(?=\s*(?:$|[,.!;?]|please|of it|of them))"
 )
 _TRACKER_NO = re.compile(
-    r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)\b[^.;]{0,24}\b(?:is something i don'?t"
-    r"|not needed|not necessary|no thanks|unnecessary|anyway)\b"
+    r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)(?:\b[^.;]{0,24}\b(?:is something i don'?t"
+    r"|not needed|not necessary|no thanks|unnecessary|anyway)\b|[^.;，。]{0,8}(?:用不着|用不到|不需要|不想用|不要|没用))"
+    r"|\bdon'?t (?:want|need) (?:the |my |any )?(?:results?|runs?|metrics?|curves?|logs?) (?:to be )?(?:visuali[sz]ed|tracked|logged"
+    r"|uploaded)\b"
 )
 
 
@@ -92,7 +94,8 @@ _PROCESSOR = re.compile(
     rf"|this |der |die |la |el |only |just )*"
     r"(cpus?|processor|prozessor|procesador)\b(?!\s?-?(?:offload|ram|memory|only mode|core))|^\W*(?:the |just "
     r"|only )*(cpu)(?: only)?"
-    r"(?: please| then| is fine)*\W*$|\b(cpu[- ]only)\b|(?:用|使用)\s?(cpu)"
+    r"(?: please| then| is fine)*\W*$|\b(cpu[- ]only)\b(?! (?:version|build|wheel|package|torch|pytorch|bitsandbytes|install\w*))|(?:用"
+    r"|使用)\s?(cpu)"
 )
 _THIS_MACHINE = re.compile(
     rf"{_ASKED_FOR}(?:it |this |that )?(?:just |only |right )?(?:on |with |en |auf |con )?((?:this|my|our|the local"

@@ -82,6 +82,10 @@ def _gap_factor(gap: str, tail: str) -> float | None:
         return float(hit[1]) if hit[1][0].isdigit() else LATIN[hit[1]]
     if hit := re.match(r"\s*的?(?:(\d+|两|二)倍|(一半))", tail):
         return 0.5 if hit[2] else float({"两": 2, "二": 2}.get(hit[1], hit[1]))
+    if re.fullmatch(r"\s*[和跟与]\s*", gap) and not re.match(
+        r"\s*(?:都?一样|相同|一致|相等|都?(?:是|取|设|为|改|调?到)|各)", tail
+    ):
+        return None  # "学习率和alpha都调过了" sets nothing
     return 1.0 if _EQUAL.fullmatch(gap) else None
 
 

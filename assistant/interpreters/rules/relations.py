@@ -85,9 +85,20 @@ _INSTEAD_OF_VALUE = re.compile(
 )
 
 
+# "12 was silly. three": a value of the plan that is taken back, and the one it gives way to.
+_SAID = rf"\d[\d.]*(?:e-?\d+)?k?|{'|'.join(map(re.escape, WORDS))}"
+_REGRET = re.compile(
+    rf"(?<![\w.])(?P<old>{_SAID}) (?:was|is|were|are|seems|sounds) (?:way |far |a bit |just |probably )*(?:too (?:much|many|high|low|big"
+    rf"|large|small|long"
+    rf"|short)|silly|stupid|dumb|wrong|a (?:typo|mistake|slip)|nonsense|overkill|crazy|excessive|greedy|ambitious)[\s.,;:!-]+"
+    rf"(?:(?:so|then|just|make (?:it|that)|use|take|try|let'?s (?:do|say|try|use|make it)|go (?:with|for)|i meant|it'?s|should be|better"
+    rf"|rather)[\s,]+)*(?P<new>{_SAID})(?![\w.]*\w)"
+)
+
+
 def related(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
     """Values computed from the plan. `values`: the plan as it stands; `last`: what "it" refers to. Takes what it reads."""
-    found = _of_value(message, values) + of_another(message, values)
+    found = _of_value(message, values) + _regretted(message, values) + of_another(message, values)
     found += _scaled(message, values, last)
     found += _one_more(message, values)
     return found
@@ -108,6 +119,17 @@ def _of_value(message: Message, values: Mapping[str, Any]) -> list[Found]:
         fields = [name for name, value in values.items() if not isinstance(value, bool) and value == old]
         if fields and not weak:
             found.append(Found(fields[0], whole(fields[0], new), *hit.span(), change=True))
+            message.take(*hit.span())
+    return found
+
+
+def _regretted(message: Message, values: Mapping[str, Any]) -> list[Found]:
+    found: list[Found] = []
+    for hit in message.each(_REGRET):
+        old, new = (numbers(hit[group])[0].value for group in ("old", "new"))
+        name = next((name for name, value in values.items() if not isinstance(value, bool) and value == old), None)
+        if name:
+            found.append(Found(name, whole(name, new), *hit.span(), change=True))
             message.take(*hit.span())
     return found
 

@@ -60,14 +60,29 @@ _BOUND = re.compile(
 )
 
 
+# "From the first epoch on", "iterations 1 to 15 fly": a place in the run, not how long it is.
+_ORDINAL = re.compile(
+    r"(?:first|second|third|fourth|last|final|previous|primera?|segunda|tercera|última|erste[nr]?|zweite[nr]?|dritte[nr]?|letzte[nr]?"
+    r"|第[一二三四五\d]+(?:个)?)[\s-]*$"
+)
+_STRETCH = re.compile(
+    r"\b(?:steps?|iterations?|iters?|epochs?|schritte?|pasos?)\s+[01]\s?(?:to|-|–|through|thru|until|bis|a)\s?\d+"
+)
+
+
+# "86.9 % on validation" is an accuracy
+_SCORE = re.compile(r"\s?(?:acc\w*\s)?(?:on|in) (?:the |my )?(?:validation|val|test|eval|dev)\b")
+
+
 def items(text: str) -> list[Item]:
     """Names and numbers of `text` (lower case, what was taken blanked out), in order."""
-    keys = [Item(*found.span(), key=field_of(found)) for found in KEY.finditer(text)]
-    covered = [(key.start, key.end) for key in keys]
+    keys = [Item(*found.span(), key=field_of(found)) for found in KEY.finditer(text) if not _is_a_place(found, text)]
+    covered = [*((key.start, key.end) for key in keys), *(found.span() for found in _STRETCH.finditer(text))]
     loose = [
         n
         for n in numbers(text)
         if not any(a <= n.start < b for a, b in covered)
+        and not (n.percent and _SCORE.match(text, n.end))
         and not any(
             _BOUND.fullmatch(text[key.end : n.start])
             for key in keys
@@ -76,6 +91,12 @@ def items(text: str) -> list[Item]:
     ]
     merged = _merge([Item(n.start, n.end, number=n) for n in loose], keys, text)
     return sorted([*keys, *merged], key=lambda item: item.start)
+
+
+def _is_a_place(key: re.Match[str], text: str) -> bool:
+    return field_of(key) in ("num_epochs", "max_steps") and bool(
+        _ORDINAL.search(text[max(0, key.start() - 12) : key.start()])
+    )
 
 
 def _merge(items: list[Item], keys: list[Item], text: str) -> list[Item]:

@@ -24,7 +24,8 @@ _WORDS_BEFORE = re.compile(r"(?:[\u4e00-\u9fff]*(?:是|用|在|为|叫|到|把|�
 _LETTERS = "abcdefgh"
 # A configuration is loaded, not trained on; and these are files of a run of our own.
 _SETTINGS = re.compile(
-    r"(?:^|[/_.-])(?:config|tokenizer|state|index|package|template|args|settings)[\w.-]*\.json$|(?:^|/)(?:run|events)\.jsonl?$",
+    r"(?:^|[/_.-])(?:config|tokenizer|state|index|package|template|args|settings|zero\d?|ds_z\d)[\w.-]*\.json$"
+    r"|(?:^|/)(?:run|events)\.jsonl?$|(?:^|/)deepspeed[\w.-]*\.json$",
     re.I,
 )
 

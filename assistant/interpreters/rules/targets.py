@@ -21,7 +21,9 @@ _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
 _ALL_LINEAR = re.compile(
     r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?linear layer\b|\b(?:all|every) (?:the "
     r")?(?:linear )?(?:layers|modules"
-    r"|linears)\b(?! (?:of|are|in))|所有线性层|全部线性层|todas las capas lineales|alle linearen schichten"
+    r"|linears)\b(?! (?:of|are|in))|\btarget(?:s|ing)?[ _-]?(?:modules)?\s?[=:]?\s?all\b"
+    r"(?! (?:the )?\w)|所有线性层|全部线性层|todas las capas "
+    r"lineales|alle linearen schichten"
 )
 _ATTENTION = re.compile(
     r"\b(?:only |just )?(?:the )?attention (?:layers?|modules?|projections?|parameters?|params|weights?|matrices|blocks?)(?: only)?\b"
@@ -66,7 +68,7 @@ def modules(message: Message, current: object = None) -> list[Found]:
         r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]
     ):
         return []
-    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
+    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))  # the text is in lower case, the names are not
     before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
     if isinstance(current, list) and re.search(
         r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
@@ -91,7 +93,7 @@ def _by_letters(message: Message) -> Found | None:
 
 
 def _module(name: str) -> str:
-    if name in MODULES:
-        return name
+    if known := next((one for one in MODULES if one.lower() == name), None):
+        return known
     best = process.extractOne(name, MODULES, scorer=fuzz.ratio, score_cutoff=85)
     return str(best[0]) if best else name

@@ -31,7 +31,10 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("lower_learning_rate",
     r"(?:lower|lowered|lowering|reduced|reducing|smaller|decreas\w+|tried (?:a )?(?:lower"
     r"|smaller)).{0,20}(?:learning[ _]rate|lr)|(?:learning[ _]rate|lr).{0,24}(?:lowered|reduced|already (?:low"
-    r"|small)|didn'?t help|no help)|学习率.{0,16}(?:降|调低|调小|减小).{0,14}(?:还|也|没用|照样|仍|依然)"),
+    r"|small)|didn'?t help|no help)|学习率.{0,16}(?:降|调低|调小|减小).{0,14}(?:还|也|没用|照样|仍|依然)"
+    r"|\btried (?:an? )?(?:lr |learning rate )?(?:of )?[1-9](?:\.\d)?e-0?[5-7]\b|\b(?:every|any|all|whatever|several|many|different"
+    r"|other) (?:the )?"
+    r"(?:lr|learning rate)s?\b"),
     ("grad_clipping", r"(?:with|using|have|already|added|tried).{0,12}clip"),
     ("longer_warmup", r"(?:longer|more|added|increased|with).{0,12}warm-?up.{0,30}(?:same|still|no|didn'?t|not)"),
     ("flash_attention",
@@ -44,19 +47,24 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("login_hf_token",
     r"(?:already )?(?:logged in|passed (?:a|my|the) token|have (?:a|my) token|set (?:my|the) token|with (?:a"
     r"|my) token)|huggingface-cli login|log[- ]?in (?:was |is )?(?:ok|success\w*)"
-    r"|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
+    r"|login\b\W{1,6}success\w*|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
     r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|licen[cs]e.{0,40}(?:was|is|been|already) accepted|been granted "
     r"access|turned me down"
     r"|rejected by the repo|(?:already )?(?:have|got"
     r"|was granted) access|\b(?:request|application|access)\b.{0,16}\b(?:was|got|has been|is|been) (?:rejected|denied|declined|refused"
     r"|turned down)|\b(?:rejected|refused|declined|turned down) (?:me|my|us|our|the request)"
-    r"|申请.{0,6}(?:被拒|拒绝|没通过|没批|不批|驳回)"),
+    r"|\b(?:aprob|conced|acept)\w+ (?:el |mi )?acceso|acceso (?:ya )?(?:aprobado|concedido)|zugang (?:ist |wurde )?(?:bewilligt"
+    r"|freigegeben|genehmigt)"
+    r"|(?:已经?|都)(?:通过|获批|同意|批准)|申请.{0,6}(?:被拒|拒绝|没通过|没批|不批|驳回)"),
     ("shard_or_offload",
     r"\b(?:zero-?\s?[23]|fsdp|offload\w*)\b.{0,24}(?:same|still|too|already|also|doesn'?t)|(?:with|using"
     r"|even) (?:deepspeed|zero|fsdp)"),
     ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,16}(?:bitsandbytes|bnb)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
+    ("append_eos_token", r"\beos(?: token)? (?:is|are|was) (?:already )?(?:in|at|part|added|appended|there)|\b(?:added|appended|has|have"
+    r"|with) (?:the |an )?eos\b"
+    r"|(?:加了|有|带)\s?eos"),
     ("more_data", r"(?:added|more) data.{0,20}(?:same|still|no)|\b(?:can'?t|cannot|could not|couldn'?t|no way to) (?:get|collect|find|add"
     r"|label|have) (?:any )?more\b|\b(?:all|only) the (?:data|rows|examples) (?:i|we|there)\b|\b(?:there is|there'?s|have) no more "
     r"(?:data|rows"
@@ -176,8 +184,11 @@ _FACTS = (
     ),
     ("deepspeed", r"\bdeepspeed\b|_ds\b|\bzero-?\s?[123]\b|_ds\.sh"),
     ("tracker", r"wandb|\bw&b\b|weights (?:and|&) biases|tracker|comet|mlflow|tensorboard"),
-    ("no_gradient", r"require(?:s_|s? )grad|grad_fn"),
-    ("lr_schedule", r"(?:learning rate|\blr\b|学习率).{0,80}(?:falls?|drops?|goes|stays|warmup_init|resets?|掉|变)"),
+    ("no_gradient", r"require(?:s_|s? )grad|grad_fn|\bgrad(?:ient)?s?\b.{0,24}\bnone\b|梯度.{0,8}none"),
+    (
+        "lr_schedule",
+        r"(?:learning rate|\blr\b|学习率).{0,80}(?:falls?|drops?|goes|stays|reach\w*|warmup_init|resets?|掉|变)",
+    ),
     ("zero_loss", r"loss.{0,14}(?<![\d.])0(?:\.0+)?(?!\d|\.\d)"),
     ("pissa", r"\bpissa\b"),
     ("eval_time", r"\b(?:at|during|in|on|when it) (?:the )?eval"),

@@ -44,7 +44,7 @@ _COMPLAINT = re.compile(
     r"|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can"
     r"|to) (?:i )?(?:fix|avoid|stop|prevent|solve)|fix|solve)\b"
     r"|[报出]错|怎么办|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan|traceback"
-    r"|exception"
+    r"|exception|(?:还是|太|很|变|越来越|特别)慢"
 )
 # Without any of these a sentence is no complaint, whatever it is like.
 _SOUNDS_ILL = re.compile(
@@ -103,7 +103,7 @@ def trouble(text: str) -> Trouble | None:
     best = sorted(scores, key=lambda name: -scores[name])
     certain = scores[best[0]] >= ERROR
     plain = any(pattern.search(text.strip()) for pattern in (_IS_X, _DEFINES, _NAMES_DATA))
-    if not certain and plain and not _COMPLAINT.search(text):
+    if not certain and plain and not _COMPLAINT.search(text) and not course(text):
         return None
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), certain, close)

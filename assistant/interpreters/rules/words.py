@@ -22,7 +22,7 @@ ALGORITHMS = {
     r"\W{1,3}|^\W*)eva\b(?!['’])|\beva[- ](?:init\w*|lora|adapter)\b",
     "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?"
     r"|parameters?) (?:training|tuning)|\b(?:re-?)?train(?:ing)? (?:all|every) (?:of )?(?:the |its |my )?(?:weights?|parameters?|params)\b"
-    r"|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
+    r"|\bthe (?:whole |entire )?model itself\b|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
     "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
@@ -30,6 +30,7 @@ _MODIFIER = re.compile(
     r"^[\s-]*(?:rank|alpha|dropout|r\b|weights?|adapters?|checkpoints?|layers?|modules?|params|parameters|matrices"
     r"|dims?|scaling|target|paper|library|code)"
 )
+_PAPER = r"(?:['’]s)? (?:paper|authors?|repo\b|readme|blog)"
 _VAGUE = re.compile(
     r"(?:bigger|smaller|larger|stronger|better|about|of|poem|song|joke|merge[d]?|merging|merge the|save the"
     r"|load the|saving the|loading the|what is|what's|whats|my|called)\s+(?:a\s+|the\s+)?$"
@@ -41,14 +42,15 @@ _NO = re.compile(
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
     r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using)\s*(?:the |any "
-    r"|use |your |a |using |to |log to )*['\"]?$"
+    r"|use |your |a |using |to |log to |with )*['\"]?$"
 )
 _NO_AFTER = re.compile(
-    r"^['\"]?\s*(?:[=:]\s*)?(?:out\b(?! of)|off\b|(?:can|may|should|could) (?:go|be|stay)(?: turned| switched)? off\b|no\b|false\b"
+    r"^['\"]?\s*(?:[=:]\s*|(?:set )?to (?=false\b|off\b|none\b|no\b))?(?:out\b(?! of)|off\b|(?:can|may|should|could) (?:go|be|stay)(?: "
+    r"turned| switched)? off\b|no\b|false\b"
     r"|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
     r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
-    r"|gave me|gives me|failed|crashes?|doesn'?t work|is no)"
+    r"|gave\b|gives?\b|failed|crashes?|doesn'?t work|is no)"
 )
 _YES_AFTER = re.compile(r"^['\"]?\s*(?:[=:]\s*)?(?:true|on\b|yes|enabled|is on|an\b|ja\b|sí|开)")
 QUANTIZATION = {
@@ -99,7 +101,8 @@ PROVIDER = {
     r"|portátil)\b|\ben local\b|\bon[- ]?prem(?:ise)?s?\b(?! only)|\blocalmente\b",
 }
 TRACKER = {
-    "wandb": r"\bw(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b|\bwandd?b?\b(?:-core)?|\bwanddb\b",
+    "wandb": r"\bw(?!andb: ?(?:enter|waiting|error|warning|synced|you chose|\())(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b"
+    r"|\bwandd?b?\b(?:-core)?(?!: ?(?:enter|waiting|error|warning|synced|you chose|\())|\bwanddb\b",
     "comet": r"\bcomet(?:[ _.-]?ml)?\b",
     "phoenix": r"\b(?:arize[- ]?)?phoenix\b|\barize\b",
     "trackio": r"\btrackio\b|\b(?:local|embedded|built-in|offline) tracker\b"
@@ -223,7 +226,7 @@ def _read(
         return
     if value == "other":
         value = hit[0]  # not on the menu: refused by name, with the reason
-    if field == "algorithm" and value == "lora" and _only_a_word(before, after, chosen):
+    if field == "algorithm" and (re.match(_PAPER, after) or (value == "lora" and _only_a_word(before, after, chosen))):
         return
     if field == "quantization" and value == "none":
         yield Found(field, None, *hit.span())
