@@ -50,7 +50,8 @@ _FRACTIONS = {"tenth": 0.1, "fifth": 0.2, "quarter": 0.25, "twentieth": 0.05, "z
 _FRACTION = re.compile(
     rf"(?:\b(?:an?|one|ein|una|1)\s)?(?P<f>{'|'.join(_FRACTIONS)})(?: parte)?(?:\s?(?:of|der|de|des) (?:the |it|them|my |las |los |mis "
     rf")?(?:\w+)?)?"
-    r"\s?(?:(?:back|out|aside|apart|as(?: an?)?|held)\s)*(?:for|as|to|para(?: la| el)?|zum|zur|für die|als|用来|用于|做|作为|当|留作)\s?(?:the "
+    r"\s?(?:(?:back|out|aside|apart|as(?: an?)?|held)\s)*(?:for|as|to|para(?: la| el)?|zum|zur|für die|als"
+    r"|用来|用于|做|作为|当|留作)\s?(?:the "
     r"|an? )?"
     r"(?:eval\w*|valid\w*|test\w*|check\w*|prüf\w*|held-?out|hold-?out|dev\b|验证|评估|测试)"
     rf"|\b(?:hold|keep|set|put|reserve|spare)\s(?:back |out |aside |apart )?(?:an?|one) "
