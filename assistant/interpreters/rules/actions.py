@@ -99,7 +99,7 @@ _PRONOUN_ONE = re.compile(
 
 def by_action(message: Message) -> list[Found]:
     """The values of such sentences. Takes what it reads."""
-    found = _at_a_time(message) + _became(message)
+    found = _at_a_time(message) + _became(message) + _held_out(message)
     for hit in message.each(_ACCUMULATE):
         count = gpus.count_of(hit["n"] or hit["n2"] or hit["n3"])
         found.append(Found("gradient_accumulation_steps", count, *hit.span()))
@@ -109,16 +109,6 @@ def by_action(message: Message) -> list[Found]:
             Found("batch_size", int(hit[1]), *hit.span(1)),
             Found("gradient_accumulation_steps", int(hit[2]), *hit.span(2)),
         ]
-        message.take(*hit.span())
-    for hit in message.each(_HELD_OUT):
-        if tenths := hit["tenths"]:
-            share = str(10 * (int(tenths) if tenths.isdigit() else HAN[tenths]))
-        else:
-            share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
-        found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
-        message.take(*hit.span())
-    for hit in message.each(_FRACTION):
-        found.append(Found("validation_split", _FRACTIONS[hit["f"] or hit["g"]], *hit.span()))
         message.take(*hit.span())
     if stops := _STOPS_WHEN.search(message.text):
         found.append(Found("early_stopping", True, *stops.span()))
@@ -139,6 +129,21 @@ def by_action(message: Message) -> list[Found]:
             message.take(*hit.span(group))
     for hit in message.each(_PRONOUN_ONE):
         message.take(*hit.span(hit.lastindex or 0))
+    return found
+
+
+def _held_out(message: Message) -> list[Found]:
+    found = []
+    for hit in message.each(_HELD_OUT):
+        if tenths := hit["tenths"]:
+            share = str(10 * (int(tenths) if tenths.isdigit() else HAN[tenths]))
+        else:
+            share = next(group for group in (hit["a"], hit["b"], hit["c"], hit["d"], hit["e"]) if group)
+        found.append(Found("validation_split", round(float(share.replace(",", ".")) / 100, 6), *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_FRACTION):
+        found.append(Found("validation_split", _FRACTIONS[hit["f"] or hit["g"]], *hit.span()))
+        message.take(*hit.span())
     return found
 
 
