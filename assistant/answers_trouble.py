@@ -215,10 +215,14 @@ def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     return ["convert_pissa_to_lora"] if pissa else []
 
 
+def _gated(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    return ["use_open_mirror"] if known.get("not_granted") else []
+
+
 _FIRST = {
     "oom": _oom, "nan_loss": _nan, "slow": _slow, "loss_flat": _flat, "multi_gpu": _multi, "precision_unsupported": _precision,
     "other": _other, "overfitting": _overfitting, "adapter_merge": _merge,
-    "tokenizer_mismatch": _tokenizer,
+    "tokenizer_mismatch": _tokenizer, "gated_model": _gated,
 }  # fmt: skip
 
 

@@ -1,0 +1,119 @@
+"""Messages after real public threads that were misread once: what they set, and what is wrong with the run."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.interpreters.rules.losses import course
+from assistant.interpreters.rules.paste import pasted
+from assistant.interpreters.rules.trouble import trouble
+
+from .test_rules import say, sets, tools
+
+
+@pytest.mark.parametrize(
+    ("message", "values"),
+    [
+        ("micro batch size 12, batch size 384", {"batch_size": 12}),
+        ("lora on it, lora_target W_pack", {"algorithm": "lora", "target_modules": ["W_pack"]}),
+        ("with LoRA (rank 16, target all)", {"algorithm": "lora", "rank": 16, "target_modules": "all-linear"}),
+        ("学习率和alpha都调过了，lr 3e-5，rank 16", {"learning_rate": 3e-5, "rank": 16}),
+        ("lora_alhpa 64 , drpout .1 , epocs=4", {"alpha": 64, "dropout": 0.1, "num_epochs": 4}),
+        ("8bit is where I want to go, ditch the 4bit", {"quantization": "int8"}),
+        ("iterations 1 to 15 fly, rank 8", {"rank": 8}),
+        ("con r=4 se queda en 1.1 desde la primera época", {"rank": 4}),
+        ("lr 2e-4, 86.86% on validation", {"learning_rate": 2e-4}),
+        ("default was r=16 alpha=16, I want r 64 with alpha 16 like in the QLoRA paper", {"rank": 64, "alpha": 16}),
+        ("hold back a tenth of the rows for validation", {"validation_split": 0.1}),
+        ("track it with Arize Phoenix", {"experiment_tracker": "phoenix"}),
+        ("full sft stops properly, lora on the same data does not", {"algorithm": "lora"}),
+    ],
+)
+def test_what_a_message_sets(message, values):
+    assert sets(say(message)) == values
+
+
+@pytest.mark.parametrize(
+    ("message", "query"),
+    [
+        ("Mistral-7B-v0.3", "mistralai/Mistral-7B-v0.3"),
+        ("mistral 7b instruct v0.2", "mistralai/Mistral-7B-Instruct-v0.2"),
+        ("vicuna 13b v1.3", "lmsys/vicuna-13b-v1.3"),
+        ("mistral 7b", "mistralai/Mistral-7B-v0.1"),
+        ("r1 distill qwen 7b from deepseek", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
+    ],
+)
+def test_the_version_that_was_said_is_the_one_looked_up(message, query):
+    (call,) = [call for call in say(message) if call.tool == "lookup_model"]
+    assert call.args["query"] == query
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "thinking of doubling both rank (64 instead of 32) and alpha (128 instead of 64), good idea?",
+        "so when alpha = 4r it is like 4 times the learning rate?",
+        "I left the batch size as it was so the two can be compared",
+        "pip gives me a cpu-only bitsandbytes",
+        "only flipped the merged_16bit save to True",
+        "it gives random output in ollama",
+        'vllm says "lm_head.weight" missing',
+        "PytorchStreamWriter failed writing file data/11",
+    ],
+)
+def test_what_sets_nothing(message):
+    assert sets(say(message)) == {}
+
+
+def test_arguments_with_their_types():
+    made = pasted("batch_size: int = 128,\nmicro_batch_size: int = 3,\nlora_r: int = 16,\nlora_dropout: float = 0.05")
+    assert made.values == {"batch_size": 3, "rank": 16, "dropout": 0.05}
+
+
+def test_a_value_taken_back_gives_way_to_the_next():
+    values = {"num_epochs": 12, "rank": 64}
+    assert sets(say("yeah 12 was silly. three", choices=values)) == {"num_epochs": 3}
+
+
+def test_a_switch_is_meant_by_it():
+    topics = ["rank", "gradient_checkpointing"]
+    assert sets(say("worth it. switch it on", topics=topics)) == {"gradient_checkpointing": True}
+    assert sets(say("turn it off", topics=topics)) == {"gradient_checkpointing": False}
+    assert sets(say("switch it on", topics=["gradient_checkpointing", "rank"])) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "symptom"),
+    [
+        ("the loss drops to about 0.8 in the first steps, then climbs to 6.2 and keeps swinging", "loss_diverging"),
+        ("lora微调，头两万步loss还能到0.8，后来慢慢爬到6.2", "loss_diverging"),
+        ("seq 2048: 4.31, 1.44, 7.08, 15.06, 16.02 ...", "loss_diverging"),
+        ("after 114 steps the loss drops from 0.8 straight to 0.0 and stays there", "nan_loss"),
+        ("loss went from 4.2 to 1.1 with dropout 0.05", None),
+        ("how small should the loss get, 0.1 or 1.0?", None),
+    ],
+)
+def test_losses_told_in_sentences(message, symptom):
+    assert course(message) == symptom
+
+
+@pytest.mark.parametrize(
+    ("message", "symptom"),
+    [
+        ("nvidia-smi: one busy, one idle. any solution?", "multi_gpu"),
+        ("second run stops the moment it starts, no error, train_runtime 0.02", "resume_failure"),
+        ("it's been stuck at generating train split: 0 examples for an hour", "dataset_format"),
+        ("用qwen2微调后转为gguf，用ollama加载会胡乱输出", "chat_template"),
+        ("fine-tuned on 400 support mails, now it answers everything with dear customer", "overfitting"),
+        ("3090 at 35% utilization, dataloader?", "slow"),
+    ],
+)
+def test_what_is_seen_names_the_trouble(message, symptom):
+    assert trouble(message).symptoms[0] == symptom
+
+
+def test_a_new_plan_is_no_complaint():
+    assert "restart" in tools(say("hang on, wrong project entirely. wipe the slate clean", choices={"rank": 8}))
+    found = tools(say("when I resume, training starts from the beginning again although checkpoint-500 is there"))
+    assert "diagnose" in found
+    assert "restart" not in found
