@@ -153,6 +153,8 @@ def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["lower_learning_rate"]
     if NO_BF16.search(str(known.get("gpu") or "")) or known.get("old_card"):
         return ["fp32_precision", "lower_learning_rate", "faster_gpu"]
+    if known.get("masked_labels"):
+        return ["check_labels_masked", "fix_chat_template"]
     if known.get("zero_loss"):
         return ["bf16_instead_of_fp16", "check_labels_masked", "disable_quantization"]
     return []
@@ -174,6 +176,8 @@ def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["fix_lr_schedule", "check_labels_masked"]
     if known.get("no_gradient"):
         return ["nonreentrant_checkpointing"]
+    if known.get("masked_labels"):
+        return ["check_labels_masked", "fix_chat_template"]
     if 0 < float(known.get("rank") or 0) <= _TINY_RANK:
         return ["raise_rank", "correct_target_modules", "check_labels_masked"]
     if known.get("full_works"):

@@ -117,3 +117,31 @@ def test_a_new_plan_is_no_complaint():
     found = tools(say("when I resume, training starts from the beginning again although checkpoint-500 is there"))
     assert "diagnose" in found
     assert "restart" not in found
+
+
+@pytest.mark.parametrize(
+    ("message", "symptom"),
+    [
+        ("loss instability with mistral 7b whatever hyperparameters I change, over dozens of runs", "loss_diverging"),
+        ("8张A800都卡住，GPU一直100%就是不往下走，单张是可以的", "multi_gpu"),
+        ("generate fails at loading checkpoint shards: 52% with the message killed", "oom"),
+        ("evaluation after each epoch gives 0.9, 1.1, 1.4 while train goes 0.8, 0.5, 0.2", "overfitting"),
+        ("unsloth: most labels in your dataset are -100. training losses will be 0.", "nan_loss"),
+        ("the trainer picks only 1 of my 2 a5000s", "multi_gpu"),
+    ],
+)
+def test_more_of_what_is_seen(message, symptom):
+    assert trouble(message).symptoms[0] == symptom
+
+
+def test_a_range_is_asked_about():
+    (call,) = [call for call in say("3-4 epochs, rank 8") if call.tool == "clarify"]
+    assert call.args["fields"] == ["num_epochs"]
+
+
+def test_a_few_words_without_a_complaint_are_none():
+    assert trouble("checkpoint-500, rank 8") is None
+
+
+def test_a_line_of_the_log_sets_nothing():
+    assert sets(say("{'loss': 6.6635, 'learning_rate': 0.000176, 'epoch': 0.25} it was 0.9 before")) == {}

@@ -29,6 +29,7 @@ _QUOTED_ERROR = re.compile(
     r"|in my|but|and)\s|\n|$)|\bdoesn't support bf16\S*|\bfp16 mixed precision requires[^\n.]*|\bfile \"[^\n]*"
     r"|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
+    r"|\{[^{}\n]*'(?:eval_)?loss'[^{}\n]*\}"  # a line of the trainer's own log
 )
 _AT = re.compile(r"(?:\b(?:at|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
 # "packing? no": who asks and answers himself states.

@@ -35,7 +35,7 @@ INSTEAD = re.compile(
 _COUNTS = re.compile(r"\s(?!epochs|steps|passes|gpus|cards|cycles|is\b|was\b|works\b|runs\b)[a-z]{3,}s\b")
 _NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
 _OR = re.compile(
-    r"^\s*(?:,|/|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
+    r"^\s*(?:,|/|[-–](?=$)|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
 )
 NEGATED = re.compile(
     r"(?:\bnot\b|\bno\b|\bnever\b|\bwithout\b|\bdon'?t\b|\bkeine?\b|\bnicht\b|\bsin\b|不要|别|不是)\s*(?:use\s|set\s"
@@ -62,7 +62,7 @@ _BOUND = re.compile(
 
 # "From the first epoch on", "iterations 1 to 15 fly": a place in the run, not how long it is.
 _ORDINAL = re.compile(
-    r"(?:first|second|third|fourth|last|final|previous|primera?|segunda|tercera|última|erste[nr]?|zweite[nr]?|dritte[nr]?|letzte[nr]?"
+    r"(?:first|second|third|fourth|last|final|previous|each|every|per|primera?|segunda|tercera|última|erste[nr]?|zweite[nr]?|dritte[nr]?|letzte[nr]?"
     r"|第[一二三四五\d]+(?:个)?)[\s-]*$"
 )
 _STRETCH = re.compile(
@@ -123,7 +123,12 @@ def _join(left: Item, right: Item, keys: list[Item], text: str) -> Item | None:
     if _NOT_BUT.match(gap) and NEGATED.search(text[: left.start]):
         return replace(wide, start=right.start, number=right.number, change=True)
     follows = next((key for key in keys if key.start >= right.end), None)
-    owned = follows is not None and distance(text[right.end : follows.start]) < 0.6 and "or" not in gap
+    owned = (
+        follows is not None
+        and distance(text[right.end : follows.start]) < 0.6
+        and "or" not in gap
+        and gap not in ("-", "–")
+    )
     old = re.search(
         r"(?:instead of|rather than|statt|anstatt|en vez de)\s+(?:the )?[\w ]{1,24}$",
         text[max(0, left.start - 44) : left.start],

@@ -153,6 +153,7 @@ def facts(text: str) -> dict[str, Any]:
 
 
 _FACTS = (
+    ("masked_labels", r"\blabels\b.{0,40}-100\b|could not find response key"),
     (
         "not_granted",
         r"\b(?:never|not yet|not been|isn'?t|wasn'?t|still not) (?:yet )?(?:approved|accepted|granted)|(?:still|is) pending\b"

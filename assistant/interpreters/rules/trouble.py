@@ -17,11 +17,8 @@ from assistant.interpreters.rules.tried import tried
 
 _FILE = Path(__file__).parents[2] / "knowledge" / "symptoms.json"
 ERROR, COURSE, WORD, ACROSS, ALIKE = 10.0, 6.0, 3.0, 1.5, 3.5
-_LIKELY, _SURE, _OBVIOUS = (
-    0.15,
-    0.5,
-    0.85,
-)  # of a likeness: where it adds to words, is enough without them, without any sign
+# Of a likeness: where it adds to words, is enough without them, without any sign of something ill.
+_LIKELY, _SURE, _OBVIOUS = 0.15, 0.4, 0.85
 _MAYBE, _MAYBE_PLAIN = 0.25, 0.35  # the least for a guess; the most that it may be no complaint
 _CLOSE = 0.85  # of the first score: as likely
 _SENTENCE_LONG = 5  # words, or Chinese characters
@@ -155,9 +152,13 @@ def _told(pattern: re.Pattern[str], sentences: str, text: str) -> float:
 
 
 def _add_likeness(scores: dict[str, float], text: str) -> None:
+    if not any(scores.values()) and len(_SOUND.findall(text)) < _SENTENCE_LONG:
+        return  # "checkpoint-500, rank 8" is like nothing
     alone = _SURE if _SOUNDS_ILL.search(text) else _OBVIOUS
-    enough = _LIKELY if any(scores.values()) else alone
-    for name, likely in likeness(text).items():
+    enough, likenesses = _LIKELY if any(scores.values()) else alone, likeness(text)
+    if enough == _SURE and likenesses.get(PLAIN, 0.0) > _MAYBE_PLAIN:
+        enough = _OBVIOUS
+    for name, likely in likenesses.items():
         if name != PLAIN and likely >= enough:
             scores[name] += ALIKE * likely
 
