@@ -26,6 +26,9 @@ from .test_rules import say, sets, tools
         ("default was r=16 alpha=16, I want r 64 with alpha 16 like in the QLoRA paper", {"rank": 64, "alpha": 16}),
         ("hold back a tenth of the rows for validation", {"validation_split": 0.1}),
         ("track it with Arize Phoenix", {"experiment_tracker": "phoenix"}),
+        ("wandb gives nice plots, use it", {"experiment_tracker": "wandb"}),
+        ("cosine gives better results", {"lr_scheduler_type": "cosine"}),
+        ("gradient checkpointing gives an error", {"gradient_checkpointing": False}),
         ("full sft stops properly, lora on the same data does not", {"algorithm": "lora"}),
     ],
 )

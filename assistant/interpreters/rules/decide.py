@@ -36,7 +36,7 @@ ASKS = re.compile(
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
 
 
-_SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|put|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
+_SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
 _PIECE = re.compile(r"[,;\n]")
 
 

@@ -50,7 +50,8 @@ _NO_AFTER = re.compile(
     r"|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
     r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
-    r"|gave\b|gives?\b|failed|crashes?|doesn'?t work|is no)"
+    r"|(?:gave|gives?)(?= (?:me\b|an? (?:\w+ ){0,2}(?:error|warning|exception|traceback)|errors?\b|nothing\b|nan\b|oom\b|['\"]|\w*error))"
+    r"|failed|crashes?|doesn'?t work|is no)"
 )
 _YES_AFTER = re.compile(r"^['\"]?\s*(?:[=:]\s*)?(?:true|on\b|yes|enabled|is on|an\b|ja\b|sí|开)")
 QUANTIZATION = {
