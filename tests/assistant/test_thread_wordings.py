@@ -76,6 +76,9 @@ def test_arguments_with_their_types():
 def test_a_value_taken_back_gives_way_to_the_next():
     values = {"num_epochs": 12, "rank": 64}
     assert sets(say("yeah 12 was silly. three", choices=values)) == {"num_epochs": 3}
+    assert sets(say("grad accumulation of 4 is too much. 2")) == {
+        "gradient_accumulation_steps": 2
+    }  # the batch is 4 too
 
 
 def test_a_switch_is_meant_by_it():

@@ -127,9 +127,12 @@ def _regretted(message: Message, values: Mapping[str, Any]) -> list[Found]:
     found: list[Found] = []
     for hit in message.each(_REGRET):
         old, new = (numbers(hit[group])[0].value for group in ("old", "new"))
-        name = next((name for name, value in values.items() if not isinstance(value, bool) and value == old), None)
-        if name:
-            found.append(Found(name, whole(name, new), *hit.span(), change=True))
+        names = [name for name, value in values.items() if not isinstance(value, bool) and value == old]
+        before = list(KEY.finditer(message.text[max(0, hit.start() - 32) : hit.start()]))
+        if before and field_of(before[-1]) in names:
+            names = [field_of(before[-1])]
+        if names:
+            found.append(Found(names[0], whole(names[0], new), *hit.span(), change=True))
             message.take(*hit.span())
     return found
 
