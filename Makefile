@@ -24,7 +24,7 @@ $(VENV)/.dev: $(VENV)/.train
 
 setup-dev: $(VENV)/.dev
 
-# The files in the order of tests/conftest.py, long ones first: xdist's own, by number of tests, leaves those of few tests to the end.
+# The files in their order: xdist's own, by number of tests, leaves the long ones of few tests to one core at the end.
 test: $(VENV)/.dev
 	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 2; status=$$?; $(BIN)/python -m tests.browser.chromium; exit $$status

@@ -46,9 +46,3 @@ def assistant(tmp_path, faq):
 @pytest.fixture
 def rows():
     return [json.loads(line) for line in (DATA / "gsm8k_60.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests first: at the end, small ones keep both workers busy."""
-    long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
