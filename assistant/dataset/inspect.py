@@ -262,8 +262,10 @@ class _Visit:
 
     def _endless(self) -> Iterator[tuple[str, Finding]]:
         """Whether the labels have an end to learn. It is the template's, the same for every row, so one tells."""
+        if self.kit.tokenizer is None:
+            return
         some = next((kept for kept in self.seen.sample if self._grade(kept)), None)
-        if self.kit.tokenizer is None or some is None or ("text" in some[2] and self.kit.eos):
+        if some is None or ("text" in some[2] and self.kit.eos):
             return
         if not without_end(some[2], self.kit):
             return

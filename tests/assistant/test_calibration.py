@@ -8,19 +8,20 @@ import pytest
 from assistant.calibration import Correction, corrected_time, correction, measured_step_s, ratio_of, rehearsed
 from assistant.following import follow
 from estimator import ModelSpec, estimate
-from tests.assistant.test_tools import Provider, ready, spoken  # noqa: F401
+from tests.assistant.test_tools import ready, spoken  # noqa: F401
 from tests.estimator.conftest import LLAMA_8B
+from tests.stubs.provider import Accepting
 from trainer.compute import Run
 from trainer.compute.machine import GpuProcess, LocalGpu, Machine
 from trainer.config import TrainingConfig
 from trainer.events import Finished, Progress, Started
 
 
-class Pace(Provider):
+class Pace(Accepting):
     """A run whose updates take this long."""
 
     def __init__(self, step_s: float, steps: int = 30) -> None:
-        super().__init__()
+        super().__init__(alive=True)
         self.upto, self.step_s, self.steps = 0, step_s, steps
 
     def events(self, run, after=0):

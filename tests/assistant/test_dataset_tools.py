@@ -10,7 +10,7 @@ from assistant import Assistant
 from assistant.settings import Settings
 from assistant.state import ToolCall
 from assistant.tools import TOOLS
-from trainer.compute import Run
+from tests.stubs.provider import Accepting
 
 
 class Scripted:
@@ -141,34 +141,17 @@ def test_the_tools_are_registered_with_a_description():
         assert TOOLS[name].schema()["function"]["description"]
 
 
-class _Kept:
-    """Accepts the run and starts nothing."""
-
-    name = "local"
-
-    def submit(self, run_id, folder, *, resume=False):
-        self.folder = Path(folder)
-        return Run(id=run_id, provider=self.name, folder=str(folder), job="0")
-
-    def events(self, run, after=0):
-        return []
-
-    def alive(self, run):
-        return False
-
-    def stop(self, run, *, keep): ...
-
-
 def test_what_was_mended_is_written_into_the_run(tmp_path):
     rows = _rows(60)
     path = _file(tmp_path / "faq.jsonl", [*rows, rows[3]])
     assistant = Assistant(settings=Settings(home=tmp_path / "home", offline=True))
-    kept = assistant.services.providers["local"] = _Kept()
+    kept = assistant.services.providers["local"] = Accepting()
     assistant.say("t", "use studio-tiny with lora on the CPU, here is my data", files=[path])
     for message in ("remove the duplicates", "yes", "the rest as you think best", "start", "yes"):
         assistant.say("t", message)
-    told = json.loads((kept.folder / "context.json").read_text())["data"]
-    trained_on = Path(json.loads((kept.folder / "config.json").read_text())["dataset"])
+    folder = Path(kept.submitted[-1].folder)
+    told = json.loads((folder / "context.json").read_text())["data"]
+    trained_on = Path(json.loads((folder / "config.json").read_text())["dataset"])
     assistant.close()
     assert (told["name"], told["made_from"]["repairs"]) == ("faq.jsonl", ["drop_duplicates"])
     assert told["made_from"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

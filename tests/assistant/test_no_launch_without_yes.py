@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from assistant import Assistant
 from assistant.interpreters.rules.moves import is_yes
 from assistant.settings import Settings
-from trainer.compute import Run
+from tests.stubs.provider import Accepting
 
 TALK = [
     "use studio-tiny with lora, the rest as you think best", "studio-tiny", "rows.jsonl", "use rows.jsonl", "qlora",
@@ -32,35 +31,13 @@ TALK = [
 READY = ["studio-tiny", "rows.jsonl", "use the CPU, the rest as you think best"]  # the review is shown
 
 
-class CountingProvider:
-    """Accepts every run and starts none."""
-
-    name = "local"
-
-    def __init__(self) -> None:
-        self.submitted = 0
-
-    def submit(self, run_id: str, folder: Path, *, resume: bool = False) -> Run:
-        self.submitted += 1
-        return Run(id=run_id, provider=self.name, folder=str(folder), job="0")
-
-    def events(self, run: Run, after: int = 0) -> list[Any]:
-        return []
-
-    def alive(self, run: Run) -> bool:
-        return False
-
-    def stop(self, run: Run, *, keep: bool) -> None:
-        return None
-
-
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     rows = [{"instruction": f"Say {i}", "output": f"It is {i}."} for i in range(40)]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     assistant = Assistant(settings=Settings(home=folder / "home", offline=True, data_folders=(folder,)))
-    provider = CountingProvider()
+    provider = Accepting()
     assistant.services.providers["local"] = provider
     before = Path.cwd()
     os.chdir(folder)
@@ -75,16 +52,16 @@ _threads = itertools.count()
 def converse(desk, messages):
     """The numbers of runs submitted; fails at the message that submits without a shown review and a plain yes."""
     assistant, provider = desk
-    thread, asked, start = f"t{next(_threads)}", False, provider.submitted
+    thread, asked, start = f"t{next(_threads)}", False, len(provider.submitted)
     for message in messages:
-        count = provider.submitted
+        count = len(provider.submitted)
         reply = assistant.say(thread, message)
-        if provider.submitted > count:
+        if len(provider.submitted) > count:
             assert asked, f"{message!r} submitted, and no review was shown before"
             assert is_yes(message.lower().strip()), f"{message!r} submitted and is no plain yes"
             assert [call.tool for call in reply.calls] == ["confirm"]
         asked = "*yes* starts it" in reply.text
-    return provider.submitted - start
+    return len(provider.submitted) - start
 
 
 def test_a_review_and_a_plain_yes_submit_once(desk):

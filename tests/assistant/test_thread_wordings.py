@@ -76,9 +76,8 @@ def test_arguments_with_their_types():
 def test_a_value_taken_back_gives_way_to_the_next():
     values = {"num_epochs": 12, "rank": 64}
     assert sets(say("yeah 12 was silly. three", choices=values)) == {"num_epochs": 3}
-    assert sets(say("grad accumulation of 4 is too much. 2")) == {
-        "gradient_accumulation_steps": 2
-    }  # the batch is 4 too
+    of_two_fours = sets(say("grad accumulation of 4 is too much. 2"))  # the batch is 4 too
+    assert of_two_fours == {"gradient_accumulation_steps": 2}
 
 
 def test_a_switch_is_meant_by_it():
@@ -112,6 +111,12 @@ def test_losses_told_in_sentences(message, symptom):
         ("用qwen2微调后转为gguf，用ollama加载会胡乱输出", "chat_template"),
         ("fine-tuned on 400 support mails, now it answers everything with dear customer", "overfitting"),
         ("3090 at 35% utilization, dataloader?", "slow"),
+        ("loss instability with mistral 7b whatever hyperparameters I change, over dozens of runs", "loss_diverging"),
+        ("8张A800都卡住，GPU一直100%就是不往下走，单张是可以的", "multi_gpu"),
+        ("generate fails at loading checkpoint shards: 52% with the message killed", "oom"),
+        ("evaluation after each epoch gives 0.9, 1.1, 1.4 while train goes 0.8, 0.5, 0.2", "overfitting"),
+        ("unsloth: most labels in your dataset are -100. training losses will be 0.", "nan_loss"),
+        ("the trainer picks only 1 of my 2 a5000s", "multi_gpu"),
     ],
 )
 def test_what_is_seen_names_the_trouble(message, symptom):
@@ -123,21 +128,6 @@ def test_a_new_plan_is_no_complaint():
     found = tools(say("when I resume, training starts from the beginning again although checkpoint-500 is there"))
     assert "diagnose" in found
     assert "restart" not in found
-
-
-@pytest.mark.parametrize(
-    ("message", "symptom"),
-    [
-        ("loss instability with mistral 7b whatever hyperparameters I change, over dozens of runs", "loss_diverging"),
-        ("8张A800都卡住，GPU一直100%就是不往下走，单张是可以的", "multi_gpu"),
-        ("generate fails at loading checkpoint shards: 52% with the message killed", "oom"),
-        ("evaluation after each epoch gives 0.9, 1.1, 1.4 while train goes 0.8, 0.5, 0.2", "overfitting"),
-        ("unsloth: most labels in your dataset are -100. training losses will be 0.", "nan_loss"),
-        ("the trainer picks only 1 of my 2 a5000s", "multi_gpu"),
-    ],
-)
-def test_more_of_what_is_seen(message, symptom):
-    assert trouble(message).symptoms[0] == symptom
 
 
 def test_a_range_is_asked_about():

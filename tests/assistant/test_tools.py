@@ -1,13 +1,13 @@
 """What the tools do with a plan, whoever proposed the calls: the interpreter here only reads ToolCalls out loud."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from assistant.interpreters import Turn
 from assistant.state import ToolCall
+from tests.stubs.provider import Accepting
 from trainer.errors import ConfigError
 
 
@@ -38,30 +38,6 @@ def ready(spoken, thread="t"):
         'lookup_model {"query": "studio-tiny"}\n'
         'set_parameters {"algorithm": "lora", "num_epochs": 1, "provider": "local", "experiment_tracker": "none"}',
     )
-
-
-class Provider:
-    """Counts launches; nothing trains."""
-
-    name = "local"
-
-    def __init__(self):
-        self.submitted = []
-
-    def submit(self, run_id, folder):
-        from trainer.compute import Run
-
-        time.sleep(0.05)
-        self.submitted.append(run_id)
-        return Run(id=run_id, provider="local", folder=str(folder), job="1:1")
-
-    def events(self, run, after=0):
-        return []
-
-    def alive(self, run):
-        return True
-
-    def stop(self, run, *, keep): ...
 
 
 def test_a_bad_value_does_not_take_the_good_ones_along(spoken):
@@ -130,7 +106,7 @@ def test_review_says_who_chose_each_value(spoken):
 
 
 def test_nothing_starts_without_a_yes_to_this_very_plan(spoken):
-    provider = Provider()
+    provider = Accepting(alive=True, delay_s=0.05)
     spoken.services.providers["local"] = provider
     spoken.say("t", 'set_parameters {"rank": 4}')
     spoken.say("t", "confirm")
@@ -143,7 +119,7 @@ def test_nothing_starts_without_a_yes_to_this_very_plan(spoken):
 
 
 def test_a_plan_changed_after_the_review_is_shown_again(spoken):
-    provider = Provider()
+    provider = Accepting(alive=True, delay_s=0.05)
     spoken.services.providers["local"] = provider
     ready(spoken)
     spoken.say("t", 'small_talk {"kind": "thanks"}')
@@ -153,7 +129,7 @@ def test_a_plan_changed_after_the_review_is_shown_again(spoken):
 
 
 def test_ten_confirmations_at_once_are_one_run(spoken):
-    provider = Provider()
+    provider = Accepting(alive=True, delay_s=0.05)
     spoken.services.providers["local"] = provider
     ready(spoken)
     with ThreadPoolExecutor(10) as pool:

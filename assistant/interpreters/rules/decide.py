@@ -97,10 +97,8 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
         several = named  # "not wandb, i prefer comet"
     if name == "batch_size":  # "micro batch 12, batch size 384": the other is the effective one
         several = [one for one in several if PER_DEVICE.search(_PIECE.split(reading.text[: one.end])[-1])] or several
-    if name == "algorithm" and "full" in (one.value for one in several) and not CHANGE.search(reading.text):
-        several = [
-            one for one in several if one.value != "full"
-        ] or several  # "full is fine, lora on the same data is not"
+    if name == "algorithm" and not CHANGE.search(reading.text):  # "full is fine, lora on the same data is not"
+        several = [one for one in several if one.value != "full"] or several
     if name == "quantization" and named and re.search(r"\d", refused):
         several = named  # "8bit it is, ditch the 4bit": other bits are refused, not quantization
     if name == "algorithm" and re.search(
@@ -159,12 +157,9 @@ def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...]
     exact = [one for one in usable if one.query]
     if exact:
         queries = list(dict.fromkeys(one.query for one in exact))
-        wishes.model = (
-            queries[-1]
-            if len(queries) == 1 or _MOVED_ON.search(reading.text) or _SWAPPED.search(reading.text)
-            else None
-        )
-        if wishes.model is None:
+        if len(queries) == 1 or _MOVED_ON.search(reading.text) or _SWAPPED.search(reading.text):
+            wishes.model = queries[-1]
+        else:
             wishes.model_options, wishes.model_said = tuple(queries[:3]), exact[0].said
         return
     variant = re.search(r"\b(?:the )?(chat|instruct|base)(?:[- ]tuned)? (?:one|version|variant|model)\b", reading.text)

@@ -68,8 +68,7 @@ def _quoted(text: str) -> tuple[list[float], list[float]]:
         (evaluated if (found["which"] or "").startswith(("eval", "val", "test")) else trained).extend(kept)
     if not trained and not evaluated:
         for found in _RUNS.finditer(text):
-            values = [float(value) for value in re.findall(r"\d+\.\d+", found["values"])]
-            (trained if found["which"].startswith("train") else evaluated).extend(values)
+            (trained if found["which"].startswith("train") else evaluated).extend(_decimals(found["values"]))
     if not trained and len(pairs := _PAIRED.findall(text)) >= 2:
         trained, evaluated = [float(one) for one, _ in pairs], [float(other) for _, other in pairs]
     if not trained and not evaluated and len(bare := _AT_STEPS.findall(text)) >= 3:
@@ -87,7 +86,11 @@ def _story(text: str) -> list[float]:
         told = [hit for hit in _TOLD.finditer(text) if not _OWNED.search(text[max(0, hit.start() - 24) : hit.start()])]
         return [float(hit[1].replace(",", ".")) for hit in told]
     bare = _LIST.search(text)
-    return [float(value) for value in re.findall(r"\d+\.\d+", bare[0])] if bare else []
+    return _decimals(bare[0]) if bare else []
+
+
+def _decimals(text: str) -> list[float]:
+    return [float(value) for value in re.findall(r"\d+\.\d+", text)]
 
 
 def _swings(values: list[float]) -> bool:

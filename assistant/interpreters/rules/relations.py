@@ -116,18 +116,22 @@ def _of_value(message: Message, values: Mapping[str, Any]) -> list[Found]:
     for hit in message.each(_INSTEAD_OF_VALUE):
         weak = hit["verb"] is None and " to " in hit[0]
         old, new = (numbers(hit[group])[0].value for group in ("old", "new"))
-        fields = [name for name, value in values.items() if not isinstance(value, bool) and value == old]
+        fields = _holding(values, old)
         if fields and not weak:
             found.append(Found(fields[0], whole(fields[0], new), *hit.span(), change=True))
             message.take(*hit.span())
     return found
 
 
+def _holding(values: Mapping[str, Any], old: float) -> list[str]:
+    return [name for name, value in values.items() if not isinstance(value, bool) and value == old]
+
+
 def _regretted(message: Message, values: Mapping[str, Any]) -> list[Found]:
     found: list[Found] = []
     for hit in message.each(_REGRET):
         old, new = (numbers(hit[group])[0].value for group in ("old", "new"))
-        names = [name for name, value in values.items() if not isinstance(value, bool) and value == old]
+        names = _holding(values, old)
         before = list(KEY.finditer(message.text[max(0, hit.start() - 32) : hit.start()]))
         if before and field_of(before[-1]) in names:
             names = [field_of(before[-1])]

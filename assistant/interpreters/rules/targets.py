@@ -68,7 +68,7 @@ def modules(message: Message, current: object = None) -> list[Found]:
         r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]
     ):
         return []
-    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))  # the text is in lower case, the names are not
+    named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
     before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
     if isinstance(current, list) and re.search(
         r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
@@ -93,6 +93,7 @@ def _by_letters(message: Message) -> Found | None:
 
 
 def _module(name: str) -> str:
+    """Its name as the model spells it: the text is in lower case, the names are not."""
     if known := next((one for one in MODULES if one.lower() == name), None):
         return known
     best = process.extractOne(name, MODULES, scorer=fuzz.ratio, score_cutoff=85)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+_NOT_GRANTED = r"\b(?:never|not yet|not been|isn'?t|wasn'?t|still not) (?:yet )?(?:approved|accepted|granted)|(?:still|is) pending\b"
 _TRIED: tuple[tuple[str, str], ...] = (
     ("reduce_batch_size",
     r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)\b(?!\d)"
@@ -50,9 +51,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     r"|login\b\W{1,6}success\w*|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
     r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|licen[cs]e.{0,40}(?:was|is|been|already) accepted|been granted "
-    r"access|turned me down|\b(?:never|not yet|not been|isn'?t|wasn'?t|still not) (?:yet )?(?:approved|accepted|granted)|(?:still|is) "
-    r"pending\b"
-    r"|rejected by the repo|(?:already )?(?:have|got"
+    rf"access|turned me down|{_NOT_GRANTED}|rejected by the repo|(?:already )?(?:have|got"
     r"|was granted) access|\b(?:request|application|access)\b.{0,16}\b(?:was|got|has been|is|been) (?:rejected|denied|declined|refused"
     r"|turned down)|\b(?:rejected|refused|declined|turned down) (?:me|my|us|our|the request)"
     r"|\b(?:aprob|conced|acept)\w+ (?:el |mi )?acceso|acceso (?:ya )?(?:aprobado|concedido)|zugang (?:ist |wurde )?(?:bewilligt"
@@ -156,8 +155,7 @@ _FACTS = (
     ("masked_labels", r"\blabels\b.{0,40}-100\b|could not find response key"),
     (
         "not_granted",
-        r"\b(?:never|not yet|not been|isn'?t|wasn'?t|still not) (?:yet )?(?:approved|accepted|granted)|(?:still|is) pending\b"
-        r"|没批|被拒|不批",
+        rf"{_NOT_GRANTED}|没批|被拒|不批",
     ),
     (
         "replicated",

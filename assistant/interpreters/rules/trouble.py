@@ -94,13 +94,14 @@ def _patterns() -> list[tuple[str, list[re.Pattern[str]], list[re.Pattern[str]]]
 def trouble(text: str) -> Trouble | None:
     """What is wrong, from the whole message (lower case); None when nothing is."""
     text = parted(text)
-    scores = _scores(text)
+    shown = course(text)
+    scores = _scores(text, shown)
     if not scores:
         return None
     best = sorted(scores, key=lambda name: -scores[name])
     certain = scores[best[0]] >= ERROR
     plain = any(pattern.search(text.strip()) for pattern in (_IS_X, _DEFINES, _NAMES_DATA))
-    if not certain and plain and not _COMPLAINT.search(text) and not course(text):
+    if not certain and plain and not _COMPLAINT.search(text) and not shown:
         return None
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), certain, close)
@@ -132,14 +133,14 @@ def parted(text: str) -> str:
     return text if apart == text else f"{text}\n{apart}"
 
 
-def _scores(text: str) -> dict[str, float]:
-    """By symptom, in the order of the table, which settles a tie."""
+def _scores(text: str, shown: str | None) -> dict[str, float]:
+    """By symptom, in the order of the table, which settles a tie; `shown` is the one that logged losses show."""
     sentences = _END.sub("\n", text)
     scores = {
         name: ERROR * any(p.search(text) for p in errors) + sum(_told(p, sentences, text) for p in words)
         for name, errors, words in _patterns()
     }
-    if shown := course(text):
+    if shown:
         scores[shown] += COURSE
     if max(scores.values()) < ERROR:
         _add_likeness(scores, text)

@@ -101,9 +101,9 @@ PROVIDER = {
     r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
     r"|portátil)\b|\ben local\b|\bon[- ]?prem(?:ise)?s?\b(?! only)|\blocalmente\b",
 }
+_WANDB_SAYS = r": ?(?:enter|waiting|error|warning|synced|you chose|\()"  # its own lines in a log choose nothing
 TRACKER = {
-    "wandb": r"\bw(?!andb: ?(?:enter|waiting|error|warning|synced|you chose|\())(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b"
-    r"|\bwandd?b?\b(?:-core)?(?!: ?(?:enter|waiting|error|warning|synced|you chose|\())|\bwanddb\b",
+    "wandb": rf"\bw(?!andb{_WANDB_SAYS})(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b|\bwandd?b?\b(?:-core)?(?!{_WANDB_SAYS})|\bwanddb\b",
     "comet": r"\bcomet(?:[ _.-]?ml)?\b",
     "phoenix": r"\b(?:arize[- ]?)?phoenix\b|\barize\b",
     "trackio": r"\btrackio\b|\b(?:local|embedded|built-in|offline) tracker\b"
