@@ -1,7 +1,7 @@
 """A file as batches of rows, fast: the same rows, numbers and errors as trainer/rows.py, which stays the reference.
 
-JSON Lines go through orjson and CSV through pyarrow; whatever those refuse, and every other kind of file, is read by
-trainer/rows.py itself. One thing differs: orjson rounds whole numbers of more than 64 bits, unless `exact` is asked for.
+JSON Lines go through msgspec or orjson and CSV through pyarrow; whatever those refuse, and every other kind of file, is
+read by trainer/rows.py itself. One thing differs: orjson rounds whole numbers of more than 64 bits, unless `exact` is asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BufferedReader, FileIO
+from io import BufferedReader, BytesIO, FileIO
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -20,7 +20,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from assistant.dataset.columnar import Columnar, Decoder, Lines, Table, decoder_for
 from trainer.encodings import encoding_of
+from trainer.formats import Format
 from trainer.json_text import MAX_CHARS, too_long
 from trainer.rows import Row, delimiter_of, json_row, one_a_line, read, suffix
 
@@ -29,7 +31,6 @@ CSV_BLOCK = 1 << 19
 SMALL_CSV = 4_000_000  # bytes; up to here the reference is done before pyarrow is loaded
 _MAX_BYTES = 4 * MAX_CHARS  # a character takes at most four
 PLAIN_ROWS = 512  # rows of a batch from the reference reader
-_ASCII = 127
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Batch:
 
     def column(self, name: str) -> list[Any]:
         """The values of a column; None where a row does not have it."""
-        if isinstance(self.rows, _Columns):
+        if isinstance(self.rows, Columnar):
             return self.rows.named(name)
         try:
             return list(map(itemgetter(name), self.rows))
@@ -52,8 +53,12 @@ class Batch:
 
     def not_text(self, name: str, values: list[Any] | None = None) -> Sequence[int]:
         """Places of the rows without text in this column (of these `values`): missing, of another type, or only space."""
-        blank = self.rows.blank(name) if isinstance(self.rows, _Columns) else None
+        blank = self.rows.blank(name) if isinstance(self.rows, Columnar) else None
         return blank if blank is not None else not_text(self.column(name) if values is None else values)
+
+    def kept(self, at: int) -> dict[str, Any] | bytes:
+        """A row to keep after its batch; as the line it came from, for `row_of`, where it is not read as a whole yet."""
+        return self.rows.line(at) if isinstance(self.rows, Lines) else self.rows[at]
 
 
 def not_text(column: list[Any]) -> Sequence[int]:
@@ -71,12 +76,16 @@ def first_batches(path: Path) -> Iterator[Batch]:
     return _plain(read(path)) if suffix(path) != ".jsonl" else batches(path)
 
 
-def batches(path: Path, exact: bool = False) -> Iterator[Batch]:
-    """exact: for rows that are written again, numbers of any size as they are. Raises as trainer.rows.read does."""
+def batches(path: Path, fmt: Format | None = None, exact: bool = False) -> Iterator[Batch]:
+    """Raises as trainer.rows.read does.
+
+    fmt: whose columns are wanted; reading just those is faster. exact: for rows that are written again, numbers of any
+    size as they are.
+    """
     reference = read(path)
     kind, utf8 = suffix(path), encoding_of(path) == "utf-8-sig"
     if kind == ".jsonl" and utf8 and one_a_line(path) and not exact:
-        return _jsonl(path)
+        return _jsonl(path, fmt)
     if kind in (".csv", ".tsv") and utf8 and path.stat().st_size > SMALL_CSV:
         return _csv(path, reference)
     return _plain(reference)
@@ -92,28 +101,33 @@ def _plain(rows: Iterator[Row], first: int = 0) -> Iterator[Batch]:
         yield Batch([row.number for row in good], [row.data for row in good], sizes, errors)
 
 
-def _jsonl(path: Path) -> Iterator[Batch]:
+def _jsonl(path: Path, fmt: Format | None) -> Iterator[Batch]:
     with BufferedReader(path.open("rb", buffering=0), BLOCK) as file:
-        yield from iter(_Lines(file).batch, None)
+        yield from iter(_Lines(file, decoder_for(fmt)).batch, None)
 
 
 class _Lines:
     """JSON lines a block at a time. It keeps nothing of a block: the next one then takes the memory still in the cache."""
 
-    def __init__(self, file: BufferedReader[FileIO]) -> None:
-        self._file, self._number = file, 1
+    def __init__(self, file: BufferedReader[FileIO], decoder: Decoder | None) -> None:
+        self._file, self._decoder, self._number = file, decoder, 1
         file.read(len(codecs.BOM_UTF8) if file.peek(1).startswith(codecs.BOM_UTF8) else 0)
 
     def batch(self) -> Batch | None:
         """The rows of the next block; None at the end of the file."""
         whole = self._file.peek(1).rfind(b"\n") + 1
-        lines = self._file.readlines(whole - 1) if whole > 1 else []  # it stops at the first line beyond
+        block = self._file.read(whole)
         if last := self._file.readline(_MAX_BYTES):  # it goes on in the next block
-            lines.append(last if last.endswith(b"\n") else last + b"\n")
+            block += last if last.endswith(b"\n") else last + b"\n"
         if len(last) == _MAX_BYTES and not last.endswith(b"\n"):
             while (rest := self._file.readline(BLOCK)) and not rest.endswith(b"\n"):
                 pass  # of a line that is too long only the start is kept
-        first, self._number = self._number, self._number + len(lines)
+        first = self._number
+        if block and self._decoder and len(last) <= MAX_CHARS and (rows := self._decoder.rows(block)):
+            self._number += len(rows)
+            return Batch(range(first, self._number), rows, rows.sizes())
+        lines = BytesIO(block).readlines()
+        self._number += len(lines)
         if len(last) > MAX_CHARS:
             return _careful(first, lines)
         return _batch(first, lines) if lines else None
@@ -189,46 +203,8 @@ def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
             arrow.open_csv(file, options, parsing, converting, pa.system_memory_pool()) as reader,
         ):
             for table in reader:
-                columns = _Columns(table)
+                columns = Table(table)
                 sizes = np.stack([columns.lengths(name) for name in table.schema.names]).sum(0, dtype=np.int64)
                 yield Batch([], columns, sizes) if sizes.all() else None
     except (pa.ArrowInvalid, UnicodeDecodeError):
         yield None
-
-
-class _Columns(Sequence[dict[str, Any]]):
-    """Rows kept as pyarrow's columns of text; a row is made when it is asked for."""
-
-    def __init__(self, table: Any) -> None:
-        self._columns = dict(zip(table.schema.names, table.columns, strict=True))
-        self._rows = int(table.num_rows)
-
-    def named(self, name: str) -> list[Any]:
-        return self._columns[name].to_pylist() if name in self._columns else [None] * self._rows
-
-    def lengths(self, name: str) -> NDArray[np.int32]:
-        """Bytes of each value of a column."""
-        return np.diff(self._offsets(name))
-
-    def blank(self, name: str) -> list[int] | None:
-        """Places of the values with nothing but space in them, told from their first bytes; None for an unknown column."""
-        if name not in self._columns:
-            return None
-        places, data = self._offsets(name), self._columns[name].buffers()[2]
-        if not data:
-            return list(range(self._rows))
-        starts = np.minimum(places[:-1], len(data) - 1)
-        first = np.frombuffer(data, np.uint8)[starts]
-        maybe = np.flatnonzero((np.diff(places) == 0) | (first <= ord(" ")) | (first > _ASCII)).tolist()
-        return [at for at in maybe if not self._columns[name][at].as_py().strip()]
-
-    def _offsets(self, name: str) -> NDArray[np.int32]:
-        """Where each value begins in the column's bytes, and where the last one ends (Arrow's layout of strings)."""
-        column = self._columns[name]
-        return np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + self._rows + 1]
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def __getitem__(self, at: Any) -> Any:
-        return {name: column[at].as_py() for name, column in self._columns.items()}

@@ -21,15 +21,7 @@ MAIN_LANGUAGE = 0.6  # share from which a file is in one language, and the other
 def closer_look(seen: Scan) -> dict[str, Finding]:
     """Findings by check, on the rows of the sample."""
     found: dict[str, Finding] = {}
-    answers: list[tuple[int, str]] = []
-    for _, number, example in seen.sample:
-        prompt, answer = parts(example)
-        answers.append((number, answer))
-        for check, piece in faults(prompt, answer):
-            finding = found.setdefault(
-                check.name, Finding(check.severity, check.message, check.hint, about=not seen.complete)
-            )
-            finding.add(number, piece)
+    answers = [(number, look_at(number, example, found, about=not seen.complete)) for _, number, example in seen.sample]
     return found | _languages(answers) | _labels(answers, seen.fmt) | _few(seen)
 
 

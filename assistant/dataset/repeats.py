@@ -72,7 +72,7 @@ def _examples(path: Path, seen: Scan, numbers: set[int]) -> Iterator[tuple[int, 
     if seen.complete:
         yield from ((number, example) for _, number, example in seen.sample if number in numbers)
         return
-    for batch in batches(path):
+    for batch in batches(path, seen.fmt):
         for at, number in enumerate(batch.numbers):
             if number in numbers:
                 try:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from assistant.dataset.batches import Batch, batches
 from assistant.dataset.clean import in_order, look
+from assistant.dataset.columnar import row_of
 from assistant.dataset.report import SHOWN_CHARS, SHOWN_ROWS, Problem, Severity
 from trainer.errors import DatasetError
 from trainer.formats import Example, Format, to_example
@@ -67,7 +68,7 @@ class Finding:
 
 Kept = tuple[int, int, Example]  # size in bytes, number, example
 # The same before its row is made an example, which most of the drawn never are.
-_Drawn = tuple[int, int, dict[str, Any]]
+_Drawn = tuple[int, int, dict[str, Any] | bytes]
 
 
 @dataclass
@@ -171,11 +172,11 @@ class Scan:
                 heapq.heapreplace(self._long, self._drawn(batch, good[at], size))
 
     def _drawn(self, batch: Batch, at: int, size: int) -> _Drawn:
-        return size, batch.numbers[at], batch.rows[at]
+        return size, batch.numbers[at], batch.kept(at)
 
     def _made(self, drawn: _Drawn) -> Kept:
-        size, number, row = drawn
-        return size, number, to_example(row, self.fmt)
+        size, number, kept = drawn
+        return size, number, to_example(row_of(kept) if isinstance(kept, bytes) else kept, self.fmt)
 
     def _unreadable(self, row: Row) -> None:
         finding = Finding("warns", "can't be read", "They are left out.")
@@ -196,7 +197,7 @@ class Scan:
 
 def scan(path: Path, fmt: Format) -> Scan:
     """Every row of the file. Raises `DatasetError` when it cannot be read at all."""
-    found = batches(path)
+    found = batches(path, fmt)
     head = list(islice(found, 1))
     rows = max(1, sum(len(batch.numbers) for batch in head))
     mean = max(1.0, sum(int(batch.sizes.sum()) for batch in head) / rows)

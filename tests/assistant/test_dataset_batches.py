@@ -17,7 +17,7 @@ from assistant.dataset.scan import scan
 from assistant.dataset.template import kit_for
 from tests.conftest import DATA
 from trainer.errors import DatasetError
-from trainer.formats import detect, to_example
+from trainer.formats import Format, detect, to_example
 from trainer.rows import read
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
@@ -34,6 +34,12 @@ CHANGES = st.lists(
         st.integers(0, 400), st.sampled_from([b"", b'"', b"\n", b"\xff", b"{", b"\x00", b"\r\n", b",", b"\xef\xbb\xbf"])
     ),
     max_size=3,
+)
+FORMATS = (
+    Format(name="prompt_completion", columns={"prompt": "prompt", "completion": "completion"}),
+    Format(name="instruction", columns={"prompt": "prompt", "completion": "completion", "input": "input"}),
+    Format(name="messages", columns={"messages": "messages"}),
+    Format(name="text", columns={"text": "prompt"}),
 )
 USUAL = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -52,10 +58,10 @@ def _reference(path: Path):
         return error.message
 
 
-def _fast(path: Path):
+def _fast(path: Path, fmt=None):
     try:
         rows = []
-        for batch in batches(path):
+        for batch in batches(path, fmt):
             rows += [(number, batch.rows[at], None) for at, number in enumerate(batch.numbers)]
             rows += [(row.number, row.data, row.error) for row in batch.errors]
         return sorted(rows, key=lambda row: row[0])
@@ -64,8 +70,10 @@ def _fast(path: Path):
 
 
 def _same(path: Path):
-    expected, found = _reference(path), _fast(path)
-    assert found == expected or (found == [] and "is empty" in expected)
+    expected = _reference(path)
+    for fmt in (None, *FORMATS):
+        found = _fast(path, fmt)
+        assert found == expected or (found == [] and "is empty" in expected)
 
 
 @USUAL
