@@ -20,6 +20,7 @@ _SAVERS = {  # what makes a run need less memory and leaves the model
     "reduce_batch_size", "shorten_max_seq_length", "gradient_checkpointing", "use_qlora_nf4", "lower_rank", "shard_or_offload",
 }  # fmt: skip
 _TINY_RANK = 4  # the guide's range begins there
+_LABELS = ["check_labels_masked", "fix_chat_template"]  # where there is nothing to learn from
 _GIVEN = {"bf16_instead_of_fp16", "flash_attention"}  # need compute capability 8.0
 
 
@@ -39,6 +40,8 @@ def ordered(symptom: str, facts: Mapping[str, Any], said: Mapping[str, Any], tri
     ruled_out = set(tried) | impossible(known)
     if symptom == "adapter_merge":
         ruled_out -= {"use_qlora_nf4"}
+    if symptom == "precision_unsupported" and known.get("gpu") and not impossible(known) & _GIVEN:
+        ruled_out.add("faster_gpu")  # this one has every precision
     names = [*first(symptom, known, set(tried)), *symptoms()[symptom]["remedies"]]
     return [name for name in dict.fromkeys(names) if name not in ruled_out or name in _always(symptom, known)]
 
@@ -76,6 +79,8 @@ def impossible(known: Mapping[str, Any]) -> set[str]:
         out.add("early_stopping")
     if known.get("replicated"):
         out.add("launch_distributed")
+    if known.get("not_granted"):
+        out.add("login_hf_token")
     return out | _spent(known)
 
 
@@ -107,6 +112,9 @@ def _always(symptom: str, known: Mapping[str, Any]) -> set[str]:
     """What stays although the message names it: "oom as soon as checkpointing is dropped"."""
     if symptom == "multi_gpu" and known.get("device_map"):
         return {"launch_distributed"}  # launched so already, and mixed with what excludes it
+    old = known.get("old_card") or NO_BF16.search(str(known.get("gpu") or ""))
+    if symptom == "precision_unsupported" and old and not _no_gpu(known):
+        return {"fp16_mixed_precision"}  # changed in one of the two places that name it
     if symptom != "oom":
         return set()
     stays = {"gradient_checkpointing"} if known.get("gradient_checkpointing") is False else set()
@@ -124,6 +132,8 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["shard_or_offload"]
     if len(tried & _SAVERS) >= 3 or known.get("smaller_works"):
         return ["use_qlora_nf4", "smaller_model", "bigger_gpu"]
+    if known.get("eval_time"):
+        return ["evaluate_less_often", "reduce_batch_size"]
     if known.get("long_rows") or float(known.get("max_seq_length") or 0) >= 8192:
         return ["shorten_max_seq_length", "gradient_checkpointing"]
     if known.get("deepspeed"):
@@ -151,10 +161,14 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     if float(known.get("learning_rate") or 0) > 5e-4:
         return ["lower_learning_rate"]
+    if known.get("only_eval_nan"):
+        return _LABELS
     if NO_BF16.search(str(known.get("gpu") or "")) or known.get("old_card"):
         return ["fp32_precision", "lower_learning_rate", "faster_gpu"]
     if known.get("masked_labels"):
-        return ["check_labels_masked", "fix_chat_template"]
+        return _LABELS
+    if "bf16_instead_of_fp16" in tried:
+        return ["check_labels_masked", "fp16_mixed_precision", "pin_versions"]
     if known.get("zero_loss"):
         return ["bf16_instead_of_fp16", "check_labels_masked", "disable_quantization"]
     return []
@@ -162,6 +176,12 @@ def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 def _slow(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     out = ["evaluate_less_often"] if known.get("slow_eval") else []
+    if known.get("longer_rows"):
+        out.append("shorten_max_seq_length")
+    if known.get("eight_bit") or known.get("quantization") == "int8":
+        out.append("disable_quantization")
+    if known.get("deepspeed"):
+        out.append("lower_zero_stage")
     if float(known.get("num_epochs") or 0) >= 5:
         out.append("fewer_epochs")
     if known.get("gradient_checkpointing"):
@@ -175,9 +195,9 @@ def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     if never_warm(known):
         return ["fix_lr_schedule", "check_labels_masked"]
     if known.get("no_gradient"):
-        return ["nonreentrant_checkpointing"]
+        return ["nonreentrant_checkpointing", "disable_checkpointing"]
     if known.get("masked_labels"):
-        return ["check_labels_masked", "fix_chat_template"]
+        return _LABELS
     if 0 < float(known.get("rank") or 0) <= _TINY_RANK:
         return ["raise_rank", "correct_target_modules", "check_labels_masked"]
     if known.get("full_works"):
@@ -186,6 +206,8 @@ def _flat(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 
 def _multi(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("lr_schedule"):
+        return ["fix_lr_schedule"]  # each card steps the schedule
     if known.get("device_map"):
         return ["launch_distributed"]
     return ["shard_or_offload"] if known.get("replicated") or known.get("algorithm") == "full" else []

@@ -110,7 +110,9 @@ class RuleInterpreter:
         if turn.state.diagnosis and not calls and trouble.goes_on(plain):
             had = [*turn.state.tried, *turn.state.remedies, *tried.tried(plain)]
             return [ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had})]
-        ill = trouble.trouble(plain) if "push_to_hub" not in wishes.sets else None
+        ill = trouble.trouble(plain, bool(wishes.sets or wishes.model))
+        if ill is not None and not ill.certain and "push_to_hub" in wishes.sets:
+            ill = None
         if (
             ill is not None
             and not ill.certain

@@ -25,13 +25,26 @@ _OWNED = re.compile(
     r"(?:lr|rate|dropout|decay|warm-?up|ratio|split|epochs?|norm|clip\w*|alpha|beta\w*|temperature|top_p|cuda|torch|version|python"
     r"|llama|qwen|gemma|phi|mistral|学习率|acc\w*|bleu|rouge|f1|mmlu)[\s=:_'\"]*(?:of |is |to |at |from |von |auf )?$"
 )
+_RISEN = re.compile(
+    r"\b(?:starts?|started|begins?|began) (?:out )?(?:at|with|from|around|near)\s(?:about |around "
+    r"|nearly )?(\d{1,2}[.,]\d{1,4})\b[^;]{0,70}?"
+    r"\b(?:is|was|it'?s|up|jumps?|climbs?|rises?|shoots?|hits?|reach\w*)\s(?:up |at |to )*(?:nearly |about |almost |around |over )?"
+    r"(\d{1,3}(?:[.,]\d{1,4})?)(?![\w%]| ?(?:gb|hours?|steps?|epochs?|minutes?))"
+)
+# "from 1.3 to 1.0 and there it hangs"
+_HANGS = re.compile(
+    r"\bfrom \d{1,2}[.,]\d{1,4} (?:down )?to (?:about |around )?\d{1,2}[.,]\d{1,4}\b[\s,]*(?:and |but |then )*(?:there |then |it "
+    r"|that'?s where )*(?:hangs|stays|sticks"
+    r"|stops|stalls|plateaus|refuses|sits|remains|never)\b"
+)
 _LIST = re.compile(r"(?:(?<![\w.])\d{1,3}\.\d{1,4}\s*,\s*){3,}\d{1,3}\.\d{1,4}(?!\w)")
 _ABOUT_LOSS = re.compile(r"(?<![a-z])(?:loss(?:es)?|curve|verlust|pérdida)(?![a-z])|损失|曲线")
 _ASKED = re.compile(r"\b(?:should|would|good enough|what (?:is|was) a good)\b|应该|多少(?:才|算)")
 _HELD_OUT = re.compile(r"\b(?:eval\w*|val\w*|test\w*)\b|验证|测试")
 # "Evaluation after each epoch gives 0.9, 1.1, 1.4 while train goes 0.8, 0.5, 0.2"
 _RUNS = re.compile(
-    r"\b(?P<which>eval\w*|val\w*|test|train\w*)\b(?P<gap>[^.\d;]{0,40}?)(?P<values>\d{1,2}\.\d{1,4}(?:\s*(?:,|then|->|→|/)\s*\d{1,2}\.\d{1,4}){2,})"
+    r"\b(?P<which>eval\w*|val\w*|test|train\w*)\b(?P<gap>[^.\d;]{0,40}?)(?P<values>\d{1,2}\.\d{1,4}(?:\s*(?:,|then|->|→"
+    r"|/)\s*\d{1,2}\.\d{1,4}){2,})"
 )
 _VALUE = re.compile(_NUMBER)
 JUMP = 2.5  # times the lowest value before: more than noise, after the loss spikes quoted in public issue threads
@@ -54,9 +67,23 @@ def course(text: str) -> str | None:
         return "nan_loss"
     if len(trained) >= 2 and _jumps(trained):
         return "loss_diverging"
+    if not trained and not evaluated and (told := _from_start(text)):
+        return told
     if len(trained) >= 4 and max(trained) - min(trained) <= _STILL * max(trained) and min(trained) > 0:
         return "loss_flat"
     return None
+
+
+def _from_start(text: str) -> str | None:
+    """Where a loss that is not named began, and where it went: "starts at 0.53, a hundred steps on it is at nearly 13"."""
+    risen = _RISEN.search(text)
+    if risen and _number(risen[2]) > JUMP * _number(risen[1]) > 0:
+        return "loss_diverging"
+    return "loss_flat" if _HANGS.search(text) else None
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def _quoted(text: str) -> tuple[list[float], list[float]]:

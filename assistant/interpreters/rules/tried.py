@@ -10,7 +10,8 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("reduce_batch_size",
     r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)\b(?!\d)"
     r"|(?:lowered|reduced|smaller|decreas\w+|minimi[sz]ed|降低|减小|调小).{0,20}batch|batch.{0,20}(?:lowered|reduced"
-    r"|already (?:small|minimal)|调到1|降到1)|(?:bs|mbs)\s?=?\s?1\b(?!\d)"),
+    r"|already (?:small|minimal)|调到1|降到1)|(?:bs|mbs)\s?=?\s?1\b(?!\d)"
+    r"|\b(?:whatever|any|every|no matter (?:what|which)) batch(?: ?size)?\b"),
     ("shorten_max_seq_length",
     r"(?:max_?len(?:gth)?|seq\w*|length|context|cutoff\w*)\b.{0,24}(?:lowered|reduced|shortened|already|down to"
     r"|even)|(?:lowered|reduced|shortened|cut|smaller).{0,24}(?:max_?len|seq\w*|length|context)|(?:降低|缩短"
@@ -24,6 +25,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("use_lora_not_full", r"\b(?:q|do|rs)?-?lora\b|\bpissa\b"),
     ("bf16_instead_of_fp16",
     r"\b(?:with|in|using|use|already|on|tried|switched to|even)\s+(?:the )?(?:bf16|bfloat16)|\bbf16\s?=\s?true"
+    r"|(?<!\w)--?bf16\b(?!\s?=?\s?(?:false|0|no))"
     r"|\b(?:bf16|bfloat16).{0,20}(?:not possible|not supported|unsupported|also|too|same|as well|doesn'?t)"),
     ("fp16_mixed_precision",
     r"\b(?:with|in|using|use|already|on|tried)\s+(?:the )?(?:fp16|float16|half precision)|\bfp16\s?=\s?true"
@@ -48,6 +50,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("login_hf_token",
     r"(?:already )?(?:logged in|passed (?:a|my|the) token|have (?:a|my) token|set (?:my|the) token|with (?:a"
     r"|my) token)|huggingface-cli login|log[- ]?in (?:was |is )?(?:ok|success\w*)"
+    r"|\bwhoami\b|token\b.{0,24}\b(?:sits|lives|is|was|has been|set|exported)\b.{0,12}\b(?:env\w*|set|there|place)\b"
     r"|login\b\W{1,6}success\w*|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
     r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|licen[cs]e.{0,40}(?:was|is|been|already) accepted|been granted "
@@ -56,10 +59,16 @@ _TRIED: tuple[tuple[str, str], ...] = (
     r"|turned down)|\b(?:rejected|refused|declined|turned down) (?:me|my|us|our|the request)"
     r"|\b(?:aprob|conced|acept)\w+ (?:el |mi )?acceso|acceso (?:ya )?(?:aprobado|concedido)|zugang (?:ist |wurde )?(?:bewilligt"
     r"|freigegeben|genehmigt)"
-    r"|(?:已经?|都)(?:通过|获批|同意|批准)|申请.{0,6}(?:被拒|拒绝|没通过|没批|不批|驳回)"),
+    r"|\bapproval\b.{0,24}\b(?:came|arrived|got|received)\b|\baccess (?:is|was|has been) (?:approved|granted)|\bfilled (?:in"
+    r"|out) (?:the|that|their) form"
+    r"|\bfreigabe\b.{0,40}\b(?:liegt vor|erteilt|da|bekommen)\b|(?:已经?|都|早就|早已)(?:通过|获批|同意|批准)"
+    r"|申请.{0,6}(?:被拒|拒绝|没通过|没批|不批|驳回)"),
     ("shard_or_offload",
     r"\b(?:zero-?\s?[23]|fsdp|offload\w*)\b.{0,24}(?:same|still|too|already|also|doesn'?t)|(?:with|using"
     r"|even) (?:deepspeed|zero|fsdp)"),
+    ("check_gpu_used", r"\bgpu\b.{0,24}\b(?:full (?:throttle|load|power)|(?:9\d|100) ?%)|\b(?:isn'?t|not) (?:on|using) (?:the )?cpu\b"),
+    ("merge_in_16bit", r"\bmerged?[ _]?(?:in |to |as )?(?:16[- _]?bit|fp16|bf16)|\bmerged 16bit"
+    r"|merge_and_unload.{0,24}(?:good|fine|ok|挺好|正常)|存成16bit"),
     ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,16}(?:bitsandbytes|bnb)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
     ("append_eos_token", r"\beos(?: token)? (?:is|are|was) (?:already )?(?:in|at|part|added|appended|there)|\b(?:added|appended|has|have"
@@ -143,7 +152,7 @@ def facts(text: str) -> dict[str, Any]:
         found["os"] = "linux"
     elif re.search(r"\bwin(?:dows)?\s?(?:1[01])?\b", text):
         found["os"] = "windows"
-    elif re.search(r"\b(?:mac(?:book|os)?|m[1-5](?: (?:pro|max|ultra))?|apple silicon|mps)\b", text):
+    elif re.search(r"\b(?:mac(?:book|os)?|m[1-5](?: (?:pro|max|ultra))?|apple silicon|mps|mach-o)\b|苹果", text):
         found["os"] = "mac"
     for name, pattern in _FACTS:
         if re.search(pattern, text):
@@ -152,10 +161,24 @@ def facts(text: str) -> dict[str, Any]:
 
 
 _FACTS = (
-    ("masked_labels", r"\blabels\b.{0,40}-100\b|could not find response key"),
+    (
+        "masked_labels",
+        r"\blabels\b.{0,40}-100\b|could not find response key|\bnothing of the (?:answer|response|output)"
+        r"|\b(?:question|prompt|input)s? (?:is |are )?longer than\b|\b(?:answer|response)s? .{0,16}\bcut (?:off|away)",
+    ),
+    (
+        "only_eval_nan",
+        r"\btrain\w*[- _]?(?:loss)?\b.{0,60}\b(?:healthy|fine|normal\w*|ok|good|sane|falls|drops)\b[\s\S]{0,80}\beval\w*.{0,60}\bnan\b"
+        r"|\beval\w*[- _]?(?:loss)?\b.{0,40}\bnan\b[\s\S]{0,60}\btrain\w*.{0,40}\b(?:healthy|fine|normal\w*|ok|good|sane|falls|drops)\b",
+    ),
+    ("eight_bit", r"\b(?:load_in_)?8-?\s?bit\b|\bint8\b"),
+    (
+        "longer_rows",
+        r"\b(?:raised|increased|doubled|longer|from \d+ to \d+)\b.{0,24}\b(?:seq\w*|length|context|rows)\b",
+    ),
     (
         "not_granted",
-        rf"{_NOT_GRANTED}|没批|被拒|不批",
+        rf"{_NOT_GRANTED}|\b(?:rejected|refused|denied|turned down) by the\b|没批|被拒|不批",
     ),
     (
         "replicated",
@@ -196,7 +219,7 @@ _FACTS = (
     ),
     ("zero_loss", r"loss.{0,14}(?<![\d.])0(?:\.0+)?(?!\d|\.\d)"),
     ("pissa", r"\bpissa\b"),
-    ("eval_time", r"\b(?:at|during|in|on|when it) (?:the )?eval"),
+    ("eval_time", r"\b(?:at|during|in|on|when it|reaches) (?:the )?(?:eval|validation)"),
     (
         "slow_eval",
         r"\beval\w*\b.{0,50}\b(?:longer|more time|most of (?:the|its) time|every [1-9]\d? steps|hours?|forever|ages)\b"

@@ -17,11 +17,16 @@ from assistant.interpreters.rules.tried import tried
 
 _FILE = Path(__file__).parents[2] / "knowledge" / "symptoms.json"
 ERROR, COURSE, WORD, ACROSS, ALIKE = 10.0, 6.0, 3.0, 1.5, 3.5
-# Of a likeness: where it adds to words, is enough without them, without any sign of something ill.
-_LIKELY, _SURE, _OBVIOUS = 0.15, 0.4, 0.85
-_MAYBE, _MAYBE_PLAIN = 0.25, 0.35  # the least for a guess; the most that it may be no complaint
+_LIKELY = 0.1  # of a likeness: the least that adds to words
+# The most that a message may be like no complaint, by how many signs of something ill it has.
+_PLAIN_AT_MOST = (0.1, 0.6, 0.85)
+_PLAIN_IF_IT_SETS = (0.05, 0.5, 0.8)  # where it changes the plan
+_SURELY_ILL = 0.05  # where it is worded like a question of knowledge
+_PLAIN_IF_NOTHING_ELSE = 0.9  # where nothing in it is understood
 _CLOSE = 0.85  # of the first score: as likely
-_SENTENCE_LONG = 5  # words, or Chinese characters
+_SENTENCE_LONG, _TELLS_MUCH = 5, 10  # words, or Chinese characters
+_OBVIOUS = 0.8  # of a likeness, where there is no sign of anything ill and few words
+_LEADS = 0.3  # of a likeness, where the message changes the plan
 _SOUND = re.compile(r"[\u4e00-\u9fff]|[a-zäöüßáéíóúñ']{2,}")
 _DEFINES = re.compile(
     r"^(?:so |and |ok |hey |hi )*(?:what(?:'s| is| are| does)|explain|define|tell me (?:about|what)|difference"
@@ -91,20 +96,24 @@ def _patterns() -> list[tuple[str, list[re.Pattern[str]], list[re.Pattern[str]]]
     ]
 
 
-def trouble(text: str) -> Trouble | None:
-    """What is wrong, from the whole message (lower case); None when nothing is."""
+def trouble(text: str, sets: bool = False) -> Trouble | None:
+    """What is wrong, from the whole message (lower case); None when nothing is. `sets`: it changes the plan, too."""
     text = parted(text)
     shown = course(text)
-    scores = _scores(text, shown)
+    scores = _scores(text, shown, _PLAIN_IF_IT_SETS if sets else _PLAIN_AT_MOST)
     if not scores:
         return None
     best = sorted(scores, key=lambda name: -scores[name])
     certain = scores[best[0]] >= ERROR
     plain = any(pattern.search(text.strip()) for pattern in (_IS_X, _DEFINES, _NAMES_DATA))
-    if not certain and plain and not _COMPLAINT.search(text) and not shown:
+    if not certain and plain and not _COMPLAINT.search(text) and not shown and not _surely_ill(text):
         return None
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), certain, close)
+
+
+def _surely_ill(text: str) -> bool:
+    return bool(_SOUNDS_ILL.search(text)) and likeness(text)[PLAIN] <= _SURELY_ILL
 
 
 def goes_on(text: str) -> bool:
@@ -115,16 +124,12 @@ def goes_on(text: str) -> bool:
 def perhaps(text: str) -> Trouble | None:
     """What may be wrong, for a message that says nothing else that is understood; less is enough than for `trouble`."""
     text = parted(text)
-    likely = likeness(text)
-    if (
-        likely.get(PLAIN, 0.0) > _MAYBE_PLAIN
-        or not _SOUNDS_ILL.search(text)
-        or len(_SOUND.findall(text)) < _SENTENCE_LONG
-    ):
+    asks = text.rstrip().endswith("?") and not _COMPLAINT.search(text)
+    if asks or not _SOUNDS_ILL.search(text) or len(_SOUND.findall(text)) < _SENTENCE_LONG:
         return None
-    best = sorted((name for name in likely if name != PLAIN and likely[name] >= _MAYBE), key=lambda name: -likely[name])
-    close = len(best) > 1 and likely[best[1]] >= likely[best[0]] / 2
-    return Trouble(best, tried(text), False, close) if best else None
+    likely = _of_the_ill(likeness(text), _PLAIN_IF_NOTHING_ELSE)
+    best = sorted(likely, key=lambda name: -likely[name])
+    return Trouble(best, tried(text), False, len(best) > 1) if best else None
 
 
 def parted(text: str) -> str:
@@ -133,7 +138,7 @@ def parted(text: str) -> str:
     return text if apart == text else f"{text}\n{apart}"
 
 
-def _scores(text: str, shown: str | None) -> dict[str, float]:
+def _scores(text: str, shown: str | None, plain: tuple[float, ...]) -> dict[str, float]:
     """By symptom, in the order of the table, which settles a tie; `shown` is the one that logged losses show."""
     sentences = _END.sub("\n", text)
     scores = {
@@ -143,7 +148,7 @@ def _scores(text: str, shown: str | None) -> dict[str, float]:
     if shown:
         scores[shown] += COURSE
     if max(scores.values()) < ERROR:
-        _add_likeness(scores, text)
+        _add_likeness(scores, text, plain)
     return _weighed({name: score for name, score in scores.items() if score}, text)
 
 
@@ -152,16 +157,36 @@ def _told(pattern: re.Pattern[str], sentences: str, text: str) -> float:
     return WORD if pattern.search(sentences) else ACROSS if pattern.search(text) else 0.0
 
 
-def _add_likeness(scores: dict[str, float], text: str) -> None:
-    if not any(scores.values()) and len(_SOUND.findall(text)) < _SENTENCE_LONG:
+def _add_likeness(scores: dict[str, float], text: str, plain: tuple[float, ...]) -> None:
+    if any(scores.values()):
+        likely = {name: share for name, share in likeness(text).items() if name != PLAIN and share >= _LIKELY}
+    elif len(_SOUND.findall(text)) < _SENTENCE_LONG:
         return  # "checkpoint-500, rank 8" is like nothing
-    alone = _SURE if _SOUNDS_ILL.search(text) else _OBVIOUS
-    enough, likenesses = _LIKELY if any(scores.values()) else alone, likeness(text)
-    if enough == _SURE and likenesses.get(PLAIN, 0.0) > _MAYBE_PLAIN:
-        enough = _OBVIOUS
-    for name, likely in likenesses.items():
-        if name != PLAIN and likely >= enough:
-            scores[name] += ALIKE * likely
+    else:
+        complains = bool(_COMPLAINT.search(text))
+        signs = len(_SOUNDS_ILL.findall(text))
+        if not text.rstrip().endswith("?"):
+            signs += 2 * complains
+        elif signs:
+            signs = 2 if complains else 1
+        likely = _of_the_ill(likeness(text), plain[min(2, signs)])
+        best = max(likely.values(), default=0.0)
+        if (not signs and len(_SOUND.findall(text)) < _TELLS_MUCH and best < _OBVIOUS) or (
+            plain is _PLAIN_IF_IT_SETS and best < _LEADS
+        ):
+            return
+    for name, share in likely.items():
+        scores[name] += ALIKE * share
+
+
+def _of_the_ill(likely: dict[str, float], plain: float) -> dict[str, float]:
+    """The likeliest symptoms, half as likely ones among them, as shares of all; none where it may be `plain`."""
+    rest = 1 - likely.get(PLAIN, 0.0)
+    if rest < 1 - plain:
+        return {}
+    shares = {name: share / rest for name, share in likely.items() if name != PLAIN}
+    best = max(shares.values(), default=0.0)
+    return {name: share for name, share in shares.items() if share >= best / 2}
 
 
 def _never_warm(text: str) -> bool:
