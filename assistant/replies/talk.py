@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assistant.state import Pending
+from trainer.config import TrainingConfig
 
 _TALK = {
     "greeting": "Hello! I turn your data into a fine-tuned model: you tell me what you have and want, I fill in the plan, "
@@ -46,11 +47,10 @@ def _fact(name: str, value: Any) -> str:
 
 
 def nothing_to_undo(to: str = "") -> str:
-    return (
-        f"{to} has not changed in this plan, so there is nothing to go back to."
-        if to
-        else "There is nothing to take back yet."
-    )
+    if not to:
+        return "There is nothing to take back yet."
+    field = TrainingConfig.model_fields.get(to)
+    return f"{(field and field.title) or to} has not changed in this plan, so there is nothing to go back to."
 
 
 def nothing_to_redo() -> str:

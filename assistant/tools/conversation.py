@@ -93,11 +93,15 @@ def go_back(args: GoBack, state: ChatState, services: Services) -> Outcome:
 
 
 def _value_back(name: str, state: ChatState, services: Services) -> Outcome:
-    was = (earlier.choices.get(name) for earlier in _ancestors(state, services))
-    before = next((value for value in was if value is not None and value != state.choices.get(name)), None)
-    if before is None or name not in SetParameters.model_fields:
+    had = (None, state.choices.get(name))
+    before = next((one for one in _ancestors(state, services) if one.choices.get(name) not in had), None)
+    if before is None:
         return Outcome(note=replies.nothing_to_undo(name))
-    return set_parameters(SetParameters.model_validate({name: before}), state, services)
+    if name in SetParameters.model_fields:
+        return set_parameters(SetParameters.model_validate({name: before.choices[name]}), state, services)
+    choices = {**state.choices, name: before.choices[name]}
+    known = {"base_model": {"model": before.model}, "dataset": {"dataset": before.dataset}}.get(name, {})
+    return Outcome(plan_update(state, choices=choices, **known), replies.restored(state.choices, choices, "Taken back"))
 
 
 def _revisit(to: str, state: ChatState, services: Services) -> Outcome:

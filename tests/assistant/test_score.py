@@ -55,6 +55,15 @@ def test_replies_mention_what_they_must(board):
     assert mention is None or mention >= 0.9
 
 
+@pytest.mark.slow
+def test_a_hundred_and_forty_first_messages_and_twenty_four_conversations():
+    found, misses = score(HERE / "utterances10.jsonl", HERE / "dialogues11.jsonl")
+    print("\n".join(misses))
+    assert found["configure"]["f1"] >= 0.95
+    assert found["configure"]["joint"] >= 0.80
+    assert found["dialogues"]["exact"] >= 0.85
+
+
 def test_conversations_of_thirty_six_other_people(tmp_path):
     none = tmp_path / "none.jsonl"
     none.write_text("")

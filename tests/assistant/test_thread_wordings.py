@@ -141,3 +141,83 @@ def test_a_few_words_without_a_complaint_are_none():
 
 def test_a_line_of_the_log_sets_nothing():
     assert sets(say("{'loss': 6.6635, 'learning_rate': 0.000176, 'epoch': 0.25} it was 0.9 before")) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("the 8 GB card took a batch of 4 once, now it OOMs, so 2 it stays", {"batch_size": 2}),
+        ("rank was 8 and is 4 now", {"rank": 4}),
+        ("puse 3 épocas y eran 5", {"num_epochs": 5}),
+        ("half a dozen accumulation steps", {"gradient_accumulation_steps": 6}),
+        ("a thousand steps should be enough, max steps a thousand", {"max_steps": 1000}),
+        ("we go over the data twice", {"num_epochs": 2}),
+        ("one pass over everything is plenty", {"num_epochs": 1}),
+        ("lr 1e-3 was insane, now it's 10x lower", {"learning_rate": 1e-4}),
+        ("halved the context from 4096", {"max_seq_length": 2048}),
+        ("cutoff at 512 since 1024 ran straight out of memory", {"max_seq_length": 512}),
+        ("512 tokens is plenty", {"max_seq_length": 512}),
+        ("rank 64 and alpha at half the rank", {"rank": 64, "alpha": 32}),
+        ("r of 64 and twice as much alpha", {"rank": 64, "alpha": 128}),
+        ("alpha equals rank in our repo, both 64", {"rank": 64, "alpha": 64}),
+        ("went up to 8 for micro-batch-size, kept --batch-size 128", {"batch_size": 8}),
+        ("DoRA rather than ordinary lora for once", {"algorithm": "dora"}),
+        ("turned checkpointing of activations off again", {"gradient_checkpointing": False}),
+        ("codellama doesn't go into 24 gigs in 8bit. 4bit it will be then", {"quantization": "nf4"}),
+        ("i'd rather have comet than wandb", {"experiment_tracker": "comet"}),
+        ("move it over to lambda, runpod keeps running dry", {"provider": "lambda"}),
+        ("[Rank 6] Watchdog caught collective operation timeout", {}),
+        ("都是多轮客服对话", {}),
+    ],
+)
+def test_values_as_strangers_say_them(message, expected):
+    found = sets(say(message))
+    assert {name: found.get(name) for name in expected} == expected
+    if not expected:
+        assert not found
+
+
+@pytest.mark.parametrize(
+    ("message", "card", "count"),
+    [
+        ("my V100s, there are four of them, 16 gigs each", "V100", 4),
+        ("P40s go for nothing so I own three of them", "P40", 3),
+        ("a 3090, of which I have two", "RTX 3090", 2),
+        ("both of my 3090s", "RTX 3090", 2),
+        ("4 nodes, i.e. 32 A100 80GB altogether", "A100 80GB", 32),
+    ],
+)
+def test_cards_counted_apart_from_their_name(message, card, count):
+    found = sets(say(message))
+    assert found["gpu"].startswith(card)
+    assert found["num_gpus"] == count
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("one step back on the rank pls", "rank"),
+        ("revert epochs", "num_epochs"),
+        ("mejor deshaz lo del rango", "rank"),
+        ("das mit dem Rang bitte rückgängig machen", "rank"),
+        ("then go back to the llama we had before", "base_model"),
+        ("算了，模型还是用之前那个llama", "base_model"),
+    ],
+)
+def test_one_value_is_taken_back(message, field):
+    (call,) = [call for call in say(message, choices={"rank": 8}) if call.tool == "go_back"]
+    assert call.args == {"to": field, "before": True, "only": True}
+
+
+def test_half_of_that_is_of_what_was_spoken_of():
+    for message in ("ok half of that", "Dann die Hälfte davon"):
+        assert sets(say(message, choices={"rank": 64}, topics=["rank"])) == {"rank": 32}
+    assert sets(say("a third of that", choices={"learning_rate": 3e-4}, topics=["learning_rate"])) == {
+        "learning_rate": 1e-4
+    }
+
+
+def test_a_rise_and_a_standstill_told_without_the_word_loss():
+    assert course("my finetune starts at 0.53. a hundred steps on it is at nearly 13") == "loss_diverging"
+    assert course("a whole day brought us from 1.3 to 1.0 and there it hangs") == "loss_flat"
+    assert course("it starts at 0.53 and is at 0.6 later") is None

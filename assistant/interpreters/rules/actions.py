@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from assistant.interpreters.rules import gpus, slots
+from assistant.interpreters.rules.card_names import CARD
 from assistant.interpreters.rules.lexicon import KEY, field_of
 from assistant.interpreters.rules.numbers import HAN, WORDS, numbers
 from assistant.interpreters.rules.row import Item
@@ -16,6 +17,7 @@ _AT_A_TIME = re.compile(
     rf"(?<![\w.=])(?P<n>\d{{1,3}}|{'|'.join(WORDS)})\s(?:training )?(?:samples?|examples?|sequences?|rows?|beispiele?|ejemplos?)\s"
     r"(?:(?:per|a|each|every|in each|in every|pro|por) (?:step|device|gpu|card|forward\w*|micro-?batch|batch|schritt|paso)"
     r"|at (?:a time|once)|auf einmal|a la vez)\b"
+    r"|\b(?:feed|show|give|process|train|run)\w*\b[^.;]{0,30}? (?P<m>one|two) at a time\b"
 )
 # "accumulate eight times", "8x accumulation", "accumulate over 4 batches"
 _WORDS = "|".join(WORDS)
@@ -44,6 +46,15 @@ _HELD_OUT = re.compile(
     rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
     rf"|(?:留|拿|分|划)(?:出)?\s?(?P<tenths>[{''.join(HAN)}1-9])成"
 )
+# "512 tokens is plenty": what is enough is the limit
+_ENOUGH = re.compile(
+    r"(?<![\w.])(?P<n>\d{3,6}|\d{1,3}(?:[.,]\d)?\s?k) ?tokens?(?: of (?:context|length))?,? (?:(?:is|are|will be|would be|should be"
+    r"|seems?|ist|sind) )?(?:more than )?"
+    r"(?:plenty|enough|ample|sufficient|fine|ok(?:ay)?\b|will do|should do|would do|do\b|suffices?|me sobran?|(?:me )?bastan?"
+    r"|(?:mir )?reich(?:t|en)|genug|genügen)"
+    r"|(?:plenty|enough|fine|happy|ok) with (?P<m>\d{3,6}|\d{1,3}\s?k) ?tokens"
+)
+CARDS = re.compile(rf"\b(?:gpus?|cards?)\b|(?<![a-z0-9.#])(?:{CARD})(?:s|'s)?(?![a-z0-9])")
 # "hold back a tenth of the rows for validation", "ein Zehntel zum Validieren", "una décima parte para validar"
 _FRACTIONS = {"tenth": 0.1, "fifth": 0.2, "quarter": 0.25, "twentieth": 0.05, "zehntel": 0.1, "fünftel": 0.2, "viertel": 0.25,
               "décima": 0.1, "quinta": 0.2, "cuarta": 0.25, "十分之一": 0.1, "五分之一": 0.2}  # fmt: skip
@@ -64,6 +75,21 @@ _BECAME = re.compile(
     rf"|went to|wurden?"
     rf"|pasó a|pasaron a) (?P<new>\d[\d.,]*(?:e-?\d+)?k?|{_WORDS})(?![\w.])"
 )
+_DATA = (
+    r"(?:the |my |our |all (?:the |my |our )?|all of (?:it|them) ?|every(?:thing)? ?|each )?"
+    r"(?:data(?:set)?|rows|examples|corpus|file|lot|set|texts?|example|row)?"
+    r"(?:(?:my |the |our )(?:[\d.,]+k? )?[a-z]+)?"
+)
+# "go over the data twice", "three times through everything", "one pass is plenty"
+_TIMES_OVER = re.compile(
+    rf"\b(?P<n>once|twice|thrice|(?:\d{{1,2}}|{_WORDS}) times)\s(?:over|through)\b(?! (?:night|the (?:week|day|weekend)))"
+    rf"|\b(?:go(?:es|ing)?|run(?:s|ning)?|see(?:s|ing)?|show(?:s|ing)?|pass(?:es|ing)?|train\w*|iterat\w+)\s(?:it |them )?(?:over "
+    rf"|through |on )?"
+    rf"{_DATA}\s(?P<m>once|twice|thrice|(?:\d{{1,2}}|{_WORDS}) times)\b"
+    rf"|\b(?P<p>\d{{1,2}}|{_WORDS}|a|a single)\s(?:full |complete |single |whole |more )?(?:pass(?:es)?|sweeps?)\b(?! (?:of"
+    rf"|the) (?:eval|test|forward|backward))"
+)
+_TIMES = {"once": 1, "twice": 2, "thrice": 3}
 _SINGLE = re.compile(
     r"\b(?:a |one |just |only )?single (?P<key>epoch|pass|run through)\b|\bone (?:pass|run|go) (?:over|through)\b|\bonce (?:over"
     r"|through) (?:the|my) data\b"
@@ -81,7 +107,9 @@ _TOKENS = re.compile(
     r"|(?P<bare>1024|2048|4096|8192|16384|32768)(?=\s*(?:$|[,.;)]|and\b|und\b|y\b|it\b)))"
 )
 # "batch 2, 2048 tokens": an item of a list
-_TOKENS_ITEM = re.compile(r"(?:^|[,;]\s*(?:and )?|\s{2,})(\d{3,6}|\d{1,3}\s?k)\s?tokens?(?=\s*(?:$|[,;.]))")
+_TOKENS_ITEM = re.compile(
+    r"(?:^|[,;]\s*(?:and )?|\s{2,})(\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?|max(?:imum)?)(?=\s*(?:$|[,;.]))"
+)
 _STOPS_WHEN = re.compile(
     r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"
     r"| the run)?\s(?:if|when|once|as soon as|after)\b[^.;]{0,40}\b(?:loss|eval\w*|val"
@@ -112,10 +140,12 @@ def by_action(message: Message) -> list[Found]:
         message.take(*hit.span())
     if stops := _STOPS_WHEN.search(message.text):
         found.append(Found("early_stopping", True, *stops.span()))
-    for hit in message.each(_SINGLE):
-        found.append(Found("num_epochs", 1, *hit.span()))
+    found += _passes(message)
+    for hit in message.each(_ENOUGH):
+        number = numbers(hit["n"] or hit["m"])[0]
+        found.append(Found("max_seq_length", slots.convert("max_seq_length", number), *hit.span()))
         message.take(*hit.span())
-    if not re.search(r"len|ctx|context|cut|longitud|länge|长度", message.free):
+    if not re.search(r"len|ctx|context|cut[- ]?off|longitud|länge|长度", message.free):
         for hit in message.each(_TOKENS_ITEM):
             found.append(Found("max_seq_length", slots.convert("max_seq_length", numbers(hit[1])[0]), *hit.span(1)))
             message.take(*hit.span(1))
@@ -128,7 +158,21 @@ def by_action(message: Message) -> list[Found]:
             found.append(Found("max_seq_length", value, *hit.span(group)))
             message.take(*hit.span(group))
     for hit in message.each(_PRONOUN_ONE):
+        if hit[3] and CARDS.search(message.text):
+            continue  # "my v100s, there are four of them": cards are counted
         message.take(*hit.span(hit.lastindex or 0))
+    return found
+
+
+def _passes(message: Message) -> list[Found]:
+    found = []
+    for hit in message.each(_SINGLE):
+        found.append(Found("num_epochs", 1, *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_TIMES_OVER):
+        said = (hit["n"] or hit["m"] or hit["p"]).removesuffix(" times")
+        found.append(Found("num_epochs", _TIMES.get(said) or gpus.count_of(said.split()[-1]), *hit.span()))
+        message.take(*hit.span())
     return found
 
 
@@ -150,7 +194,7 @@ def _held_out(message: Message) -> list[Found]:
 def _at_a_time(message: Message) -> list[Found]:
     found = []
     for hit in message.each(_AT_A_TIME):
-        found.append(Found("batch_size", gpus.count_of(hit["n"]), *hit.span()))
+        found.append(Found("batch_size", gpus.count_of(hit["n"] or hit["m"]), *hit.span()))
         message.take(*hit.span())
     return found
 

@@ -163,7 +163,7 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         name = slots.warmup(reading.loose[0]) if name in ("warmup_ratio", "warmup_steps") else name
         wishes.sets[name] = slots.convert(name, reading.loose[0])
     elif name == "num_gpus" and reading.generic:
-        wishes.sets[name] = reading.generic[0][0]
+        wishes.sets[name] = reading.generic[0].many
     elif fields in (("project_name",), ("run_name",), ("output_dir",)):
         _named(fields[0], turn.message, wishes)
     elif "experiment_tracker" in fields and _NOTHING.match(plain):

@@ -15,12 +15,13 @@ _VERBS = (
 )
 _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
-    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is"
+    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is(?! \d)"
     r"|can|por|qué|warum|wie)\b)"
     rf"|\s(?=(?:and|but|so|then)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
     rf"|(?<!\bi)(?<!\bwe)\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our"
     rf"|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
-    r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)|\s(?=(?:reicht|passt|geht"
+    r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)(?!is the (?:idea|plan|goal|way|one|card|model|setup"
+    r"|aim|target|best|most|limit|point|thing)\b)|\s(?=(?:reicht|passt|geht"
     r"|alcanza|cabe)\b)"
     r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do"
     r"|about|if|many|much|would|can)\b)"
@@ -30,7 +31,9 @@ _POLITE = re.compile(
     rf"|könntest du)\s+(?:please\s+|just\s+|bitte\s+)?(?:{_VERBS}|\w+)\b"
 )
 _POLITE_VERB = re.compile(
-    rf"(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes|kannst du"
+    rf"\b(?:can|could|would) (?:some(?:one|body)|any(?:one|body)|you guys|u) (?:please |pls )?(?:sanity[- ]?check|double[- ]?check"
+    rf"|check|set up|configure)\b|(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes"
+    rf"|kannst du"
     rf"|könntest du)"
 )
 _WHAT_IF = re.compile(
@@ -47,17 +50,19 @@ _CONDITION = re.compile(
 _FITS = re.compile(
     r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does"
     r"|do) .{0,60}\b(?:do for|work|run|handle|train|fine-?tune"
-    r"|tune|do|support)\b|\bany chance\b|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b"
+    r"|tune|do|support)\b|\bany chance\b|\bspeaks? against\b"
+    r"|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b"
     r"|\balcanza\b|\bcabe\b|\bes posible\b"
     r"|\bsirve\b|\bgeht das\b|\bbasta\b"
 )
 _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hm+|then|y|und|well|hi|hey|oh|also|yes|right|wait|no|sorry|hold on|huh|wow|just|moment|actually|quick "
-    r"question)[\s,:]+)*(?:why|what(?! i (?:want|need|have|got|would like)\b)|how|which|who"
+    r"question)[\s,:]+)*(?:why|what(?! (?:i|we) (?:want|need|have|got|would like|did|do|changed?|used?|use|tried|set|know|run|ran|am"
+    r"|are|can)\b| work(?:s|ed)\b)|how|which|who"
     r"|(?:when|where)(?=(?:'s| (?:do|does|did|is|are|was|were|will|should|shall|can|could|would|must|to|exactly))\b| *\?)|should|shall"
     r"|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
-    r"|is|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
+    r"|is(?! \d)|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|cuáles|una? .{2,24} o una? .{2,24}"
     r"|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"
@@ -92,6 +97,10 @@ _THEIRS = re.compile(
     r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b"
     r"|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
 )
+# "lr 1e-3, which is insane, so ...": it tells more of what was just said.
+_RELATIVE = re.compile(
+    r"\s*(?:all |both |each |one |some |half )?(?:of )?(?:which|who|where|when)\b(?! (?:one|model|card|gpu)s?\b)"
+)
 _WHENEVER = re.compile(r"\W*(?:(?:so|and|but|ok|then)[\s,]+)*(?:when|where|if)\b")
 _FRESH = re.compile(
     rf"^\s*(?:and|but|also|so|then|ok|okay|y|und|pero|por cierto|also,)?\s*(?:please\s+)?(?:{_VERBS}|i(?:'m| am|'ll"
@@ -109,6 +118,12 @@ _HAS = re.compile(
     r"|owns?)\b"
 )
 
+# "like the zephyr folks did": whom one follows, which quotes nobody.
+_LIKEWISE = re.compile(
+    r"\b(?:(?:just |exactly )?(?:like|as)|same as|the way) (?:in )?(?:the |my |our |those |these )?[^,;.]{1,32}\b(?:did|do|does|used?"
+    r"|has|have|had|it)\b"
+    r"|\b(?:that's )?what (?:my |our |the )?(?:\w+ ){1,3}(?:told me|recommended|suggested|said to (?:use|do|take))\b"
+)
 _OFFERED = re.compile(r"\b(?:whatever|whichever|any|what|anything)\b[^,;]{0,24}\bthey (?:have|had|offer)\b")
 
 
@@ -131,6 +146,8 @@ def clauses(text: str) -> list[Clause]:
         if asking and _FRESH.search(piece) and not _ASK.search(piece):
             asking = None
         kind = _kind(piece, stop)
+        if kind == "ask" and stop != "?" and made and made[-1].stop == "," and _RELATIVE.match(piece):
+            kind = made[-1].kind
         if kind == "state" and asking:
             kind = asking
         if kind == "ask" and polite and stop == "?" and not _ASK.search(piece.strip()):
@@ -165,7 +182,7 @@ def _kind(piece: str, stop: str) -> Kind:
         return "what_if"
     if _WHAT_IF.search(piece):
         return "what_if"
-    told = _OFFERED.sub("", piece)
+    told = _LIKEWISE.sub("", _OFFERED.sub("", piece))
     if _THEIRS.search(told) or _HAS.search(told) or _UNUSABLE.search(piece):
         return "theirs"
     asks = stop in ("?", "¿") or bool(_ASK.search(piece.strip()))

@@ -22,8 +22,10 @@ _TEMPLATE = re.compile(
     r"|memory[- ]?optimi[sz]ed|high[- ]?quality)\b|(?P<name3>快速(?:开始|入门)|省显存|高质量)(?:模板)?"
 )
 _RESET_FIELD = re.compile(
-    r"\b(?:reset|unset|clear|forget|default|remove|undo)\s+(?:about )?(?:the |my |that )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
-    r"|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value|line|bit|part|thing|entry)?[\s.!]*$"
+    r"\b(?:take|leave|throw|kick)\s+(?:the |my |that )(?P<d>[a-z _-]{2,30}?)\s+(?:back )?out\b"
+    r"|\b(?:reset|unset|clear|forget|default|remove|undo|kill|drop)\s+(?:about )?(?:the |my |that )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
+    r"|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value|line|bit|part|thing|entry)?(?: (?:then|again|please|for now"
+    r"|altogether))?(?=[\s.!]*$|,| {2,})"
     r"|\b(?:put|set|change|bring|turn)\s+(?:the |my )?(?P<c>[a-z _-]{2,30}?)\s+(?:back )?to (?:whatever|what|how|where) (?:it|that) "
     r"(?:(?:normally|usually) (?:is|was|would be)|(?:is|was|would be) (?:normally|usually|by default))[\s.!]*$"
     r"|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to"
@@ -97,7 +99,7 @@ def _reset(reading: Reading, turn: Turn) -> str | None:
     from assistant.interpreters.rules.places import field_named
 
     hit = _RESET_FIELD.search(reading.text)
-    name = field_named(hit["a"] or hit["b"] or hit["c"]) if hit else ""
+    name = field_named(hit["a"] or hit["b"] or hit["c"] or hit["d"]) if hit else ""
     return name if name in turn.state.choices else None
 
 
@@ -169,9 +171,9 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     if kind == "largest" and "rank" in named:  # no memory bounds it: what a higher one does is explained
         kind = None
     compared = bool(re.search(r"\bor\b|\bvs\b|\bdifference\b|\bbetter\b|还是|oder|区别", subject))
-    cards = reading.generic and reading.generic[0][1]
+    cards = reading.generic and reading.generic[0].memory
     if cards and not turn.state.choices.get("base_model") and not wishes.model:
-        named = [*named, *(["sharding"] if reading.generic[0][0] > 1 else []), "vram"]
+        named = [*named, *(["sharding"] if reading.generic[0].many > 1 else []), "vram"]
         ideas.pop("num_gpus", None)
         return [
             _call(
@@ -264,8 +266,8 @@ def _context(reading: Reading) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if reading.memory:
         facts["vram_gib"] = reading.memory[0]
-    if reading.generic and reading.generic[0][1]:
-        facts["cards"], facts["vram_gib"] = reading.generic[0]
+    if reading.generic and reading.generic[0].memory:
+        facts["cards"], facts["vram_gib"], _ = reading.generic[0]
     if "rows" in reading.facts:
         facts["rows"] = reading.facts["rows"]
     sizes = [mention for mention in reading.models if mention.size]

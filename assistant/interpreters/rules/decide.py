@@ -8,11 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from assistant.interpreters.rules import family_table, models, wanted_cards
+from assistant.interpreters.rules.change_words import CHANGE, FAILED, SETTLED, WORKED
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.paste_names import PER_DEVICE
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.relations import accumulation_for
-from assistant.interpreters.rules.slots import CHANGE, FAILED, WORKED, Found
+from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.wanted_cards import SWITCHED, compares
 from assistant.interpreters.rules.wishes import Wishes
 from assistant.interpreters.rules.words import switched_off
@@ -37,6 +38,10 @@ CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_mo
 
 
 _SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
+_MOVES_TO = re.compile(
+    r"\b(?:mov\w+|switch\w*|chang\w+|go(?:ing)?|migrat\w+|over) (?:\w+ ){0,3}to (?:the |a )?$"
+    r"|\b(?:better|prefer|rather|lieber|mejor) (?:use |take )?$"
+)
 _PIECE = re.compile(r"[,;\n]")
 
 
@@ -75,6 +80,8 @@ def _where(one: Found, reading: Reading, fresh: bool, pending: tuple[str, ...]) 
     if kind == "fits" and fresh and (one.field in CHOSEN_IN_A_QUESTION or explicit):
         return "set"
     short = clause is not None and clause.stop == "?" and len(clause.text.split()) <= 4
+    if kind == "ask" and fresh and clause and short and len(reading.found) > 2 and not ASKS.match(clause.text.strip()):
+        return "set"  # "qwen 7b, qlora, 2 epochs, r 32?": the last of a list, which the mark does not put in doubt
     if kind == "ask" and one.field in pending and clause and short and not ASKS.match(clause.text.strip()):
         return "set"
     return "theirs" if kind == "theirs" else "idea"
@@ -96,7 +103,7 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     if name == "experiment_tracker" and named and not any(str(one.value) in refused for one in named):
         several = named  # "not wandb, i prefer comet"
     if name == "batch_size":  # "micro batch 12, batch size 384": the other is the effective one
-        several = [one for one in several if PER_DEVICE.search(_PIECE.split(reading.text[: one.end])[-1])] or several
+        several = [one for one in several if one.change or _of_one_device(reading.text, one)] or several
     if name == "algorithm" and not CHANGE.search(reading.text):  # "full is fine, lora on the same data is not"
         several = [one for one in several if one.value != "full"] or several
     if name == "quantization" and named and re.search(r"\d", refused):
@@ -114,6 +121,13 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
         wishes.sets[name] = chosen.value
     else:
         wishes.asks[name] = (list({_key(one.value): one.value for one in several}.values()), "several")
+
+
+def _of_one_device(text: str, one: Found) -> bool:
+    """Whether the part of a list that `one` stands in says so: "micro batch 12", "8 for the micro batch"."""
+    after = _PIECE.split(text[one.end :])[0]
+    named_after = re.match(r"\s*(?:for|as)\b", after) and PER_DEVICE.search(after)
+    return bool(PER_DEVICE.search(_PIECE.split(text[: one.end])[-1]) or named_after)
 
 
 def _works(several: list[Found], text: str) -> Found | None:
@@ -140,12 +154,15 @@ def _later(several: list[Found], text: str) -> Found | None:
     between = text[first.end : last.start]
     if FAILED.search(between) and WORKED.search(text[first.end :]):
         return last
+    if _MOVES_TO.search(text[: first.start]) and not _MOVES_TO.search(text[: last.start]):
+        return first  # "move it over to lambda, runpod keeps running dry"
     if FAILED.search(text[last.end : last.end + 30]) and WORKED.search(between):
         return first
     if (
         _MOVED_ON.search(between)
         or (_TO.fullmatch(between) and SWITCHED.search(text[max(0, first.start - 12) : last.start]))
         or CHANGE.search(text[max(0, last.start - 24) : last.start])
+        or SETTLED.match(text, last.end)
     ):
         return last
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from assistant.interpreters.rules.card_names import CARD, TWO_SIZES, in_laptop, name
 from assistant.interpreters.rules.clauses import Clause, at
@@ -16,7 +17,8 @@ from assistant.interpreters.rules.text import TAKEN, Message
 
 _NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", w) and WORDS[w] <= 16 and w not in ("zero",))
 _COUNT = (
-    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?(?: einz\w+)?|una?|single|dual|twin|both"
+    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?(?: einz\w+)?|una?|single|dual|twin"
+    rf"|both(?: of (?:my|the|our))?"
     rf"|quad|(?:a |my |our |the |one )?(?:pair|couple) of|(?:a )?trio of|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)"
     rf"|all (?:of )?(?:my|the|our))"
 )
@@ -42,8 +44,12 @@ _GENERIC = re.compile(
     rf"|all (?:of )?(?:my|the|our)|[单双一二两三四五六七八])\s?(?:[x*×]|张|块|个)?\s?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia "
     rf"|local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|(?:的)?(?:张卡|块卡|卡|显卡))(?![a-z])"
 )
+_MEMORY_TIMES = re.compile(r"(?<![\d.])(\d{1,3})\s?g(?:b|ib)?\s?[x*×]\s?(\d{1,2})(?![\d.])")
 _TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.^]|\s?\*\*|\s?\^)")
 _TOTAL = re.compile(r"\s*(?:in total|together|combined|total|zusammen|en total|insgesamt|一共|总共)")
+_IN_ALL = re.compile(
+    r"\W*(?:in total|altogether|all told|in all|overall|together|combined|zusammen|insgesamt|en total)\b"
+)
 _OF_USE = re.compile(r"(\d{1,3})\s?g(?:i?b)?\s?/\s?(\d{1,3})\s?g")
 _BARE = re.compile(r"^(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[56789]0)$")
 _NOT_A_CARD = re.compile(r"^\s*(?:rows|steps|examples|samples|tokens|iterations|records|lines|pairs|条|行|epochs)")
@@ -51,13 +57,15 @@ _OWNED_NUMBER = re.compile(r"(?:=|:|length|steps|seed|size|lr|rank|tokens?|max)\
 _INFERENCE = re.compile(r"\binference\b|推理|would be enough for it|serving")
 _UNUSABLE = re.compile(r"(?:can'?t|cannot|not|don'?t) (?:want to )?(?:use|touch|have) (?:those|that|them|it|these)")
 _ONE_OF = re.compile(
-    r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our"
+    r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our|its|their|his|her"
     r"|meinen?|mis|los|las|those|these)\s+$"
 )
 
 _OF_THEM = re.compile(
     rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it|which)|in total|altogether|together|davon"
-    rf"|de ellas|en total|(?:(?:is|are) )?(?:enough|plenty|will do))\b|其中(?:的)?(?P<han>\d+|[一二两三四])\s?(?:张|块|个|卡)"
+    rf"|de ellas|en total|(?:(?:is|are) )?(?:enough|plenty|will do))\b|\bof (?:which|those|them|these) (?:i|we|there) (?:have|own|got"
+    rf"|are|can use|rent) (?P<which>\d{{1,2}}|{_NUMBERS})\b"
+    rf"|其中(?:的)?(?P<han>\d+|[一二两三四])\s?(?:张|块|个|卡)"
 )
 # "but only two are free", "just one is mine to use": fewer than there are.
 _FEWER = re.compile(
@@ -91,11 +99,19 @@ class Cards:
     nodes: int | None = None
 
 
-def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tuple[int, float]]]:
-    """(the cards a message names, [(count, GB)] named without a card). Takes both."""
+class Unnamed(NamedTuple):
+    """Cards of no name: how many, the GB of each (0: not said), and where they are told of."""
+
+    many: int
+    memory: float
+    start: int
+
+
+def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[Unnamed]]:
+    """(the cards a message names, those it counts without a name). Takes both."""
     found = [made for hit in message.each(_PATTERN) if (made := _read(hit, message))]
     part = _part(message, _FEWER)
-    generic: list[tuple[int, float]] = []
+    generic: list[Unnamed] = []
     for one in found:
         if message.free[one.start : one.end].strip(TAKEN):
             message.take(one.start, one.end)
@@ -113,18 +129,21 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[tupl
         ):
             found[0] = _with_count(found[0], count)
         elif count:
-            generic.append((count, float(memory[0]) if memory else 0.0))
+            generic.append(Unnamed(count, float(memory[0]) if memory else 0.0, hit.start()))
         message.take(*hit.span())
     for hit in message.each(_TIMES_MEMORY):
         if int(hit[2]) in (8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 80, 96, 141, 192):
-            generic.append((int(hit[1]), float(hit[2])))
+            generic.append(Unnamed(int(hit[1]), float(hit[2]), hit.start()))
             message.take(*hit.span())
+    for hit in message.each(_MEMORY_TIMES):
+        generic.append(Unnamed(int(hit[2]), float(hit[1]), hit.start()))
+        message.take(*hit.span())
     found = _counted(message, found)
     part = part or (_part(message, _OF_THEM) if not found else None)
     if part and found:
         found[0] = replace(found[0], count=part, one=False)
     elif part:
-        generic = [(part, generic[0][1] if generic else 0.0), *generic[1:]]
+        generic = [generic[0]._replace(many=part) if generic else Unnamed(part, 0.0, 0), *generic[1:]]
     return _usable(found, message.text, parts), generic
 
 
@@ -195,7 +214,9 @@ def count_of(said: str) -> int | None:
         return 1
     if said.endswith(" of"):
         return 3 if "trio" in said else 2
-    return {"dual": 2, "twin": 2, "both": 2, "quad": 4}.get(said, WORDS.get(said))
+    if said.startswith("both"):
+        return 2
+    return {"dual": 2, "twin": 2, "quad": 4}.get(said, WORDS.get(said))
 
 
 def _counted(message: Message, found: list[Cards]) -> list[Cards]:
@@ -208,8 +229,8 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
             first = Cards(first.start, first.end, first.card, count_of(hit["n"]), first.memory)
         message.take(*hit.span())
     for hit in message.each(_OF_THEM):
-        part = count_of(hit[1] or hit["han"])
-        if first.count is None or (part and part < first.count and "total" not in hit[0]):
+        part = count_of(hit[1] or hit["which"] or hit["han"])
+        if first.count is None or hit["which"] or (part and part < first.count and "total" not in hit[0]):
             first = replace(first, count=part, one=False)
         message.take(*hit.span())
     use = _OF_USE.search(message.text)
@@ -229,6 +250,8 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
         each = re.match(r"\s?(?:[x*×]|with|of|mit|con|à)\s?(\d{1,2})(?![\d.])", message.text[nodes.end() :])
         if each and count and first.count == count * int(each[1]):
             count = None  # "16 cards (2 nodes x 8)" says the total itself
+        if count and first.count and first.count % count == 0 and _IN_ALL.match(message.text, first.end):
+            count = None
         message.take(*nodes.span()) if count else None
         first = Cards(first.start, first.end, first.card, first.count, first.memory, first.one, nodes=count)
     return [first, *found[1:]]

@@ -24,11 +24,11 @@ KEYS: dict[str, str] = {
     "batch_size": r"(?:per[ _-]device[ _-])?(?:train(?:ing)?[ _-])?(?:micro[ _-]?|mini[ _-]?)?batch(?:es)?[ _-]?(?:sizes?)?"
     r"(?:[ _-]?per[ _-]?(?:device|gpu|card))?|batchsize\w*|per[ _-](?:device|card|gpu)(?=\s*(?:(?:it )?(?:is|stays?(?: at)?|remains?"
     r"|keeps?|at)|=|:)?\s*\d)"
-    r"|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs"
+    r"|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs|b(?=\s?=\s?\d)"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
     "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"
     r"|passes|训练轮[数次]"
-    r"|轮[数次]?|遍",
+    r"|(?<!多)轮[数次]?|遍",
     "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?"
     r"|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
     r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数"

@@ -22,10 +22,10 @@ _VERSION = re.compile(
     rf"|phase|option|item|question|day|week|month|year|lesson|gpt|zero[-_ ]?|stage"
     rf"|seccs?)\s*[=<>~:]*\s*v?(?:{_N})(?:\.x)?\b|\bv\d+(?:\.\d+)+\b|(?<![\w.])\d+\.\d+\.\d+(?:\.\d+)?\b"
     rf"|\b(?:19|20)\d\d[-/]\d\d?(?:[-/]\d\d?)?\b|\b\d{{1,2}}:\d\d(?::\d\d)?\s?(?:am|pm)?\b|\bin (?:19|20)\d\d\b"
-    rf"|#\d+|(?:gpu|cuda|device)\s?[#:]\s?\d+\b(?!\s*(?:gb|g\b))(?=[\s,.;)]|$)"
+    rf"|\[?\brank\s?:?\s?\d+\](?!\))|#\d+|(?:gpu|cuda|device)\s?[#:]\s?\d+\b(?!\s*(?:gb|g\b))(?=[\s,.;)]|$)"
 )
 _DURATION = re.compile(
-    rf"(?:\bhalf an? |(?:an? )?quarter of an |{_COUNT}\s?-?\s?)(?:hours?|hrs?|h(?![a-z0-9])|minutes?|mins?|seconds?"
+    rf"(?:\bhalf an? |(?:an? )?quarter of an |{_COUNT}\s?-?\s?)(?:hours?|hrs?|h(?![a-z0-9äöüß])|minutes?|mins?|seconds?"
     rf"|secs?|s/it|it/s|days?|weeks?|months?"
     rf"|years?|ms(?![a-z])|stunden?|minuten?|sekunden|tage?|wochen|jahre|horas?|minutos?|segundos|días?"
     r"|semanas|años|meses|个?小时|分钟|秒|天|周|年|个月)(?:\s+(?:ago|old|eta|of training))?"
@@ -76,17 +76,17 @@ _ROWS_AFTER = re.compile(
 _OBSERVED = re.compile(
     rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl"
     rf"|accuracy|(?<!grad )(?<!grad_)(?<!gradient )acc|(?<!max )(?<!max_)(?<!max gradient )grad[_ ]?norm|f1|bleu"
-    rf"|rouge|score|verlust|p[eé]rdida|temperature|eta|utili[sz]ation|util)(?![a-z])"
+    rf"|rouge|score|verlust|p[eé]rdida(?: de (?:validaci[oó]n|entrenamiento|evaluaci[oó]n))?|temperature|eta|utili[sz]ation|util)(?![a-z])"
     rf"\s*(?:[=:~≈]|now|currently|already|only|is|was|at|of|around|about|stays?|stuck|sits?|hovers?|stays? at|stuck at|goes?|went|falls?"
     rf"|fell"
     rf"|drops?|dropped|jumps?|jumped|rises?|rose|climbs?|from|to|then|and|up|down|back|still|bei|en|am|las?|先掉到|从|由|始终"
-    rf"|能到|显示|为|是|到|又涨到|稳定在|卡在|降到|涨到|,|->|→|-|\s)*"
+    rf"|toca fondo en|trepa hasta|baja a|sube a|能到|显示|为|是|到|又涨到|稳定在|卡在|降到|涨到|,|->|→|-|\s)*"
     rf"(?:\s*[=:~≈]?\s*(?:{_N}(?:e[-+]?\d+)?|0\.几|nan|inf))?(?:\s*(?:to|->|→|and|then|or so|up to|down to|between"
     rf"|-)\s*{_N})*"
 )
 _LOSS_LATER = re.compile(
     rf"\b(?:eval|val)(?: is| at|:|=)?\s*[1-9]\d*[.,]\d+(?!\s*%)"
-    rf"|\b(?:still|even|around|at|to|about|sits at|is|stuck at)\s+(?:loss\s+)?(?<![\w]){_N}(?=\s*(?:or so|since|even"
+    rf"|\b(?:still|even|around|at|to|about|sits at|is|stuck at)\s+(?:loss\s+)?(?<![\w])\d+[.,]\d+(?=\s*(?:or so|since|even"
     rf"|and will not|and (?:it )?stays))|it is {_N}(?=,| even)"
 )
 _MOMENT = re.compile(
@@ -113,7 +113,7 @@ _LENGTH = re.compile(
     r"(?:length|len|context|ctx|seq\w*|cut-?off\w*|rows? (?:to|of|at)|长度|länge|longitud)\W*(?:\w+ ){0,3}$"
 )
 _AGED = re.compile(
-    rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times(?!\s*(?:lower|smaller|less|higher|larger|bigger"
+    rf"\bteam of {_COUNT}|\b{_COUNT}\s?(?:of us|colleagues|times(?!\s*(?:lower|smaller|less|fewer|higher|larger|bigger"
     rf"|more|the|as|rank|der|kleiner|größer))|x faster|x slower|tries|attempts|weeks|sizes"
     rf"|people|points|cores?|cpus?|threads|nodes|classes|labels|languages|kernel)\b|\btop {_N}|\b(?:between"
     rf"|range) {_N} (?:and|to) {_N}|(?<![\w.-])\d{{1,3}} ?(?:fps|hz|km|w|watts?|ghz|mhz|°c)\b|\bm\d\.\d\b"

@@ -42,7 +42,7 @@ UNDO = re.compile(
     r"|take (?:that|it) back|roll ?back|go back one|undo (?:that|it|the last .*)|(?:that was"
     r"|it was) (?:a )?mistake|put (?:that|it) back|deshaz(?:lo)?|deshacer|rückgängig(?: machen)?"
     r"|mach das rückgängig|mach (?:den|die|das|es) .{0,30}rückgängig|rückgängig bitte|撤销|撤回|回退)\b.{0,40}$"
-    r"|\bundo (?:that|this|it|the last|my last)\b|\brevert (?:that|this"
+    r"|\bundo (?:that|this|it|the last|my last)\b|\bscratch (?:that|this)(?: (?:change|one|last one|edit))?\W*$|\brevert (?:that|this"
     r"|the last)\b|撤销|撤回|回退|退回上一步"
 )
 BACK_BEFORE = re.compile(

@@ -87,10 +87,11 @@ _OUTPUT = re.compile(
     r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)"
     r"|(?<!random )(?<!model )(?<!strange )(?<!weird )(?<!wrong )(?<!garbage )(?<!different )(?<!same )(?<!bad )(?<!good )"
     r"output(?=\s*(?:=|:|to|into|goes to|under|in|at)\s)|(?:save|put"
-    r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)|(?:the )?(?:adapter"
+    r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)(?! (?:ollama|just|vllm|production|use"
+    r"|practice|place)\b)|(?:the )?(?:adapter"
     r"|results?|weights|checkpoints?) (?:in|under|to|into|at)(?= (?:[~.]?/|\w+/))|write (?:it"
-    r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:目录|路径"
-    r"|文件夹)?(?:放|存|写|保存)?(?:到|在)?"
+    r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:(?:目录|路径"
+    r"|文件夹)(?:放|存|写|保存)?(?:到|在)?|(?:放|存|写|保存)?(?:到|在))"
     r"|(?:保存|存|放)(?:到|在)(?=\s?[~./]))\s*(?:is|to|in|into|under|at|should be|:|=|为"
     r"|goes to)?\s*['\"`]?([~./\\]?[\w~./\\-]*[\w/])['\"`]?"
 )
@@ -129,6 +130,19 @@ _STOP_WORDS = {
 }
 
 
+# Hub ids that are data by their own name: "HuggingFaceH4/ultrachat_200k", "OpenAssistant/oasst1", "b-mc2/sql-create-context"
+_DATA_BY_NAME = re.compile(
+    r"/(?:.*[-_.])?(?:data(?:set)?s?|corpus|oasst\d?|alpaca(?:[-_](?:cleaned|gpt4|zh|data)\w*)?|dolly[-_]15k|(?:open|slim)[-_]?orca"
+    r"|ultra(?:chat|feedback)\w*"
+    r"|guanaco|sharegpt\w*|gsm8k|squad(?:_v2)?|samsum|imdb|wikitext|wikisql|no_robots|capybara|magpie\w*|conversations?|instructions?"
+    r"|preferences?"
+    r"|dialogues?|tweets|reviews|tickets|faqs?|qa|sql-create-context|text-to-sql|metamathqa|openhermes|tulu-\w*-(?:mixture|sft)\w*|c4"
+    r"|fineweb\w*)(?:[-_.].*)?$"
+    r"|/.*[-_]\d+k(?:[-_.]\w+)?$",
+    re.I,
+)
+_LEARNT_FROM = re.compile(r"\b(?:on|over|upon|with|using|from|auf|con|mit)\s(?:the )?['\"`]?$")
+_OLD_ONE = re.compile(r"\b(?:in for|instead of|rather than|replac\w+|statt|en vez de)\s(?:the )?['\"`]?$")
 _NO_DATA = re.compile(r"(?:^|[/_.-])(?:config|zero\d?|ds|deepspeed)[\w.-]*\.json$|^data/\d+$", re.I)
 
 
@@ -230,9 +244,22 @@ def dataset(
         around = message.text[max(0, start - 40) : end + 25]
         if _ROLES.search(message.text[max(0, start - 24) : start]):
             continue
-        if pending or re.search(r"\bdata|dataset|train(?:ing)? on|数据|datos|daten|rows|corpus", around):
+        before = message.text[max(0, start - 24) : start]
+        if _OLD_ONE.search(before):
+            continue
+        if (
+            pending
+            or _DATA_BY_NAME.search(repo)
+            or _LEARNT_FROM.search(before)
+            or re.search(r"\bdata|dataset|train(?:ing)? on|数据|datos|daten|rows|corpus", around)
+        ):
             return Found("dataset", repo, start, end)
     return _well_known(message, pending)
+
+
+# "mixtral 8x7b qlora, oasst1, 3 epochs": an item of a list; of these names some mean other things, too
+_ITEM_BEFORE, _ITEM_AFTER = re.compile(r"[,;]\s*$"), re.compile(r"\s*(?:[,;]|$)")
+_OTHER_THINGS = {"alpaca", "guanaco", "dolly", "openassistant", "capybara"}
 
 
 def _well_known(message: Message, pending: bool) -> Found | None:
@@ -241,6 +268,11 @@ def _well_known(message: Message, pending: bool) -> Found | None:
         if (
             hit["word"]
             or pending
+            or (
+                _ITEM_BEFORE.search(before)
+                and _ITEM_AFTER.match(message.text, hit.end())
+                and hit[1] not in _OTHER_THINGS
+            )
             or re.search(r"\b(?:on|upon|with|using|data|dataset|auf|con|mit|用)\s+(?:the\s+)?$", before)
         ):
             message.take(*hit.span())

@@ -34,6 +34,11 @@ _POWER = re.compile(
     re.I,
 )
 _AND_A_HALF = re.compile(rf"\b({_U}|\d{{1,2}}) and a half(?= (?:percent|per cent|%|epochs?))", re.I)
+_DOZEN = re.compile(rf"\b(?:(half a|an?|{_U}) )?dozen\b(?: of\b)?", re.I)
+_ROUND = re.compile(
+    rf"\b(a|{_U}|{_T}|(?:{_X})(?:[- ](?:{_U}))?) (hundred|thousand)\b(?! (?:and|million|[a-z]+ (?:hundred|thousand)))(?! ?\d)",
+    re.I,
+)
 _THOUSANDS = re.compile(rf"\b({_U}) k\b", re.I)  # "two k tokens"
 _GERMAN_UNITS = {"ein": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9}
 _GERMAN_TENS = {"zwanzig": 20, "dreißig": 30, "dreissig": 30, "vierzig": 40, "fünfzig": 50, "sechzig": 60, "siebzig": 70,
@@ -67,7 +72,17 @@ def _digit(said: str) -> str:
 
 def digits(text: str) -> str:
     """`text` with its numerals of several words as digits; a lone word is left."""
+    text = _DOZEN.sub(
+        lambda hit: str(
+            round(
+                12
+                * {"half a": 0.5, "a": 1, "an": 1}.get((hit[1] or "a").lower(), WORDS.get((hit[1] or "a").lower(), 1))
+            )
+        ),
+        text,
+    )
     text = _ENGLISH.sub(_english, text)
+    text = _ROUND.sub(_round, text)
     text = _POWER.sub(lambda hit: f"{_digit(hit[1])}e{'-' if hit[2] else ''}{_digit(hit[3])}", text)
     text = _AND_A_HALF.sub(lambda hit: f"{_digit(hit[1])}.5", text)
     text = _THOUSANDS.sub(lambda hit: f"{WORDS[hit[1].lower()]}k", text)
@@ -85,6 +100,13 @@ def _english(hit: re.Match[str]) -> str:
     ones = {"a": 1, **_UNITS, **_TEENS}
     value = 1000 * ones.get(part["thousand"], 0) + 100 * ones.get(part["hundred"], 0)
     return str(value + _TENS.get(part["tens"], 0) + sum(ones.get(part[name], 0) for name in ("unit", "teen", "one")))
+
+
+def _round(hit: re.Match[str]) -> str:
+    """ "a hundred", "eight thousand": no smaller part follows."""
+    words = re.split(r"[- ]", hit[1].lower())
+    count = sum({"a": 1, **_UNITS, **_TEENS, **_TENS}[word] for word in words)
+    return str(count * (100 if hit[2].lower() == "hundred" else 1000))
 
 
 def _point(hit: re.Match[str]) -> str:

@@ -22,7 +22,8 @@ _THRESHOLD = re.compile(
 )
 _PER_CARD = re.compile(
     r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
-    r"|(?:on )?each(?=\s*(?:$|[,;.)]))|apiece\b)|每(?:张|块)?(?:卡|gpu)(?P<han>\d{1,3}|[一二两三四五六七八十])\s?(?:条|个|样本)"
+    r"|(?:on )?each(?=\s*(?:$|[,;.)]))(?<!\(\d\d each)|apiece\b)"
+    r"|每(?:张|块)?(?:卡|gpu)(?P<han>\d{1,3}|[一二两三四五六七八十])\s?(?:条|个|样本)"
 )
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
@@ -37,7 +38,7 @@ _STEPS = re.compile(
 )
 # "…, 800 steps": an item of a list; "max 500 steps"
 _STEPS_ITEM = re.compile(
-    r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
+    r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bn(?:o|ot) more than|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
     r"|\bhöchstens|\bmáximo|\b(?:stop|end|quit) (?:it )?(?:at|after))\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
     r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
     r"|(?:max|on|over|for|in total|total|please|and|is|are|should|with|at \d|no matter|regardless|whatever|then|but|because|since|so)))"
@@ -60,6 +61,7 @@ _UNNUMBERED = re.compile(
 _TRACKER_NO = re.compile(
     r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)(?:\b[^.;]{0,24}\b(?:is something i don'?t"
     r"|not needed|not necessary|no thanks|unnecessary|anyway)\b|[^.;，。]{0,8}(?:用不着|用不到|不需要|不想用|不要|没用))"
+    r"|\b(?:wandb|comet|phoenix|trackio)\b[^.;,]{0,8}\bbrauch\w* (?:ich|wir) nicht"
     r"|\bdon'?t (?:want|need) (?:the |my |any )?(?:results?|runs?|metrics?|curves?|logs?) (?:to be )?(?:visuali[sz]ed|tracked|logged"
     r"|uploaded)\b"
 )

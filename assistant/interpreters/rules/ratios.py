@@ -18,6 +18,14 @@ _FORMULA = re.compile(
 _AS_MUCH = re.compile(
     r"(?<![a-z])(?:lora_)?alpha (?:is |at |to |gets |should be )?(?:the )?same(?: number| value| one| amount)?(?=\s*(?:[.,;!)]|$))"
 )
+# "alpha equals rank in our repo, both 64"
+_BOTH_ARE = re.compile(
+    r"(?<![a-z])(?:lora[_ ])?(?:alpha\b[^.;\d]{1,40}\brank|rank\b[^.;\d]{1,40}\balpha)\b[^.;\d]{0,30}\bboth\s(?:at |are |is |of "
+    r"|set to |to )?(?P<n>\d{1,4})(?![\d.])"
+)
+_TWICE_ALPHA = re.compile(
+    r"\b(?:twice|double) (?:as (?:much|high|big|large)|that(?: for)?|the)\s(?:for )?(?:the )?(?:lora[_ ])?alpha\b(?! (?:of|as|the)\b)"
+)
 _EQUAL = re.compile(
     r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same as|equal(?:s| to)?|=|==|match(?:ing|es)?"
     r"|as (?:high|big|large) as|gleich(?: dem| der| wie)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
@@ -29,16 +37,7 @@ LATIN = {"ten": 10.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "十":
 
 def of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
     """`alpha twice the rank`, `alpha = 2*rank`, `alpha = rank`, 阿尔法 为 rank 的两倍."""
-    found = []
-    for hit in message.each(_FORMULA):
-        rank = values.get("rank")
-        if isinstance(rank, int | float):
-            found.append(Found("alpha", whole("alpha", float(hit[1]) * rank), *hit.span()))
-        message.take(*hit.span())
-    for hit in message.each(_AS_MUCH):
-        if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
-            found.append(Found("alpha", whole("alpha", rank), *hit.span()))
-            message.take(*hit.span())
+    found = _alpha(message, values)
     keys = list(KEY.finditer(message.free))
     for left, right in pairwise(keys):
         target, source = field_of(left), field_of(right)
@@ -61,6 +60,29 @@ def of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
             end = right.end() + (len(tail) if re.match(r"\s*的?(?:两倍|一半|2倍)", tail) else 0)
             found.append(Found(target, whole(target, base * factor), left.start(), min(end, len(message.free))))
             message.take(left.start(), right.start())
+    return found
+
+
+def _alpha(message: Message, values: Mapping[str, Any]) -> list[Found]:
+    """`alpha = 2*r`, "both 64", "twice as much alpha", "alpha the same"."""
+    found = []
+    for hit in message.each(_FORMULA):
+        rank = values.get("rank")
+        if isinstance(rank, int | float):
+            found.append(Found("alpha", whole("alpha", float(hit[1]) * rank), *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_BOTH_ARE):
+        for name in ("alpha", "rank"):
+            found.append(Found(name, int(hit["n"]), *hit.span("n")))
+        message.take(*hit.span())
+    for hit in message.each(_TWICE_ALPHA):
+        if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
+            found.append(Found("alpha", whole("alpha", 2 * rank), *hit.span()))
+            message.take(*hit.span())
+    for hit in message.each(_AS_MUCH):
+        if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
+            found.append(Found("alpha", whole("alpha", rank), *hit.span()))
+            message.take(*hit.span())
     return found
 
 
@@ -101,8 +123,10 @@ def stated(message: Message, key: re.Match[str]) -> float | None:
     for other in KEY.finditer(message.free):
         if (
             field_of(other) == field
-            and (near := numbers(message.free[other.end() : other.end() + 10]))
-            and near[0].start <= 4
+            and (near := numbers(message.free[other.end() : other.end() + 14]))
+            and re.fullmatch(
+                r"\s*(?:=|:|is|being|of|at|to)?\s*", message.free[other.end() : other.end() + near[0].start]
+            )
         ):
             return near[0].value
     return None

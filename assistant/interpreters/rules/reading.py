@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, targets, words
+from assistant.interpreters.rules.change_words import CHANGE
 from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import INTEGERS, KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
@@ -52,7 +53,7 @@ class Reading:
     found: list[Found] = field(default_factory=list)
     models: list[models.Mention] = field(default_factory=list)
     cards: list[gpus.Cards] = field(default_factory=list)
-    generic: list[tuple[int, float]] = field(default_factory=list)
+    generic: list[gpus.Unnamed] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -141,7 +142,7 @@ def _it(reading: Reading, message: Message, places: list[tuple[int, str]], subje
     left = []
     for number in reading.loose:
         last = next((name for start, name in reversed(places) if start < number.start), subject)
-        if last and slots.CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
+        if last and CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
             name = slots.warmup(number) if last in (WARMUP, "warmup_steps", "warmup_ratio") else last
             name = "learning_rate" if _small(number, message) and last in INTEGERS else name
             reading.found.append(Found(name, slots.convert(name, number), number.start, number.end, change=True))

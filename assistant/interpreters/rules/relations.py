@@ -9,10 +9,11 @@ from typing import Any
 from assistant.interpreters.rules.lexicon import EFFECTIVE, KEY, WARMUP, field_of
 from assistant.interpreters.rules.numbers import WORDS, numbers
 from assistant.interpreters.rules.ratios import LATIN, of_another, whole
-from assistant.interpreters.rules.slots import Found
+from assistant.interpreters.rules.slots import Found, convert
 from assistant.interpreters.rules.text import Message
 
-_FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "triple": 3.0, "thrice": 3.0, "quadruple": 4.0,
+_FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "triple": 3.0, "tripled": 3.0,
+    "thrice": 3.0, "quadruple": 4.0, "quadrupled": 4.0,
     "quarter the": 0.25, "divide by two": 0.5,
     "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5, "halbier": 0.5,
     "verdoppel": 2.0,
@@ -23,7 +24,8 @@ _FACTOR = re.compile(
 )
 _TIMES = re.compile(
     r"(?P<n>\d+(?:\.\d+)?|ten|two|three|four|five|十|两|三|四|五|\b10)\s?(?:x|×|times|fold|倍|-fold|fach"
-    r"|veces)(?!\s*10\s*(?:\^|\*\*))\s?(?:as )?(?P<how>lower|smaller|less|down|higher|larger|bigger|more|up|big|high|large|the|des|der"
+    r"|veces)(?!\s*10\s*(?:\^|\*\*))\s?(?:as )?(?P<how>lower|smaller|less|fewer|down|higher|larger|bigger|more|up|big|high|large|the"
+    r"|des|der"
     r"|del|rank|menor|mayor|kleiner|größer|小|大|低|高)?"
     r"|(?:by |to |um |auf |por )?(?:an? |eine? )?(?P<frac>tenth|half|quarter|third|fifth|zehntel|viertel|drittel|hälfte|décimo)\b"
     r"|(?:by(?: a)?(?: factor(?: of)?)?|a factor of)"
@@ -31,8 +33,10 @@ _TIMES = re.compile(
     r"|缩小(?P<han>\d+|十|两)倍|(?:除以|/\s?)(?P<div>\d+)\b"
 )
 _TIMES_N = re.compile(r"[a-z]\s*[x×*]\s?(\d+(?:\.\d+)?)\s*$")  # "lr x2"
+_STEPS = re.compile(r"\b(?:steps|schritte|pasos)\b|步")
+_OF_IT = re.compile(r"\s?(?:of|von|de) (?:that|it|this|what it (?:is|was)|dem|eso|ello)\b|\s?davon\b")
 _DOWN = re.compile(
-    r"\b(?:lower|smaller|less|down|reduce|decrease|cut|drop|shrink|divide|nur noch|menor|baja|reduce|kleiner|senk\w*"
+    r"\b(?:lower|smaller|less|fewer|down|reduced?|decreased?|cut|drop(?:ped)?|shrink|divided?|nur noch|menor|baja|reduce|kleiner|senk\w*"
     r"|verringer\w*)\b|[降减小低缩]"
 )
 _UP = re.compile(
@@ -44,9 +48,10 @@ _MORE = re.compile(
     r"|mehr|más))?"
     r"|\badd (?P<plus>\d+|one|two|four) (?:more )?to (?:the |my )?(?P<pluskey>rank|alpha|batch(?: size)?|epochs?|accumulation"
     r"|patience)\b"
-    r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮|个?epoch|[张块]卡)"
+    r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮(?!.{0,4}(?:对话|会话|聊天|交互|问答))|个?epoch|[张块]卡)"
 )
 # Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
+_FROM_VALUE = re.compile(r"\bfrom (?:the |a |an |its |my )?(?:old |usual |initial )?(\d[\d.,]*(?:e-?\d+)?k?)(?![\w])")
 _CLAUSE = re.compile(
     rf"(?:(?!\s(?:and|but|then|y|und)\s+(?:then\s+)?(?:{'|'.join(sorted(_FACTORS, key=len, reverse=True))})\b)"
     r"(?:[^,;.!?\n]|\.(?=\d)))+"
@@ -60,7 +65,7 @@ _KEEP_EFFECTIVE = re.compile(
     r"|effective batch(?: size)? (?:the same|unchanged|constant|as (?:it )?is)|(?:保持|不变).{0,6}(?:有效|总)(?:批|batch)"
     r"|(?:有效|总)(?:批|batch).{0,8}不变"
 )
-_PRONOUN = re.compile(r"\b(?:it|that|this|them|lo|la|es|das)\b|它|这个")
+_PRONOUN = re.compile(r"\b(?:it|that|this|them|lo|la|es|das|davon|eso)\b|它|这个")
 _PARTS = {
     "tenth": 0.1,
     "half": 0.5,
@@ -150,21 +155,37 @@ def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> li
             r"\s*(?:(?:in|by) half)?\s*(?:down |up )?(?:to|auf|a|=)\s*\d", text[span[1] :]
         ):
             continue  # "cut in half to 1024" says the value itself
-        if factor is None or re.search(r"\bhalf[- ](?:precision|of|my|the gpus)\b|normal|usual", text):
+        if factor is None or re.search(
+            r"\bhalf[- ](?:precision|of(?! (?:that|it|this|what))|my|the gpus)\b|normal|usual", text
+        ):
             continue
         keys = [hit for hit in KEY.finditer(text) if field_of(hit) not in (EFFECTIVE,)]
         key = min(keys, key=lambda k: abs(k.start() - span[0])) if keys else None
+        if key is None and values.get("max_steps") and _STEPS.search(text):
+            last = "max_steps"
         field = field_of(key) if key else (last if _PRONOUN.search(text) or len(text.split()) <= 5 else None)
         field = _warmup_field(field, values)
-        base = values.get(field) if field else None
+        told = _told_before(message, field, clause, span) if field else None
+        base = told if told is not None else values.get(field) if field else None
         if field is None or not isinstance(base, int | float) or isinstance(base, bool):
             continue
-        found.append(Found(field, whole(field, base * factor), clause.start() + span[0], clause.start() + span[1]))
+        start, end = clause.start() + span[0], clause.start() + span[1]
+        found.append(Found(field, whole(field, base * factor), start, end, change=told is not None))
         message.take(clause.start() + span[0], clause.start() + span[1])
         if key:
             message.take(clause.start() + key.start(), clause.start() + key.end())
             found += _as_well(message, clause, key, keys, factor, values)
     return found
+
+
+def _told_before(message: Message, field: str, clause: re.Match[str], span: tuple[int, int]) -> float | None:
+    """The value scaled, where this very message says it: "halved the context from 4096", "lr 1e-3 was insane, now 10x lower"."""
+    if (since := _FROM_VALUE.search(clause[0], span[1])) and (old := numbers(since[1])):
+        message.take(clause.start() + since.start(), clause.start() + since.end())
+        return float(convert(field, old[0]))
+    before = [key for key in KEY.finditer(message.free[: clause.start()]) if _warmup_field(field_of(key), {}) == field]
+    near = numbers(message.free[before[-1].end() : before[-1].end() + 32]) if before else []
+    return float(convert(field, near[0])) if near and near[0].start <= 24 else None
 
 
 def _as_well(
@@ -204,10 +225,12 @@ def _factor(text: str) -> tuple[float | None, tuple[int, int]]:
     for hit in _TIMES.finditer(text):
         down, up = bool(_DOWN.search(text)), bool(_UP.search(text))
         if hit["frac"]:
-            return (_PARTS[hit["frac"]], hit.span()) if down or "to" in hit[0] or "auf" in hit[0] else (None, (0, 0))
+            of_it = _OF_IT.match(text, hit.end())
+            scales = down or of_it or "to" in hit[0] or "auf" in hit[0]
+            return (_PARTS[hit["frac"]], hit.span()) if scales else (None, (0, 0))
         said = hit["n"] or hit["by"] or hit["han"] or hit["div"]
         number = LATIN.get(said) or (float(said) if re.fullmatch(r"\d+(?:\.\d+)?", said) else float(WORDS.get(said, 1)))
-        if hit["han"] or hit["div"] or down:
+        if number and (hit["han"] or hit["div"] or down):
             return round(1 / number, 12), hit.span()
         if up:
             return number, hit.span()

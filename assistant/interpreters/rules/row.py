@@ -33,6 +33,9 @@ INSTEAD = re.compile(
 )
 # "batch 1, 500 triplets": what is counted is not a second value.
 _COUNTS = re.compile(r"\s(?!epochs|steps|passes|gpus|cards|cycles|is\b|was\b|works\b|runs\b)[a-z]{3,}s\b")
+# "was 8 and is 4 now", "used to be 8, now 4"
+_IS_NOW = re.compile(r"^[\s,]*(?:and|but|,)?\s*(?:(?:is|it's|it is|now|today|currently|jetzt|ahora|ist)[\s,]*)+$")
+_WAS = re.compile(r"\b(?:was|were|used to be|been|war|era|antes)\s*(?:at )?$")
 _NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
 _OR = re.compile(
     r"^\s*(?:,|/|[-–](?=$)|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
@@ -62,7 +65,8 @@ _BOUND = re.compile(
 
 # "From the first epoch on", "iterations 1 to 15 fly": a place in the run, not how long it is.
 _ORDINAL = re.compile(
-    r"(?:first|second|third|fourth|last|final|previous|each|every|per|primera?|segunda|tercera|última|erste[nr]?|zweite[nr]?|dritte[nr]?|letzte[nr]?"
+    r"(?:first|second|third|fourth|last|final|previous|each|every|per|primera?|segunda|tercera|última|erste[nr]?|zweite[nr]?"
+    r"|dritte[nr]?|letzte[nr]?"
     r"|第[一二三四五\d]+(?:个)?)[\s-]*$"
 )
 _STRETCH = re.compile(
@@ -120,6 +124,8 @@ def _join(left: Item, right: Item, keys: list[Item], text: str) -> Item | None:
         return replace(wide, change=True)
     if _FROM.match(gap) and _TO.search(text[max(0, left.start - 8) : left.start]):
         return replace(wide, change=True)
+    if _IS_NOW.match(gap) and _WAS.search(text[: left.start]):
+        return replace(wide, start=right.start, number=right.number, options=(), change=True)
     if _NOT_BUT.match(gap) and NEGATED.search(text[: left.start]):
         return replace(wide, start=right.start, number=right.number, change=True)
     follows = next((key for key in keys if key.start >= right.end), None)

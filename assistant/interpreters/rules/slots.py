@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from assistant.interpreters.rules.change_words import BEFORE_WORKED, CHANGE, FAILED, OLD, SETTLED, WORKED
 from assistant.interpreters.rules.clauses import Clause, at
 from assistant.interpreters.rules.distance import distance
 from assistant.interpreters.rules.lexicon import (
@@ -27,42 +28,6 @@ from assistant.interpreters.rules.row import COUNTED, INSTEAD, NEGATED, Item, it
 from assistant.interpreters.rules.text import Message
 
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
-CHANGE = re.compile(
-    r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
-    r"|\bit(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?"
-    r"|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
-    r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
-    r"|that) (?:at|to)"
-    r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
-    r"|bumped) (?:it )?(?:back )?(?:up |down )?to"
-    r"|\b(?:stay(?:ed|ing|s)?|stick(?:ing)?|stuck|settled?|remain(?:ed)?|end(?:ed|ing)? up|land(?:ed)?|finish(?:ed)?"
-    r"|went|wound up|now|kept"
-    r"|keep(?:ing)?|bleibe?|blieb|quedé|me quedo) (?:now )?(?:with|on|at|using|by|back to|to|bei|con)"
-    r"|\bactually|\bno,?|\bnope,?|\bi meant?|\b(?:want|have|like|prefer|leave|need) (?:it|that|this)(?: at"
-    r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
-    r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
-    r"|\bnein,?|\bmejor|\bperdón,?|\bcorrección,?|\bdigo,?|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
-    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)"
-    r"|\bit (?:should|shall|must|has to|needs to|ought to) be)(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
-    r"|with|go|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
-)
-_OLD = re.compile(
-    r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an "
-    r"|of )?$"
-)
-FAILED = re.compile(
-    r"\b(?:oom\S*|out of memory|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high|long|small|low|short|little)|doesn'?t (?:work"
-    r"|run|fit)|explode[sd]?"
-    r"|diverge[sd]?|died|dies|killed|blew up|blows up)\b|爆|报错|失败|不行"
-)
-WORKED = re.compile(
-    r"\b(?:works?|worked|runs?|ran|trains?|fine|ok|okay|fits?|stable|goes (?:through|well)|went (?:through|well)|passes"
-    r"|survives?|trained|does(?:n'?t| not)?(?! (?:work|fit|run|train)))\b|可以|能跑|正常|没问题|就行"
-)
-# What may stand between a value and the word that it works.
-_BEFORE_WORKED = re.compile(
-    r"[\W\d]*(?:(?:it|that|this|one|everything|finally|now|then|just|last|seems|to|and|batch|is|was|at)[\W\d]+)*"
-)
 # "eran 4 épocas, no 3": in Spanish the old value; an English "rank 8, no 16" lacks a comma.
 _SPANISH = re.compile(r"[áéíóúñ¿¡]|\b(?:eran?|son|quiero|pon|perdona|mejor)\b")
 _NO_SUCH = re.compile(r"\s*(?:[a-záéíóúñ]+\s*)?,?\s*(?:y |pero )?no (?:a |las? |los? |el )?")
@@ -198,7 +163,7 @@ def _negated(key: Item, number: Item, text: str) -> bool:
 
 
 def _replaced(key: Item, number: Item, text: str) -> bool:
-    return bool(_OLD.search(text[: min(key.start, number.start)][-20:]))
+    return bool(OLD.search(text[: min(key.start, number.start)][-20:]))
 
 
 def _instead(
@@ -224,7 +189,11 @@ def _rebind(found: list[Found], loose: list[Item], text: str) -> tuple[list[Foun
         if (
             owner
             and item.number
-            and (CHANGE.search(before) or _outlived(text[owner.end : item.start], text[item.end :]))
+            and (
+                CHANGE.search(before)
+                or SETTLED.match(text, item.end)
+                or _outlived(text[owner.end : item.start], text[item.end :])
+            )
         ):
             new = replace(found_of(Item(0, 0, key=_generic(owner.field)), item), change=True)
             found = [*(one for one in found if one is not owner or new.field == owner.field), new]
@@ -236,7 +205,7 @@ def _rebind(found: list[Found], loose: list[Item], text: str) -> tuple[list[Foun
 def _outlived(between: str, after: str) -> bool:
     """ "2048 ran out of memory, at 768 it finally goes through": the value that works follows the one that failed."""
     after = after[:40]
-    begins = _BEFORE_WORKED.match(after)
+    begins = BEFORE_WORKED.match(after)
     return bool(FAILED.search(between) and WORKED.match(after, begins.end() if begins else 0))
 
 
@@ -290,7 +259,7 @@ def convert(field: str, number: Number) -> Any:
     """The number as field `field` counts: 4k tokens are 4096, 10 % are 0.1, 20 (for a share) are 0.2."""
     if field == "max_seq_length" and number.kilo:
         return kilo(number.value)
-    value = number.share()
+    value = float(number.share())
     if field == "max_seq_length" and 1 < value < 200 and not value.is_integer() and (value * 1000).is_integer():
         value *= 1000  # "2.048 tokens", as Spanish and German write thousands
     if field == "validation_split" and not number.percent and 1 < value <= 90:

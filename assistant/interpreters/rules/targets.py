@@ -13,8 +13,8 @@ MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
     "dense_h_to_4h", "dense_4h_to_h", "c_attn", "c_proj", "c_fc", "wq", "wk", "wv", "wo", "w1", "w2", "w3", "qkv_proj",
     "gate_up_proj",
            "fc1", "fc2", "out_proj", "in_proj", "W_pack", "lm_head", "embed_tokens")  # fmt: skip
-_MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese
-    r"(?<![a-z0-9_])['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
+_MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese; "model.layers.22.mlp.gate_proj" is a path in an error
+    r"(?<![a-z0-9_])(?<![a-z0-9_]\.)['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
     r"|(?<=and )dense|(?<=, )dense"
     r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_]|\.(?:weight|bias|lora))"
 )
@@ -71,12 +71,16 @@ def modules(message: Message, current: object = None) -> list[Found]:
     named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
     before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
     if isinstance(current, list) and re.search(
-        r"\b(?:also|add|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加", before
+        r"\b(?:also|add|(?:throw|toss|put) in|include|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加",
+        before,
     ):
         named = list(dict.fromkeys([*current, *named]))
     elif isinstance(current, list) and (
         re.search(r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before)
-        or re.match(r"['\"`]?\s*(?:out|off|away|raus|fuera|去掉|不要)\b", message.text[hits[-1].end() :])
+        or re.match(
+            r"['\"`]?\s*(?:out|off|away|can go|has to go|must go|goes|raus|fuera|去掉|不要)\b",
+            message.text[hits[-1].end() :],
+        )
     ):
         named = [name for name in current if name not in named]
     return [Found("target_modules", named, hits[0].start(), hits[-1].end())]

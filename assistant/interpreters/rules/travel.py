@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from assistant.interpreters.rules import family_table
 from assistant.interpreters.rules.places import field_named
 from assistant.state import ChatState, ToolCall
 from trainer.config import show
@@ -34,6 +35,27 @@ _VALUE_BACK = re.compile(
     r"\b(?:put|set|change|bring) (?:the |my )?(?P<field>[a-z ]{2,24}?) back\b"
     r"(?! to (?:(?:the |its )?(?:default|normal)|what(?:ever)? it (?:normally|usually)))"
 )
+# "one step back on the rank", "revert epochs", "deshaz lo del rango", "das mit dem Rang rückgängig": one field's last change
+_FIELD_UNDONE = re.compile(
+    r"\b(?:undo|revert|roll(?:ing)? back|take back|scratch|(?:one |a )?step back (?:on|with|for|in))\s(?:what i (?:did|said"
+    r"|changed) (?:to|about|with) |the change "
+    r"(?:to|of|in|on) )?(?:the |my |that )?(?P<a>[a-z_ -]{2,24}?)(?: (?:change|thing|edit|bit|again|only))*(?:[\s,]*(?:pls|please"
+    r"|then))*\W*$"
+    r"|\b(?:deshaz|revierte|anula)\s(?:lo |el cambio )?(?:del?|de la|el|la)\s(?P<b>[a-záéíóúñ ]{2,24}?)(?:,? por favor)?\W*$"
+    r"|\b(?:das|die änderung|die sache)\s(?:mit|bei|an|von)\s(?:dem|der|den)\s(?P<c>[a-zäöüß]+)\b.{0,20}\brückgängig\b"
+    r"|(?:撤销|还原|恢复|改回)(?P<d>[\u4e00-\u9fff]{1,4}?)(?:的修改|的改动|的更改)?吧?\W*$"
+)
+# "back to the llama we had before", 用之前那个llama
+_MODEL_BACK = re.compile(
+    r"\b(?:back to|return to|rather|again|use|take|restore|with)\s(?:the |our |my )?(?:old |previous |earlier |former |first "
+    r"|original )?(?P<a>[a-z]+)"
+    r"(?: model| one)?(?:,? (?:that )?(?:we|i) (?:had|used|chose|picked|started with))(?: before| earlier| first| originally)?\b"
+    r"|\b(?:back to|restore|return to)\s(?:the |our |my )?(?:old|previous|earlier|former|original)\s(?P<b>[a-z]+)\b"
+    r"|(?:之前|原来|先前|刚才)(?:的|那个|用的)*\s?(?P<c>[a-z]+|模型)"
+)
+_ALL_BACK = re.compile(
+    r"^(?:那|还是|那就|算了|不|\W)*(?:改回|换回|恢复)(?:原来|之前|刚才)?(?:的|去)?(?:值|那个|设置)?吧?\W*$"
+)
 _BEFORE = re.compile(
     r"\bback\b.{0,30}\bbefore (?:the |i (?:took|chose|used|set|switched to) )?(?P<what>[\w.-]{2,24})\W*$"
 )
@@ -50,9 +72,19 @@ def travels(text: str, state: ChatState) -> list[ToolCall] | None:
         return [ToolCall(tool="undo", args={"steps": int(said) if said.isdigit() else _WORDS.get(said, 2)})]
     if _PREVIOUS.search(text):
         return [ToolCall(tool="undo")]
+    if _ALL_BACK.match(text):
+        return [ToolCall(tool="undo")]
+    if (hit := _FIELD_UNDONE.search(text)) and (name := field_named(next(said for said in hit.groups() if said))):
+        return [ToolCall(tool="go_back", args={"to": name, "before": True, "only": True})]
+    if (hit := _MODEL_BACK.search(text)) and _is_model(next(said for said in hit.groups() if said)):
+        return [ToolCall(tool="go_back", args={"to": "base_model", "before": True, "only": True})]
     if (hit := _VALUE_BACK.search(text)) and (field := field_named(hit["field"])):
         return [ToolCall(tool="go_back", args={"to": field, "before": True, "only": True})]
     if hit := _BEFORE.search(text):
         named = [name for name, value in state.choices.items() if show(value).lower() == hit["what"]]
         return [ToolCall(tool="go_back", args={"to": named[0], "before": True})] if named else None
     return None
+
+
+def _is_model(word: str) -> bool:
+    return word in ("model", "base", "模型") or word in family_table.families()

@@ -35,6 +35,7 @@ _ON_MY = re.compile(r"\b(?:on|with|in|for|auf|con|en) (?:my|our|meiner?m?|mi) (?
 _ALL = re.compile(
     r"\b(?:on|use|with|over|across|take)\s(?:all|the)\s(\d{1,2}|two|three|four|six|eight)(?: of them)?(?=\s*(?:$|[,.;!]))"
 )
+_ON = re.compile(r"\b(?:on|over|across|between|auf|en|con|mit) (?:my |our |these |those |the )?$|在$|用$")
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
     r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
@@ -72,8 +73,10 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
     if all_of and reading.kind(all_of.start()) == "state":
         wishes.sets["num_gpus"] = count_of(all_of[1])
     if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
-        count, memory = reading.generic[0]
-        if not all(part.kind == "state" for part in reading.parts):
+        count, memory, start = reading.generic[0]
+        asked = not all(part.kind == "state" for part in reading.parts)
+        on = _ON.search(reading.text[:start])
+        if asked and not (fresh and on and not compares(reading.text)):
             wishes.ideas.setdefault("num_gpus", count)
         elif (
             values.get("gpu")
@@ -81,6 +84,7 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
             or _USE_COUNT.search(reading.text)
             or _MINE.search(reading.text)
             or memory
+            or on
             or _SINGLE.search(reading.text)
         ):
             wishes.sets.setdefault("num_gpus", count)
@@ -97,7 +101,8 @@ def _current(reading: Reading) -> list[Cards]:
 def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...]) -> None:
     if card.fraction:
         have = len(gpus) or int(values.get("num_gpus") or 1)
-        wishes.sets["num_gpus"] = max(1, have // 2) if card.fraction == "half" else have
+        both = card.fraction == "both"
+        wishes.sets["num_gpus"] = max(1, have // 2) if card.fraction == "half" else 2 if both else have
     if not card.card:
         return
     wishes.sets["gpu"] = card.card

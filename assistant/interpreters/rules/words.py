@@ -41,23 +41,31 @@ _NO = re.compile(
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop(?! (?:down |back )?to\b)|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
-    r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using)\s*(?:the |any "
+    r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using"
+    r"|\b(?:rather|prefer\w*|lieber|prefiero)\b[^.;,]{0,20} (?:than|over|als|que)"
+    r"|\b(?:can'?t|cannot|can not|doesn'?t|don'?t|won'?t|couldn'?t|none of [\w ]{2,24} (?:can|does|do)|no card that (?:can|does)|unable to)"
+    r" (?:really |even |actually )?(?:do|support|handle|run(?: in)?|speak|know))\s*(?:the |ordinary |plain |normal |usual |regular "
+    r"|standard |vanilla |any "
     r"|use |your |a |using |to |log to |with )*['\"]?$"
 )
 _NO_AFTER = re.compile(
-    r"^['\"]?\s*(?:[=:]\s*|(?:set )?to (?=false\b|off\b|none\b|no\b))?(?:out\b(?! of)|off\b|(?:can|may|should|could) (?:go|be|stay)(?: "
+    r"^['\"]?\s*(?:of (?:the )?activations\s*)?(?:[=:]\s*|(?:set )?to (?=false\b|off\b|none\b|no\b))?(?:out\b(?! of)|off\b|(?:can|may"
+    r"|should|could) (?:go|be|stay)(?: "
     r"turned| switched)? off\b|no\b|false\b"
     r"|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
     r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
-    r"|(?:gave|gives?)(?= (?:me\b|an? (?:\w+ ){0,2}(?:error|warning|exception|traceback)|errors?\b|nothing\b|nan\b|oom\b|['\"]|\w*error))"
+    r"|(?:gave|gives?)(?= (?:me )?(?:an? (?:\w+ ){0,2}(?:error|warning|exception|traceback)|errors?\b|nothing\b|nan\b|oom\b|['\"]"
+    r"|\w*error))"
+    r"|(?:is|are) (?:a (?:joke|mess|pain|no-?go|disaster)|useless|hopeless|crippled|pointless|not an option|out of the question"
+    r"|unsupported|unusable)\b"
     r"|failed|crashes?|doesn'?t work|is no)"
 )
 _YES_AFTER = re.compile(r"^['\"]?\s*(?:[=:]\s*)?(?:true|on\b|yes|enabled|is on|an\b|ja\b|sí|开)")
 QUANTIZATION = {
     "nf4": r"\bnf-?4\b|\bquantization[_ ]?bits?\s*[:=]?\s*4\b"
     r"|\b(?:load_in_)?4\s?-?\s?bits?\b(?:\s?(?:quanti[sz](?:ation|ed))?)|\bint-?4\b|\bq4\b"
-    r"|\bfour[- ]bit\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
+    r"|\bfour[- ]bits?\b|4\s?比特|4\s?位(?:量化)?|\bvierbit\b|bnb 4",
     "fp4": r"\bfp-?4\b",
     "int8": r"\bint-?8\b|\bquantization[_ ]?bits?\s*[:=]?\s*8\b"
     r"|\b(?:load_in_)?8\s?-?\s?bits?\b(?!\s?(?:adam|optim|paged))|\bllm\.int8\(?\)?"
@@ -78,7 +86,8 @@ SCHEDULER = {
     "cosine_with_restarts": r"\bcosine[- _]?(?:annealing )?(?:with|w/)?[- _]?(?:hard )?(?:warm )?restarts\b",
     "constant_with_warmup": r"\bconstant[- _](?:lr |learning rate |schedule[r]? )?with[- _]warm-?up\b",
     "cosine": r"\bcosine\b|\bcos\b(?= sched)|余弦|\bcoseno\b|\bkosinus\b|\bcosine-?plan\b",
-    "linear": r"(?<!bit )(?<!every )(?<!all )\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)"
+    "linear": r"(?<!nn\.)(?<!bit )(?<!every )(?<!all )\blinear(?:ly|e[nrms]?)?\b(?! (?:layers?"
+    r"|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)"
     r"|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
     r"|is )?constant\b"
@@ -238,7 +247,9 @@ def _read(
         else:
             yield Found(field, None, *hit.span(), candidates=("bf16", "fp16"))
         return
-    if field == "precision" and re.match(r"\s*[=:]\s*(?:auto|false|none|null)", after):
+    if field == "precision" and re.match(
+        r"\s*[=:]\s*(?:auto|false|none|null)|\s(?:errors?|warnings?|problems?|issues?)\b", after
+    ):
         return
     yield Found(field, value, *hit.span())
 

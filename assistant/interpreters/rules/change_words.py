@@ -1,0 +1,49 @@
+"""How a change of a value is said, and that one failed or works. Patterns only."""
+
+from __future__ import annotations
+
+import re
+
+CHANGE = re.compile(
+    r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
+    r"|\bit(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?"
+    r"|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
+    r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
+    r"|that) (?:at|to)"
+    r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
+    r"|bumped) (?:it )?(?:back )?(?:up |down )?to"
+    r"|\b(?:stay(?:ed|ing|s)?|stick(?:ing)?|stuck|settled?|remain(?:ed)?|end(?:ed|ing)? up|land(?:ed)?|finish(?:ed)?"
+    r"|went|wound up|now|kept"
+    r"|keep(?:ing)?|bleibe?|blieb|quedé|me quedo) (?:now )?(?:with|on|at|using|by|back to|to|bei|con)"
+    r"|\bactually|\bno,?|\bnope,?|\bi meant?|\b(?:want|have|like|prefer|leave|need) (?:it|that|this)(?: at"
+    r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
+    r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
+    r"|\bnein,?|\b(?:y|pero) eran?|\beran? en realidad|\bwaren (?:es )?(?:aber |eigentlich )?|\bmejor|\bperdón,?|\bcorrección,?"
+    r"|\bdigo,?|\bit (?:says|reads|said)|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
+    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)"
+    r"|\bit (?:should|shall|must|has to|needs to|ought to) be)(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
+    r"|with|go|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
+)
+OLD = re.compile(
+    r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an "
+    r"|of )?$"
+)
+# "so 2 it stays", "4bit it will be": what stands before it is settled on.
+SETTLED = re.compile(
+    r"(?:\s?bits?)?,?\s?\b(?:it|that)(?: is\b|'s\b| stays\b| was\b| will be\b|'ll be\b| shall be\b| has to be\b| had to be\b| must be\b"
+    r"| remains\b)|\s(?:bleibt es|wird es|se queda|será)\b|\s(?:then|instead)\W*$"
+)
+FAILED = re.compile(
+    r"\b(?:oom\S*|(?:ran |runs? )?(?:straight |right )?out of (?:memory|vram)|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high"
+    r"|long|small|low|short|little)|doesn'?t (?:work"
+    r"|run|fit)|explode[sd]?"
+    r"|diverge[sd]?|died|dies|killed|blew up|blows up|garbage|rubbish)\b|爆|报错|失败|不行"
+)
+WORKED = re.compile(
+    r"\b(?:works?|worked|runs?|ran|trains?|fine|ok|okay|fits?|stable|goes (?:through|well)|went (?:through|well)|passes"
+    r"|survives?|trained|does(?:n'?t| not)?(?! (?:work|fit|run|train)))\b|可以|能跑|正常|没问题|就行"
+)
+# What may stand between a value and the word that it works.
+BEFORE_WORKED = re.compile(
+    r"[\W\d]*(?:(?:it|that|this|one|everything|finally|now|then|just|last|seems|to|and|batch|is|was|at)[\W\d]+)*"
+)
