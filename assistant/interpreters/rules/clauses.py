@@ -15,7 +15,7 @@ _VERBS = (
 )
 _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
-    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is(?! \d)"
+    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is(?! [\d.]+(?:e-\d+)? now\b)"
     r"|can|por|qué|warum|wie)\b)"
     rf"|\s(?=(?:and|but|so|then)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
     rf"|(?<!\bi)(?<!\bwe)\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our"
@@ -62,7 +62,7 @@ _ASK = re.compile(
     r"|(?:when|where)(?=(?:'s| (?:do|does|did|is|are|was|were|will|should|shall|can|could|would|must|to|exactly))\b| *\?)|should|shall"
     r"|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
-    r"|is(?! \d)|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
+    r"|is(?! [\d.]+(?:e-\d+)? now\b)|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|cuáles|una? .{2,24} o una? .{2,24}"
     r"|es mejor|puedo|warum|was (?:ist|sind|bedeutet|heißt|macht|wäre|passiert|kostet|bringt|soll)|wie|welche\w*"
     r"|soll(?:te)?|ist|kann|muss|brauche|wieso|wozu|explain|tell me|difference|compare|erklär\w*|explica\w*)\b"

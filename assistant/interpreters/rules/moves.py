@@ -159,7 +159,7 @@ def leaves_it(text: str) -> bool:
         len(text.split()) <= 8
         and "?" not in text
         and chooses(text)
-        and not re.search(r"\b(?:if|when|why|not|back|put|set)\b", text)
+        and not re.search(r"\b(?:if|when|why|not|back|put|set|reset|unset|clear)\b", text)
     )
 
 
