@@ -168,6 +168,8 @@ def test_a_line_of_the_log_sets_nothing():
         ("move it over to lambda, runpod keeps running dry", {"provider": "lambda"}),
         ("[Rank 6] Watchdog caught collective operation timeout", {}),
         ("都是多轮客服对话", {}),
+        ("i trained my model twice and ran the script three times", {}),
+        ("i'll go through my 2,300 recipes four times", {"num_epochs": 4}),
     ],
 )
 def test_values_as_strangers_say_them(message, expected):
@@ -221,3 +223,11 @@ def test_a_rise_and_a_standstill_told_without_the_word_loss():
     assert course("my finetune starts at 0.53. a hundred steps on it is at nearly 13") == "loss_diverging"
     assert course("a whole day brought us from 1.3 to 1.0 and there it hangs") == "loss_flat"
     assert course("it starts at 0.53 and is at 0.6 later") is None
+
+
+def test_a_pasted_card_is_a_number_or_told_in_words():
+    (loaded,) = [call for call in say("gpu: 4090\nlora_r: 8\nlearning_rate: 1e-4") if call.tool == "load_config"]
+    assert loaded.args["values"]["rank"] == 8
+    found = say("GPU: 1x Nvidia 3080 (10GB)\nlora_r: 8\nlearning_rate: 1e-4")
+    assert sets(found)["gpu"].startswith("RTX 3080")
+    assert next(call for call in found if call.tool == "load_config").args["values"]["rank"] == 8

@@ -78,14 +78,14 @@ _BECAME = re.compile(
 _DATA = (
     r"(?:the |my |our |all (?:the |my |our )?|all of (?:it|them) ?|every(?:thing)? ?|each )?"
     r"(?:data(?:set)?|rows|examples|corpus|file|lot|set|texts?|example|row)?"
-    r"(?:(?:my |the |our )(?:[\d.,]+k? )?[a-z]+)?"
 )
-# "go over the data twice", "three times through everything", "one pass is plenty"
+_TIMES_SAID = rf"once|twice|thrice|(?:\d{{1,2}}|{_WORDS}) times"
+# "go over the data twice", "three times through everything", "go through my 2,300 recipes four times", "one pass is plenty"
 _TIMES_OVER = re.compile(
-    rf"\b(?P<n>once|twice|thrice|(?:\d{{1,2}}|{_WORDS}) times)\s(?:over|through)\b(?! (?:night|the (?:week|day|weekend)))"
+    rf"\b(?P<n>{_TIMES_SAID})\s(?:over|through)\b(?! (?:night|the (?:week|day|weekend)))"
     rf"|\b(?:go(?:es|ing)?|run(?:s|ning)?|see(?:s|ing)?|show(?:s|ing)?|pass(?:es|ing)?|train\w*|iterat\w+)\s(?:it |them )?(?:over "
-    rf"|through |on )?"
-    rf"{_DATA}\s(?P<m>once|twice|thrice|(?:\d{{1,2}}|{_WORDS}) times)\b"
+    rf"|through |on )?{_DATA}\s(?P<m>{_TIMES_SAID})\b"
+    rf"|\bgo(?:es|ing)? (?:over|through) (?:the |my |our )(?:\d[\d.,]*k? )?[a-z]+ (?P<g>{_TIMES_SAID})\b"
     rf"|\b(?P<p>\d{{1,2}}|{_WORDS}|a|a single)\s(?:full |complete |single |whole |more )?(?:pass(?:es)?|sweeps?)\b(?! (?:of"
     rf"|the) (?:eval|test|forward|backward))"
 )
@@ -170,7 +170,7 @@ def _passes(message: Message) -> list[Found]:
         found.append(Found("num_epochs", 1, *hit.span()))
         message.take(*hit.span())
     for hit in message.each(_TIMES_OVER):
-        said = (hit["n"] or hit["m"] or hit["p"]).removesuffix(" times")
+        said = (hit["n"] or hit["m"] or hit["g"] or hit["p"]).removesuffix(" times")
         found.append(Found("num_epochs", _TIMES.get(said) or gpus.count_of(said.split()[-1]), *hit.span()))
         message.take(*hit.span())
     return found

@@ -95,7 +95,7 @@ def _yaml(text: str) -> Paste | None:
     for line in lines:
         hit = _YAML.match(line)
         item = re.match(r"^\s*-\s+[\"']?([\w./-]+)[\"']?\s*$", line)
-        told = hit and name_of(hit[1]) in ("gpu", "base_model") and re.search(r"[\s(]", scalar(hit[2]) or "")
+        told = hit and name_of(hit[1]) in ("gpu", "base_model") and re.search(r"[\s(]", hit[2])
         if hit and not told and not re.search(r"\w\s+\w+\s+\w+\s+\w", hit[2]):
             key = (
                 hit[1]
