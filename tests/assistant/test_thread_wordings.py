@@ -231,3 +231,21 @@ def test_a_pasted_card_is_a_number_or_told_in_words():
     found = say("GPU: 1x Nvidia 3080 (10GB)\nlora_r: 8\nlearning_rate: 1e-4")
     assert sets(found)["gpu"].startswith("RTX 3080")
     assert next(call for call in found if call.tool == "load_config").args["values"]["rank"] == 8
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "is it better than with the model we had before?",
+        "what happens when i revert the rank?",
+        "之前的模型是什么",
+        "drop the rank",
+        "i'll give it a pass",
+        "batch size and epochs 3; double the batch",
+    ],
+)
+def test_what_only_sounds_like_a_change_takes_nothing_back(message):
+    calls = say(message, choices={"rank": 16, "base_model": "gpt2", "batch_size": 4})
+    assert not {call.tool for call in calls} & {"go_back", "undo", "unset"}
+    assert sets(calls).get("num_epochs") in (None, 3)
+    assert sets(calls).get("batch_size") in (None, 8)

@@ -86,7 +86,8 @@ _TIMES_OVER = re.compile(
     rf"|\b(?:go(?:es|ing)?|run(?:s|ning)?|see(?:s|ing)?|show(?:s|ing)?|pass(?:es|ing)?|train\w*|iterat\w+)\s(?:it |them )?(?:over "
     rf"|through |on )?{_DATA}\s(?P<m>{_TIMES_SAID})\b"
     rf"|\bgo(?:es|ing)? (?:over|through) (?:the |my |our )(?:\d[\d.,]*k? )?[a-z]+ (?P<g>{_TIMES_SAID})\b"
-    rf"|\b(?P<p>\d{{1,2}}|{_WORDS}|a|a single)\s(?:full |complete |single |whole |more )?(?:pass(?:es)?|sweeps?)\b(?! (?:of"
+    rf"|\b(?P<p>\d{{1,2}}|{_WORDS}|a(?= [a-z ]*pass (?:over|through)))\s(?:full |complete |single |whole |more )?(?:pass(?:es)?"
+    rf"|sweeps?)\b(?! (?:of"
     rf"|the) (?:eval|test|forward|backward))"
 )
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}

@@ -23,7 +23,7 @@ _TEMPLATE = re.compile(
 )
 _RESET_FIELD = re.compile(
     r"\b(?:take|leave|throw|kick)\s+(?:the |my |that )(?P<d>[a-z _-]{2,30}?)\s+(?:back )?out\b"
-    r"|\b(?:reset|unset|clear|forget|default|remove|undo|kill|drop)\s+(?:about )?(?:the |my |that )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
+    r"|\b(?:reset|unset|clear|forget|default|remove|undo|kill)\s+(?:about )?(?:the |my |that )?(?P<a>[a-z _-]{2,30}?)(?:\s+(?:to"
     r"|back to)\s+(?:its |the )?default)?\s*(?:setting|choice|value|line|bit|part|thing|entry)?(?: (?:then|again|please|for now"
     r"|altogether))?(?=[\s.!]*$|,| {2,})"
     r"|\b(?:put|set|change|bring|turn)\s+(?:the |my )?(?P<c>[a-z _-]{2,30}?)\s+(?:back )?to (?:whatever|what|how|where) (?:it|that) "

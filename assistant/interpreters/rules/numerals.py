@@ -72,15 +72,7 @@ def _digit(said: str) -> str:
 
 def digits(text: str) -> str:
     """`text` with its numerals of several words as digits; a lone word is left."""
-    text = _DOZEN.sub(
-        lambda hit: str(
-            round(
-                12
-                * {"half a": 0.5, "a": 1, "an": 1}.get((hit[1] or "a").lower(), WORDS.get((hit[1] or "a").lower(), 1))
-            )
-        ),
-        text,
-    )
+    text = _DOZEN.sub(_dozen, text)
     text = _ENGLISH.sub(_english, text)
     text = _ROUND.sub(_round, text)
     text = _POWER.sub(lambda hit: f"{_digit(hit[1])}e{'-' if hit[2] else ''}{_digit(hit[3])}", text)
@@ -100,6 +92,11 @@ def _english(hit: re.Match[str]) -> str:
     ones = {"a": 1, **_UNITS, **_TEENS}
     value = 1000 * ones.get(part["thousand"], 0) + 100 * ones.get(part["hundred"], 0)
     return str(value + _TENS.get(part["tens"], 0) + sum(ones.get(part[name], 0) for name in ("unit", "teen", "one")))
+
+
+def _dozen(hit: re.Match[str]) -> str:
+    said = (hit[1] or "a").lower()
+    return "6" if said == "half a" else str(12 * _UNITS.get(said, 1))
 
 
 def _round(hit: re.Match[str]) -> str:

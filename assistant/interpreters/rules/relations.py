@@ -184,8 +184,10 @@ def _told_before(message: Message, field: str, clause: re.Match[str], span: tupl
         message.take(clause.start() + since.start(), clause.start() + since.end())
         return float(convert(field, old[0]))
     before = [key for key in KEY.finditer(message.free[: clause.start()]) if _warmup_field(field_of(key), {}) == field]
-    near = numbers(message.free[before[-1].end() : before[-1].end() + 32]) if before else []
-    return float(convert(field, near[0])) if near and near[0].start <= 24 else None
+    after = message.free[before[-1].end() : before[-1].end() + 32] if before else ""
+    near = numbers(after)
+    own = bool(near) and near[0].start <= 24 and not KEY.search(after[: near[0].start])
+    return float(convert(field, near[0])) if own else None
 
 
 def _as_well(

@@ -53,6 +53,12 @@ _MODEL_BACK = re.compile(
     r"|\b(?:back to|restore|return to)\s(?:the |our |my )?(?:old|previous|earlier|former|original)\s(?P<b>[a-z]+)\b"
     r"|(?:之前|原来|先前|刚才)(?:的|那个|用的)*\s?(?P<c>[a-z]+|模型)"
 )
+_ASKED = re.compile(
+    r"\?\s*$|^(?:(?:so|and|but|ok)[\s,]+)*(?:what|why|how|which|when|who|was|is|are|does|do|did|should|can|could|would|qué|cómo|warum"
+    r"|wie|ist|war)\b"
+    r"|什么|吗|哪|怎么|为啥|多少|¿"
+)
+_POLITE = re.compile(r"(?:can|could|would|will) (?:you|we)\b|(?:kannst|könntest) du\b|(?:puedes|podrías)\b|能不能|可以")
 _ALL_BACK = re.compile(
     r"^(?:那|还是|那就|算了|不|\W)*(?:改回|换回|恢复)(?:原来|之前|刚才)?(?:的|去)?(?:值|那个|设置)?吧?\W*$"
 )
@@ -74,10 +80,17 @@ def travels(text: str, state: ChatState) -> list[ToolCall] | None:
         return [ToolCall(tool="undo")]
     if _ALL_BACK.match(text):
         return [ToolCall(tool="undo")]
+    if _ASKED.search(text) and not _POLITE.match(text):
+        return _earlier(text, state)
     if (hit := _FIELD_UNDONE.search(text)) and (name := field_named(next(said for said in hit.groups() if said))):
         return [ToolCall(tool="go_back", args={"to": name, "before": True, "only": True})]
     if (hit := _MODEL_BACK.search(text)) and _is_model(next(said for said in hit.groups() if said)):
         return [ToolCall(tool="go_back", args={"to": "base_model", "before": True, "only": True})]
+    return _earlier(text, state)
+
+
+def _earlier(text: str, state: ChatState) -> list[ToolCall] | None:
+    """A value put back, or the plan before something was chosen."""
     if (hit := _VALUE_BACK.search(text)) and (field := field_named(hit["field"])):
         return [ToolCall(tool="go_back", args={"to": field, "before": True, "only": True})]
     if hit := _BEFORE.search(text):
