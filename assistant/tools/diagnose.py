@@ -144,6 +144,8 @@ def _slow(values: dict[str, Any], state: ChatState) -> str:
 def _overfitting(values: dict[str, Any], state: ChatState) -> str:
     rows = (state.dataset or {}).get("usable_rows")
     over = f" over {rows:,} rows" if rows else ""
+    if float(values.get("num_epochs") or 0) <= 1:
+        return f"The training loss falls while new text gets worse, although one epoch{over} shows each row only once."
     return f"{show(values.get('num_epochs'))} epochs{over} let it memorise: the training loss falls while new text gets worse."
 
 

@@ -113,3 +113,10 @@ def test_a_loss_near_nothing_beside_a_high_one_is_learnt_by_heart_and_sets_nothi
 def test_what_only_looks_like_a_value_in_a_complaint_sets_nothing(assistant, words, symptom):
     assert assistant.say("t", words).diagnosis == symptom
     assert assistant.choices("t") == {}
+
+
+def test_one_epoch_is_not_said_to_have_been_several(assistant):
+    assistant.say("t", "mistral 7b, lora, 1 epoch")
+    text = assistant.say("t", "it gets dumber the longer i train, on every set").text
+    assert "1 epochs" not in text
+    assert "shows each row only once" in text
