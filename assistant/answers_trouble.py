@@ -49,7 +49,7 @@ def ordered(symptom: str, facts: Mapping[str, Any], said: Mapping[str, Any], tri
 def impossible(known: Mapping[str, Any]) -> set[str]:
     """Remedies that do nothing, or cannot be, with these values on this hardware."""
     out: set[str] = set()
-    if NO_BF16.search(str(known.get("gpu") or "")) or known.get("old_card"):
+    if _old_card(known):
         out |= _GIVEN
     if known.get("precision") == "bf16":
         out.add("bf16_instead_of_fp16")
@@ -104,6 +104,10 @@ def never_warm(values: Mapping[str, Any]) -> bool:
     return bool(warmup and steps and warmup >= steps)
 
 
+def _old_card(known: Mapping[str, Any]) -> bool:
+    return bool(known.get("old_card") or NO_BF16.search(str(known.get("gpu") or "")))
+
+
 def _no_gpu(known: Mapping[str, Any]) -> bool:
     return bool(known.get("no_gpu")) or str(known.get("gpu") or "").upper() == "CPU"
 
@@ -112,8 +116,7 @@ def _always(symptom: str, known: Mapping[str, Any]) -> set[str]:
     """What stays although the message names it: "oom as soon as checkpointing is dropped"."""
     if symptom == "multi_gpu" and known.get("device_map"):
         return {"launch_distributed"}  # launched so already, and mixed with what excludes it
-    old = known.get("old_card") or NO_BF16.search(str(known.get("gpu") or ""))
-    if symptom == "precision_unsupported" and old and not _no_gpu(known):
+    if symptom == "precision_unsupported" and _old_card(known) and not _no_gpu(known):
         return {"fp16_mixed_precision"}  # changed in one of the two places that name it
     if symptom != "oom":
         return set()
@@ -163,7 +166,7 @@ def _nan(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return ["lower_learning_rate"]
     if known.get("only_eval_nan"):
         return _LABELS
-    if NO_BF16.search(str(known.get("gpu") or "")) or known.get("old_card"):
+    if _old_card(known):
         return ["fp32_precision", "lower_learning_rate", "faster_gpu"]
     if known.get("masked_labels"):
         return _LABELS

@@ -75,14 +75,11 @@ def _alpha(message: Message, values: Mapping[str, Any]) -> list[Found]:
         for name in ("alpha", "rank"):
             found.append(Found(name, int(hit["n"]), *hit.span("n")))
         message.take(*hit.span())
-    for hit in message.each(_TWICE_ALPHA):
-        if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
-            found.append(Found("alpha", whole("alpha", 2 * rank), *hit.span()))
-            message.take(*hit.span())
-    for hit in message.each(_AS_MUCH):
-        if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
-            found.append(Found("alpha", whole("alpha", rank), *hit.span()))
-            message.take(*hit.span())
+    for pattern, times in ((_TWICE_ALPHA, 2), (_AS_MUCH, 1)):
+        for hit in message.each(pattern):
+            if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
+                found.append(Found("alpha", whole("alpha", times * rank), *hit.span()))
+                message.take(*hit.span())
     return found
 
 

@@ -76,9 +76,7 @@ def travels(text: str, state: ChatState) -> list[ToolCall] | None:
     if hit := _STEPS.search(text):
         said = hit["n"] or hit["z"] or hit["s"]
         return [ToolCall(tool="undo", args={"steps": int(said) if said.isdigit() else _WORDS.get(said, 2)})]
-    if _PREVIOUS.search(text):
-        return [ToolCall(tool="undo")]
-    if _ALL_BACK.match(text):
+    if _PREVIOUS.search(text) or _ALL_BACK.match(text):
         return [ToolCall(tool="undo")]
     if _ASKED.search(text) and not _POLITE.match(text):
         return _earlier(text, state)
