@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.answers_trouble import NO_BF16
+from assistant.remedies_first import NO_BF16
 from assistant.state import ChatState
 from trainer.config import show
 from trainer.presets import Job

@@ -108,8 +108,8 @@ def with_part(source: str, text: str) -> str:
 
 def _named_part(word: str, text: str) -> str | None:
     """`subset main` or `the main subset`."""
-    after = rf"\b{word}\s*[:=]?\s*[`'\"]?(?!of\b|and\b|in\b|from\b)([\w.-]+)"
-    before = rf"\b(?!the\b|a\b|which\b)([\w.-]+) {word}\b"
+    after = rf"\b{word}\s*[:=]?\s*[`'\"]?(?!of\b|and\b|in\b|from\b|for\b|is\b|with\b)([\w.-]+)"
+    before = rf"\b(?!the\b|a\b|which\b|my\b|our\b|your\b|this\b|that\b|same\b|training\b)([\w.-]+) {word}\b"
     found = re.search(f"{after}|{before}", text, re.I)
     return (found[1] or found[2]).strip("`'\".,") if found else None
 

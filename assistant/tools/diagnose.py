@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant.answers_trouble import NO_BF16, never_warm, ordered, remedies, symptoms, values_for
+from assistant.answers_trouble import ordered, remedies, symptoms, values_for
 from assistant.plan import model_card, values_of
+from assistant.remedies_first import NO_BF16, never_warm
 from assistant.services import Services
 from assistant.state import ChatState, Pending
 from assistant.tools.base import Outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from assistant import answers_trouble
-from assistant.answers_trouble import NO_BF16, impossible, ordered, remedies, symptoms, values_for
+from assistant.answers_trouble import impossible, ordered, remedies, symptoms, values_for
+from assistant.remedies_first import NO_BF16
 from trainer.config import TrainingConfig, check
 
 VALUES = TrainingConfig().model_dump()

@@ -14,7 +14,19 @@ from assistant.dataset import sentences
 from assistant.doctor.hearing import may_mean_the_run
 from assistant.doctor.phrases import about_run
 from assistant.interpreters import Turn
-from assistant.interpreters.rules import answers_to, goals, moves, paste, reckon, topics, travel, tried, trouble, vague
+from assistant.interpreters.rules import (
+    answers_to,
+    goals,
+    moves,
+    paste,
+    picks,
+    reckon,
+    topics,
+    travel,
+    tried,
+    trouble,
+    vague,
+)
 from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import decide
 from assistant.interpreters.rules.guess import readings
@@ -78,7 +90,7 @@ class RuleInterpreter:
             return back
         if (compared := moves.compares(raw, turn.state, turn.run_active)) is not None:
             return compared
-        if (chosen := answers_to.pending(plain, turn)) is not None:
+        if (chosen := picks.pending(plain, turn)) is not None:
             return chosen
         if not accompanied and (ended := about_result(plain, raw, turn)) is not None:
             return ended

@@ -52,6 +52,9 @@ _ENOUGH = re.compile(
     r"|seems?|ist|sind) )?(?:more than )?"
     r"(?:plenty|enough|ample|sufficient|fine|ok(?:ay)?\b|will do|should do|would do|do\b|suffices?|me sobran?|(?:me )?bastan?"
     r"|(?:mir )?reich(?:t|en)|genug|genügen)"
+    r"|(?:max(?:imum|imal)?|at most|up to|höchstens|bis zu|no more than|como máximo|hasta|máximo) (?P<k>\d{3,6}|\d{1,3}[.,]\d{3}"
+    r"|\d{1,3}\s?k) ?tokens?"
+    r"(?= (?:per|pro|por|a|each|in each|for each))"
     r"|(?:plenty|enough|fine|happy|ok) with (?P<m>\d{3,6}|\d{1,3}\s?k) ?tokens"
 )
 CARDS = re.compile(rf"\b(?:gpus?|cards?)\b|(?<![a-z0-9.#])(?:{CARD})(?:s|'s)?(?![a-z0-9])")
@@ -143,7 +146,7 @@ def by_action(message: Message) -> list[Found]:
         found.append(Found("early_stopping", True, *stops.span()))
     found += _passes(message)
     for hit in message.each(_ENOUGH):
-        number = numbers(hit["n"] or hit["m"])[0]
+        number = numbers(hit["n"] or hit["m"] or hit["k"])[0]
         found.append(Found("max_seq_length", slots.convert("max_seq_length", number), *hit.span()))
         message.take(*hit.span())
     if not re.search(r"len|ctx|context|cut[- ]?off|longitud|länge|长度", message.free):

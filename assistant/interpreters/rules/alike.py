@@ -25,7 +25,9 @@ _OF_THAT = re.compile(
     r"\s*(?:=|:|is|at|to|be|should be|of|auf|,)?\s*(?:(?P<f>twice|double|half|triple|2x|2 ?[x*×]|two times"
     r"|das doppelte|doppelt so (?:viel|hoch|groß)|el doble|la mitad"
     r"|die hälfte|the same|same|equal)(?: (?:as|of|de|von|wie|to))?\s*(?:that|it|this|eso|davon|das)|(?P<g>the same"
-    r"|das gleiche|lo mismo|el doble|das doppelte|doppelt so (?:viel|hoch|groß))(?=\s*(?:$|[,;.])))"
+    r"|das gleiche|lo mismo|el doble|das doppelte|doppelt so (?:viel|hoch|groß)|(?:half|twice|double|triple) as (?:much|big|large|high"
+    r"|many)|halb so (?:viel|hoch|groß)"
+    r"|la mitad|die hälfte)(?=\s*(?:$|[,;.])))"
 )
 
 
@@ -46,9 +48,9 @@ def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, A
         word = hit["f"] or hit["g"]
         factor = (
             0.5
-            if re.match(r"half|la mitad|die h", word)
+            if re.match(r"half|halb|la mitad|die h", word)
             else 3.0
-            if word == "triple"
+            if word.startswith("triple")
             else 1.0
             if re.match(r"(?:the )?same|equal|das gl|lo m", word)
             else 2.0

@@ -16,7 +16,7 @@ _DATACENTER = (
 )
 _WORKSTATION = (
     r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000"
-    r"|8000)(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
+    r"|8000)(?:[- ]?sff)?(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
 )
 _GAMING = (
     r"(?:(?:gtx|geforce)[- ]?9[5678]0(?: ?ti)?(?!\d)|(?:rtx|gtx|geforce)?[- ]?(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0"
@@ -70,7 +70,7 @@ def name(said: str, memory: float | None, *, laptop: bool = False) -> str:
     if plain.startswith("gtx 9"):
         return plain.upper()
     kind = " Laptop" if laptop else ""
-    if number and re.match(r"(?:quadro |rtx |gtx )*\d{4}", plain):
+    if number and re.match(r"(?:quadro ?|rtx ?|gtx ?)*\d{4}", plain):
         if number[0] in {"4000", "5000", "6000", "8000"}:
             return f"{'RTX ' + number[0] + ' Ada' if 'ada' in plain else 'Quadro RTX ' + number[0]}{kind}"
         line = "GTX" if number[0] < "2000" else "RTX"

@@ -6,8 +6,9 @@ import re
 
 CHANGE = re.compile(
     r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
-    r"|\bit(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?"
-    r"|调到|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e|ed) (?:it|that"
+    r"|\b(?:it|that one|this one)(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?"
+    r"|调到|改到|现在用?的?是|现在改?用|现在|先用?|那就用?|就用|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e"
+    r"|ed) (?:it|that"
     r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
     r"|that) (?:at|to)"
     r"|\b(?:up|down|drop|dropped|go|went|bring|moved?|switch(?:ed)?|lowered|raised|reduced|increased|cut"
@@ -19,19 +20,23 @@ CHANGE = re.compile(
     r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
     r"|\bnein,?|\b(?:y|pero) eran?|\beran? en realidad|\bwaren (?:es )?(?:aber |eigentlich )?|\bmejor|\bperdón,?|\bcorrección,?"
-    r"|\bdigo,?|\bit (?:says|reads|said)|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
-    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)"
+    r"|\bdigo,?|(?<!where )\bit (?:says|reads|said)|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
+    r"|\bcámbialo a|\bponlo (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)|\blet me (?:try|do"
+    r"|use|take|say)|\bi'?ll (?:try|do|take|say)|\bi(?:'d| would) (?:say|take|use|go with|try)|\blo (?:bajo|subo|dejo|pongo|paso"
+    r"|cambio) (?:a|en)"
     r"|\bit (?:should|shall|must|has to|needs to|ought to) be)(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
     r"|with|go|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
 )
 OLD = re.compile(
-    r"(?:instead of|rather than|in place of|statt|anstatt|anstelle von|en vez de|en lugar de|而不是)\s*(?:the |a |an "
+    r"(?:\b(?:the|my|our|their) (?:old|previous|former|earlier|original)|formerly|instead of|rather than|in place of|statt|anstatt"
+    r"|anstelle von|en vez de|en lugar de|而不是|where (?:it|that) (?:says|said|has|had|is|was))\s*(?:the |a |an "
     r"|of )?$"
 )
 # "so 2 it stays", "4bit it will be": what stands before it is settled on.
 SETTLED = re.compile(
     r"(?:\s?bits?)?,?\s?\b(?:it|that)(?: is\b|'s\b| stays\b| was\b| will be\b|'ll be\b| shall be\b| has to be\b| had to be\b| must be\b"
-    r"| remains\b)|\s(?:bleibt es|wird es|se queda|será)\b|\s(?:then|instead)\W*$"
+    r"| remains\b)|\s(?:bleibt es|wird es|se queda|será)\b|\s?(?:那次|那个|这个|那组)?(?:效果)?最好|\s(?:was|is|worked|did|gave|looked"
+    r"|came out)(?: the)? best\b|\s(?:then|instead)\W*$"
 )
 FAILED = re.compile(
     r"\b(?:oom\S*|(?:ran |runs? )?(?:straight |right )?out of (?:memory|vram)|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high"
@@ -42,6 +47,13 @@ FAILED = re.compile(
 WORKED = re.compile(
     r"\b(?:works?|worked|runs?|ran|trains?|fine|ok|okay|fits?|stable|goes (?:through|well)|went (?:through|well)|passes"
     r"|survives?|trained|does(?:n'?t| not)?(?! (?:work|fit|run|train)))\b|可以|能跑|正常|没问题|就行"
+)
+# "went with the latter": which of two values told before.
+PICKED = re.compile(
+    r"\b(?:went|go|going|gone|took|take|taking|used?|using|chose|choose|picked?|picking|stuck|stick|trying|try|ran|run"
+    r"|tried)\b(?: with| for)? "
+    r"(?:the )?(?:(?P<first>former|first)|(?P<second>latter|second))\b(?! (?:gpu|card|run|epoch|step|time|one's))"
+    r"|(?:用|选|取|采用|选择)了?(?:的是)?(?:(?P<first2>前者|前一个)|(?P<second2>后者|后一个))"
 )
 # What may stand between a value and the word that it works.
 BEFORE_WORKED = re.compile(

@@ -15,26 +15,31 @@ _VERBS = (
 )
 _SPLIT = re.compile(
     r"[;!?\n¿¡、]+|,(?!\d)|\.(?=\s|$)|\.\.+|[()]"
-    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does|is(?! [\d.]+(?:e-\d+)? now\b)"
+    r"|\s(?=(?:and|but|so|then|also|y|und|pero|aber)\s+(?:please\s+)?(?:why|what|how|should|would|could|does"
+    r"|is(?! [\d.]+(?:e-\d+)? now\b)"
     r"|can|por|qué|warum|wie)\b)"
     rf"|\s(?=(?:and|but|so|then)\s+(?:please\s+|just\s+|then\s+)?(?:{_VERBS})\b)"
     rf"|(?<!\bi)(?<!\bwe)\s(?=(?:also|meanwhile|por cierto|también|außerdem|btw)\s+(?:please\s+)?(?:{_VERBS}|my|our"
     rf"|the|i|it|we|mi|mein\w*|is|does|why|what|how|should)\b)"
-    r"|\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that|this|i|we|the|there)\b)(?!is the (?:idea|plan|goal|way|one|card|model|setup"
-    r"|aim|target|best|most|limit|point|thing)\b)|\s(?=(?:reicht|passt|geht"
+    r"|(?<!\bhow)(?<!\bwhat)(?<!\bwhy)(?<!\bwhere)(?<!\bi)(?<!\bwe)(?<!\byou)\s(?=(?:does|will|is|would|can|should|do)\s(?:it|that"
+    r"|this|i|we|the|there)\b)(?!is the (?:idea|plan|goal|way|one|card|model|setup"
+    r"|aim|target|best|most|limit|point|thing|lowest|highest|smallest|largest|biggest|minimum|maximum|only)\b)|\s(?=(?:reicht|passt|geht"
     r"|alcanza|cabe)\b)"
     r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do"
     r"|about|if|many|much|would|can)\b)"
-)
-_POLITE = re.compile(
-    rf"^(?:ok(?:ay)?\s|so\s|and\s|hey\s)*(?:(?:can|could|would|will)\s(?:you|u|we)|podrías|puedes|kannst du"
-    rf"|könntest du)\s+(?:please\s+|just\s+|bitte\s+)?(?:{_VERBS}|\w+)\b"
 )
 _POLITE_VERB = re.compile(
     rf"\b(?:can|could|would) (?:some(?:one|body)|any(?:one|body)|you guys|u) (?:please |pls )?(?:sanity[- ]?check|double[- ]?check"
     rf"|check|set up|configure)\b|(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes"
     rf"|kannst du"
     rf"|könntest du)"
+)
+# Worded as a question, and asked to be done.
+_REQUEST = re.compile(
+    r"\bhow (?:do|can|could|would) (?:i|we|you) (?:turn off|switch off|disable|deactivate|get rid of|remove|kill|avoid|(?:run|train"
+    r"|do) (?:it"
+    r"|this|that) without)\b|怎么样?(?:才能|可以)?(?:彻底|完全|直接)?(?:关掉|关闭|禁用|去掉|不用)"
+    r"|\bhow (?:do|can|could|would) (?:i|we|you) (?:do|use|get|have|train|run|take) .{1,40}\b(?:instead of|rather than)\b"
 )
 _WHAT_IF = re.compile(
     r"\bthinking (?:of|about) (?:doubl|halv|rais|lower|increas|decreas|reduc)\w*"
@@ -46,6 +51,7 @@ _WHAT_IF = re.compile(
 )
 _CONDITION = re.compile(
     r"\s*(?:and |but |so )?(?:if|falls|wenn) (?!(?:it|the loss|eval|val|possible|needed|there|nothing)\b)(?=.*\d)"
+    r"(?!.*\d.*\b(?:runs? out|ooms?|crash(?:es)?|fails?|dies|get(?:s|ting)? (?:an? )?(?:error|oom)|is killed|gets killed)\b)"
 )
 _FITS = re.compile(
     r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does"
@@ -53,14 +59,16 @@ _FITS = re.compile(
     r"|tune|do|support)\b|\bany chance\b|\bspeaks? against\b"
     r"|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b"
     r"|\balcanza\b|\bcabe\b|\bes posible\b"
+    r"|能.{0,40}(?:不|么|吗|嘛|否)\s*$|(?:行|可|够)(?:不行|不可以|不够|吗|么)|最大能|最多能"
     r"|\bsirve\b|\bgeht das\b|\bbasta\b"
 )
 _ASK = re.compile(
     r"^(?:(?:ok(?:ay)?|so|and|but|hm+|then|y|und|well|hi|hey|oh|also|yes|right|wait|no|sorry|hold on|huh|wow|just|moment|actually|quick "
     r"question)[\s,:]+)*(?:why|what(?! (?:i|we) (?:want|need|have|got|would like|did|do|changed?|used?|use|tried|set|know|run|ran|am"
+    r"|own|\w+ed"
     r"|are|can)\b| work(?:s|ed)\b)|how|which|who"
     r"|(?:when|where)(?=(?:'s| (?:do|does|did|is|are|was|were|will|should|shall|can|could|would|must|to|exactly))\b| *\?)|should|shall"
-    r"|would(?! (?:like|love|prefer|need|want))|could|can|may|do (?:i|we|you|they|people"
+    r"|would(?! (?:like|love|prefer|need|want))|could|can(?!['’]?t\b)|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
     r"|is(?! [\d.]+(?:e-\d+)? now\b)|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|cuáles|una? .{2,24} o una? .{2,24}"
@@ -71,28 +79,32 @@ _ASK = re.compile(
     r"|worth|better|bad|good)\b|\bbetter\?|\bwhat is\b|\bwhats\b"
     r"|\bwhat's\b|\bwhat does\b|\bhow many\b|\bhow do\b|\bworth\b(?! it\s*$)|\bquestion\b.{0,3}$|\bvs\.?\b|\bversus\b|为什么|为啥"
     r"|怎么|什么|哪个|哪种|多少|吗\s*$|呢\s*$|要不要|是不是|会不会"
-    r"|请教|请问|想问|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b|\brule of thumb\b|\bprincipled reason\b"
+    r"|能.{0,40}(?:不|么|吗|嘛|否)\s*$|请教|请问|想问|区别|该不该|应该用|好还是|\bdiferencia\b|\bunterschied\b|\brecommend\b"
+    r"|\brule of thumb\b|\bprincipled reason\b|多久|多长时间"
     r"|\bshouldn't it\b|根据是啥|咋"
 )
 _THEIRS = re.compile(
     r"\b(?:the|this|that|their|your|his|her|some|a|one|qlora|lora|original) (?:\w+ )?(?:paper|readme|docs?"
     r"|documentation|guide|tutorial|blog|post|repo(?:sitory)?|authors?|code|example|script|"
-    r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show"
+    r"article|defaults?|notebook|thread|video|course)s?\b.{0,40}\b(?:say|list|use|set|suggest|recommend|claim|show|train"
     r"|report|has|had|is|are|fixed|put|go)|\breadme says\b|\bin (?:the|your|their) (?:code|paper|repo|readme"
-    r"|config|runs?)\b"
+    r"|config)\b|\bin (?:your|their) runs?\b"
     r"|\byou (?:guys |all |folks |people )?(?:put|used?|chose|picked|hard-?coded|went with|trained|fine-?tuned"
     r"|mentioned?|said|reported?"
     r"|listed?|ran|had|recommended?|suggested?|wrote|stated?)\b(?! me| (?:can|may|should))(?=.*\d|.*\b(?:lora"
     r"|dora|adamw?|cosine|linear|nf4))"
     r"|\byour (?:alpha|rank|lr|learning rate|batch|config|defaults?|epochs?)\b|\b(?:people|everybody|everyone"
     r"|they all|most) (?:say|told|use[ds]?|using|sets?|setting|go with)\b"
-    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|(?:team|flat|room|house|class|lab)-?mate|co-?worker|boss|supervisor"
+    r"|\b(?:someone|somebody|people|folks|others|their)(?:'s)? (?:\w+ ){0,2}(?:setup|set-?up|config\w*|rig|machine|box|recipe) (?:is"
+    r"|has|was|uses?)\b"
+    r"|\b(?:someone|somebody|people|folks|guy|friend|colleague|vendor|supplier|contractor|competitors?|rivals?|(?:team|flat|room|house"
+    r"|class|lab)-?mate|co-?worker|boss|supervisor"
     r"|professor|prof"
     r"|neighbou?r|cousin|uncle|aunt|dad|father|mother|mum|mom|husband|wife|son|daughter|teacher|mentor|manager"
     r"|advisor|brother|sister|reddit|chatgpt|others|they)\b.{0,24}\b(?:use[ds]?|set|swears?|insists?|claims?"
     r"|prefers?|likes?|told me|thinks?|wants?|went|has|have|said|says?"
     r"|recommends?|suggests?|trains?|trained|ran|claims?|else)\b|\b(?:earlier|previous|most"
-    r"|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|论文|作者|别人|代码里|默认值?是"
+    r"|other) (?:\w+ )?(?:work|papers|people|configs|repos)\b|\bi (?:read|heard|saw)\b|听说|据说|有人说|论文|作者|别人|代码里|默认值?是"
     r"|^\W*(?:the )?defaults? (?:was|were|is|are)\b(?=.*\d)"
     r"|\bllama[ -]?factory has\b|\beveryone (?:says|uses)\b|\bfriend (?:of mine )?(?:used?|trained|has)\b"
     r"|\bcolleague\b|\ben el artículo\b|\bim (?:paper|artikel)\b|\baxolotl (?:uses|has)\b|\bunsloth (?:uses|has)\b"
@@ -123,6 +135,20 @@ _LIKEWISE = re.compile(
     r"\b(?:(?:just |exactly )?(?:like|as)|same as|the way) (?:in )?(?:the |my |our |those |these )?[^,;.]{1,32}\b(?:did|do|does|used?"
     r"|has|have|had|it)\b"
     r"|\b(?:that's )?what (?:my |our |the )?(?:\w+ ){1,3}(?:told me|recommended|suggested|said to (?:use|do|take))\b"
+)
+# "took the example yaml as is: ...", "same run as the example except lora_dropout 0.1": what is told then is one's own.
+_TAKEN_OVER = re.compile(
+    r"\b(?:half|double|twice|triple)(?: of)? (?:your|the|their) (?:usual|normal|default)s?\b|"
+    r"\b(?:took|take|taking|used|using|copied|ran|running|run|with|from|like|same \w+ as|as in) (?:the|your|their|this"
+    r"|an?) (?:\w+ )?(?:examples?"
+    r"|defaults?|tutorial|notebook|readme|docs?|scripts?|repo|config|settings?)(?:'s)?(?: (?:yaml|config|script|notebook|settings?"
+    r"|values?"
+    r"|one))?(?: as is| as it is| unchanged| untouched| except| but)?"
+)
+# Whoever may decide: "my boss insists on rank 32" is an order passed on.
+_ORDERED = re.compile(
+    r"\b(?:boss|supervisor|prof(?:essor)?|advisor|manager|client|customer|teacher|lead|cto|chef|jefe) (?:insists? on|demands?|requires?"
+    r"|wants (?:me|us) to (?:use|take)|told (?:me|us) to (?:use|take)|says (?:we|i) (?:must|have to|should) (?:use|take))\b"
 )
 _OFFERED = re.compile(r"\b(?:whatever|whichever|any|what|anything)\b[^,;]{0,24}\bthey (?:have|had|offer)\b")
 
@@ -176,13 +202,14 @@ def _pieces(text: str) -> list[tuple[int, int, str]]:
 
 
 def _kind(piece: str, stop: str) -> Kind:
-    if _POLITE_VERB.search(piece):
+    if _POLITE_VERB.search(piece) or _REQUEST.search(piece):
         return "state"
     if _CONDITION.match(piece):
         return "what_if"
     if _WHAT_IF.search(piece):
         return "what_if"
-    told = _LIKEWISE.sub("", _OFFERED.sub("", piece))
+    told = _ORDERED.sub("", piece)
+    told = _LIKEWISE.sub("", _OFFERED.sub("", _TAKEN_OVER.sub("", told)))
     if _THEIRS.search(told) or _HAS.search(told) or _UNUSABLE.search(piece):
         return "theirs"
     asks = stop in ("?", "¿") or bool(_ASK.search(piece.strip()))

@@ -8,7 +8,7 @@ from typing import Any
 from assistant.interpreters.rules.paste_names import Paste, name_of, paste
 from assistant.interpreters.rules.scalars import scalar
 
-_FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w.-]*)(?:[ =]+(\"[^\"]*\"|'[^']*'|\[[^\]\n]*\]|(?!--)[^\s`]+))?")
+_FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w.-]*)(?:[ =]+(\"[^\"]*\"|'[^']*'|\[[^\]\n]*\]|(?!--)[^\s`，。；]+))?")
 _OVERRIDE = re.compile(r"(?<![\w.-])([A-Za-z_][\w.]{2,})=(\[[^\]\n]*\]|\"[^\"]*\"|'[^']*'|[^\s,;)`]+)")
 # The program and what it runs; further words are read as a sentence.
 _LAUNCHER = re.compile(

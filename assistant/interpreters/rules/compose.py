@@ -8,6 +8,7 @@ from typing import Any
 from assistant.dataset.sentences import with_part
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import models, topics
+from assistant.interpreters.rules.lexicon import KEY, field_of
 from assistant.interpreters.rules.nearest import SURE, nearest
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.reckon import card_by_size, model_asked, reckoned
@@ -30,6 +31,11 @@ _RESET_FIELD = re.compile(
     r"(?:(?:normally|usually) (?:is|was|would be)|(?:is|was|would be) (?:normally|usually|by default))[\s.!]*$"
     r"|\b(?P<b>[a-z _-]{2,30}?)\s+(?:(?:to"
     r"|at|back to|on)\s+)?(?:the |its )?default(?: value)?[\s.!]*$"
+)
+# "max_steps was a leftover, remove it"
+_GONE = re.compile(
+    r"[,.;]\s*(?:so |and |please |just )*(?:remove|drop|delete|lose|unset|clear|forget|scrap|get rid of|take) (?:it|that|this)(?: one)?"
+    r"(?: out| away| again| please)?(?=\s*(?:$|[,.;!]))|[,，]\s*(?:去掉|删掉|删了|不要了)"
 )
 _EXPLAINS = re.compile(
     r"\?|^\s*(?:what|why|how|which|explain|tell me|difference|compare|describe|is |are |do |does |should|can "
@@ -76,7 +82,7 @@ def compose(reading: Reading, wishes: Wishes, turn: Turn) -> list[ToolCall]:
     if names := [name for name in wishes.unset if name in turn.state.choices]:
         calls.append(_call("unset", names=names))
     sets = {name: value for name, value in wishes.sets.items() if name != "dataset"}
-    if not sets and (back := _reset(reading, turn)):
+    if (back := _reset(reading, turn)) and back not in sets:
         calls.append(_call("unset", names=[back]))
     if sets:
         calls.append(_call("set_parameters", **sets))
@@ -98,9 +104,14 @@ def _template(reading: Reading) -> str | None:
 def _reset(reading: Reading, turn: Turn) -> str | None:
     from assistant.interpreters.rules.places import field_named
 
-    hit = _RESET_FIELD.search(reading.text)
-    name = field_named(hit["a"] or hit["b"] or hit["c"] or hit["d"]) if hit else ""
-    return name if name in turn.state.choices else None
+    for hit in _RESET_FIELD.finditer(reading.text):
+        name = field_named(hit["a"] or hit["b"] or hit["c"] or hit["d"])
+        if name in turn.state.choices:
+            return name
+    if gone := _GONE.search(reading.text):
+        named = [field_of(key) for key in KEY.finditer(reading.text[: gone.start()])]
+        return next((name for name in reversed(named) if name in turn.state.choices), None)
+    return None
 
 
 def asked(wishes: Wishes, turn: Turn, reading: Reading) -> list[ToolCall]:

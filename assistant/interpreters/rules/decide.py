@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from assistant.interpreters.rules import family_table, models, wanted_cards
-from assistant.interpreters.rules.change_words import CHANGE, FAILED, SETTLED, WORKED
+from assistant.interpreters.rules.change_words import CHANGE, FAILED, PICKED, SETTLED, WORKED
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.paste_names import PER_DEVICE
 from assistant.interpreters.rules.reading import Reading
@@ -21,7 +21,7 @@ from trainer.config import TrainingConfig
 
 _MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
-    r"|go(?:ing)? (?:back )?to|back to|switch\w* to|now|later|then|actually"
+    r"|go(?:ing)? (?:back )?to|back (?:to|on|with)|returned to|switch\w* to|now|later|then|actually"
     r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
     r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|->|→"
 )
@@ -34,9 +34,11 @@ ASKS = re.compile(
     r"(?:and |but |so )?(?:why|what|how|which|when|where|who|do|does|did|is|are|can|could|should|would|will|explain"
     r"|tell)\b|(?:por qué|qué|cómo|warum|wieso|was|wie|ist)\b|为什么|为啥|什么|怎么"
 )
-CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model"}
+CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model", "max_seq_length"}
 
 
+_ANY_TRACKER = re.compile(r"track|logging|seguimiento|report_to|跟踪|追踪|记录")
+_GIVEN = re.compile(r"[=:]\s*['\"]?$")
 _SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
 _MOVES_TO = re.compile(
     r"\b(?:mov\w+|switch\w*|chang\w+|go(?:ing)?|migrat\w+|over) (?:\w+ ){0,3}to (?:the |a )?$"
@@ -95,23 +97,13 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
     if (works := _works(several, reading.text)) is not None:
         wishes.sets[name] = works.value
         return
+    plain = [one for one in several if not one.candidates]
+    if len(plain) == 1 and _GIVEN.search(reading.text[: plain[0].start]):
+        several = plain  # "epochs=3: ... with epoch 1 or 2 I never saw that"
     if any(one.candidates for one in several):
         wishes.asks[name] = (list(next(one.candidates for one in several if one.candidates)), "several")
         return
-    named = [one for one in several if one.value not in ("none", None)]
-    refused = " ".join(reading.text[one.start : one.end] for one in several if one not in named)
-    if name == "experiment_tracker" and named and not any(str(one.value) in refused for one in named):
-        several = named  # "not wandb, i prefer comet"
-    if name == "batch_size":  # "micro batch 12, batch size 384": the other is the effective one
-        several = [one for one in several if one.change or _of_one_device(reading.text, one)] or several
-    if name == "algorithm" and not CHANGE.search(reading.text):  # "full is fine, lora on the same data is not"
-        several = [one for one in several if one.value != "full"] or several
-    if name == "quantization" and named and re.search(r"\d", refused):
-        several = named  # "8bit it is, ditch the 4bit": other bits are refused, not quantization
-    if name == "algorithm" and re.search(
-        r"\blora \((?:i\.?e\.? |so |aka )?q-?lora\)|\bq-?lora \((?:4.?bit )?lora\)", reading.text
-    ):
-        several = [one for one in several if one.value == "qlora"] or several
+    several = _meant(name, several, reading.text)
     values = list(dict.fromkeys(_key(one.value) for one in several))
     if len(values) == 1:
         wishes.sets[name] = several[-1].value
@@ -121,6 +113,29 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
         wishes.sets[name] = chosen.value
     else:
         wishes.asks[name] = (list({_key(one.value): one.value for one in several}.values()), "several")
+
+
+def _meant(name: str, several: list[Found], text: str) -> list[Found]:
+    """Of the values of one field those that are meant, by what the field's own words tell."""
+    named = [one for one in several if one.value not in ("none", None)]
+    refused = " ".join(text[one.start : one.end] for one in several if one not in named)
+    if name == "experiment_tracker" and named and len(named) < len(several):
+        # "it has wandb, how do I run it without wandb", "wandb is a cloud service, isn't it? then no tracking"
+        again = all(str(one.value) in refused for one in named) or bool(
+            _ANY_TRACKER.search(refused) and several[-1] not in named
+        )
+        several = [one for one in several if one not in named] if again else named  # "not wandb, i prefer comet"
+    if name == "batch_size":  # "micro batch 12, batch size 384": the other is the effective one
+        several = [one for one in several if one.change or _of_one_device(text, one)] or several
+    if name == "algorithm" and not CHANGE.search(text):  # "full is fine, lora on the same data is not"
+        several = [one for one in several if one.value != "full"] or several
+    if name == "quantization" and named and re.search(r"\d", refused):
+        several = named  # "8bit it is, ditch the 4bit": other bits are refused, not quantization
+    if name == "algorithm" and re.search(
+        r"\blora \((?:i\.?e\.? |so |aka )?q-?lora\)|\bq-?lora \((?:4.?bit )?lora\)", text
+    ):
+        several = [one for one in several if one.value == "qlora"] or several
+    return several
 
 
 def _of_one_device(text: str, one: Found) -> bool:
@@ -151,6 +166,8 @@ def _later(several: list[Found], text: str) -> Found | None:
     if changed:
         return changed[-1]
     first, last = several[0], several[-1]
+    if picked := PICKED.search(text, last.end):
+        return first if picked["first"] or picked["first2"] else last
     between = text[first.end : last.start]
     if FAILED.search(between) and WORKED.search(text[first.end :]):
         return last

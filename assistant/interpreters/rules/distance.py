@@ -13,7 +13,7 @@ _LINK = {
     "sei", "gleich", "mit", "con", "la", "el", "int", "float", "(", ")", "-", "me", "this", "that", "goes",
     "i", "use", "use:", "used", "using", "number", "rate", "per", "gpu", "device", "card", "default", "currently",
     "now", "'", '"', "`", "|", "'=", "':", '":', "`=", "usual", "up", "down", "steps", "schritte", "pasos", "ratio",
-    "==", "==>", "den", "der", "die", "einem", "einer", "del", "all",
+    "==", "==>", "'s", "den", "der", "die", "einem", "einer", "del", "all",
 }  # fmt: skip
 _HAN_LINK = re.compile(r"[设为是用到成开调改取定的了每个步把将给我单卡个轮约大概左右先就都直接设置数值等于]")
 

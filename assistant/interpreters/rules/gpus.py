@@ -17,7 +17,7 @@ from assistant.interpreters.rules.text import TAKEN, Message
 
 _NUMBERS = "|".join(w for w in WORDS if re.fullmatch(r"[a-zäöüéíóúñ]+", w) and WORDS[w] <= 16 and w not in ("zero",))
 _COUNT = (
-    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?(?: einz\w+)?|una?|single|dual|twin"
+    rf"(?P<{{0}}>\d{{{{1,3}}}}(?:\s?[x*×]\s?\d{{{{1,3}}}})?|{_NUMBERS}|a|an|eine?[nmr]?(?: einz\w+)?|una?(?: sola)?|single|dual|twin"
     rf"|both(?: of (?:my|the|our))?"
     rf"|quad|(?:a |my |our |the |one )?(?:pair|couple) of|(?:a )?trio of|[一二两俩双单四三八]|half (?:of )?(?:my|the|our)"
     rf"|all (?:of )?(?:my|the|our))"
@@ -34,18 +34,20 @@ _PATTERN = re.compile(
     rf"(?P<whole>{CARD})(?: blackwell| ada generation)?(?:s|'s|er|en)?(?![a-wyz0-9]|x(?!\d))"
     rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存"
     rf"|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
-    rf"(?:\s?[x*×]\s?(?P<n2>\d{{1,3}})(?!\d|\.\d|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
+    rf"(?:\s?(?:[x*×]|times)\s?(?P<n2>\d{{1,3}}|two|three|four|six|eight)(?!\d|\.\d|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
 )
 _HAN_COUNT = re.compile(
     rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个(?=\s?(?:gpu|卡|显卡)))\s?(?:显)?卡?"
 )
 _GENERIC = re.compile(
-    rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g)|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)"
+    rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g(?!pu))|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)"
     rf"|all (?:of )?(?:my|the|our)|[单双一二两三四五六七八])\s?(?:[x*×]|张|块|个)?\s?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia "
     rf"|local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|(?:的)?(?:张卡|块卡|卡|显卡))(?![a-z])"
+    rf"(?:,? ?(?:with|w/|of|each|having|@|mit|con|de|各|每张)\s?(?:each )?(?P<mem2>{_MEM.format()})(?! ram|\s(?:in total|together|total)))?"
 )
-_MEMORY_TIMES = re.compile(r"(?<![\d.])(\d{1,3})\s?g(?:b|ib)?\s?[x*×]\s?(\d{1,2})(?![\d.])")
+_MEMORY_TIMES = re.compile(r"(?<![\d.])(\d{1,3})\s?g(?:b|ib)?\s?[x*×]\s?(\d{1,2})(?!\d|\.\d)")
 _TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.^]|\s?\*\*|\s?\^)")
+_LARGEST_GB = 288  # of one card sold today (MI355X)
 _TOTAL = re.compile(r"\s*(?:in total|together|combined|total|zusammen|en total|insgesamt|一共|总共)")
 _IN_ALL = re.compile(
     r"\W*(?:in total|altogether|all told|in all|overall|together|combined|zusammen|insgesamt|en total)\b"
@@ -117,16 +119,10 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[Unna
             message.take(one.start, one.end)
     for hit in message.each(_GENERIC):
         count = count_of(hit["n"])
-        memory = re.match(r"\d+", hit["mem"] or "")
+        memory = re.match(r"\d+", hit["mem"] or hit["mem2"] or "")
         if hit["n"].startswith(("half", "all")) or hit["n"] == "both":
             found.append(Cards(*hit.span(), "", None, fraction=hit["n"].split()[0]))
-        elif (
-            found
-            and count
-            and (found[0].count is None or found[0].count == 1)
-            and count > 1
-            and not _elsewhere(found, hit)
-        ):
+        elif found and count and (found[0].count is None or found[0].count == 1 < count) and not _elsewhere(found, hit):
             found[0] = _with_count(found[0], count)
         elif count:
             generic.append(Unnamed(count, float(memory[0]) if memory else 0.0, hit.start()))
@@ -138,6 +134,7 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[Unna
     for hit in message.each(_MEMORY_TIMES):
         generic.append(Unnamed(int(hit[2]), float(hit[1]), hit.start()))
         message.take(*hit.span())
+    generic.sort(key=lambda one: not one.memory)
     found = _counted(message, found)
     part = part or (_part(message, _OF_THEM) if not found else None)
     if part and found:
@@ -177,7 +174,8 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
         begin = min(begin, start - len(one[0]) if start - len(one[0]) >= 0 else begin)
     if fraction == "both":
         count, fraction = 2, ""
-    if memory and count and count > 1 and _TOTAL.match(message.text[hit.end() :]):
+    of_all = _TOTAL.match(message.text[hit.end() :]) or (memory or 0) > _LARGEST_GB
+    if memory and count and count > 1 and of_all:
         memory = memory / count
     if count and count > 1 and (part := _HALF_OF.search(message.text[max(0, begin - 30) : begin])):
         count = max(1, count // {"a third": 3, "a quarter": 4}.get(part[1], 2))

@@ -26,24 +26,26 @@ KEYS: dict[str, str] = {
     r"|keeps?|at)|=|:)?\s*\d)"
     r"|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs|b(?=\s?=\s?\d)"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
-    "num_epochs": r"(?:num[ _-]?)?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"
+    "num_epochs": r"(?:num[ _-]?|max[_-])?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"
     r"|passes|训练轮[数次]"
     r"|(?<!多)轮[数次]?|遍",
     "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?"
     r"|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
     r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数"
     r"|总步数|训练步数|迭代(?:次数)?",
-    WARMUP: r"(?:lr[ _-]?)?warm[ _-]?up(?:[ _-]?(?:steps?|ratio|fraction|phase))?|calentamiento|pasos de calentamiento"
+    WARMUP: r"(?:lr[ _-]?)?warm[_-]?steps?|(?:lr[ _-]?)?warm[ _-]?up(?:[ _-]?(?:steps?|ratio|fraction|phase))?|calentamiento"
+    r"|pasos de calentamiento"
     r"|aufwärm(?:en|schritten?|phase|anteil)|warmup-?(?:quote|anteil|schritten?)"
     r"|预热(?:步数|比例)?|热身(?:步数|比例)?",
     "max_seq_length": r"(?:model[ _-]?)?max(?:imum)?[ _-]?(?:input[ _-]?)?(?:seq(?:uence)?[ _-]?)?(?:len(?:gth)?)"
     r"|max[ _-]?seq(?:uence)?"
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off(?:[ _-]?len(?:gth)?)?|context(?:[ _-]?(?:length|window|size"
     r"|len))?|ctx(?:[ _-]?len(?:gth)?)?|block[ _-]?size|seq"
-    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
+    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?|序列(?=\s*(?:长度)?\s*\d)"
+    r"|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",
-    "learning_rate": r"(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
+    "learning_rate": r"η|(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
     r"|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
     "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at"
     r"|val(?:ue)?|threshold))?"
@@ -51,10 +53,10 @@ KEYS: dict[str, str] = {
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "loraplus_lr_ratio": r"lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
     "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
-    "dropout": r"(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
+    "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*0?\.\d)|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
-    r"|rango|r(?=\s*(?:=|:|->|→|\s|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到)\s*(?:-?\d|alpha)"
+    r"|rango|r(?=\s*(?:=|:|->|→|\s|either|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到)\s*(?:-?\d|alpha)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",

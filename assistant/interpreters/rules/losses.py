@@ -33,10 +33,12 @@ _RISEN = re.compile(
 )
 # "from 1.3 to 1.0 and there it hangs"
 _HANGS = re.compile(
-    r"\bfrom \d{1,2}[.,]\d{1,4} (?:down )?to (?:about |around )?\d{1,2}[.,]\d{1,4}\b[\s,]*(?:and |but |then )*(?:there |then |it "
+    r"\b(?:from|went|fell|dropped|goes|got) (?:only )?\d{1,2}[.,]\d{1,4} (?:down )?(?:to|->|→) (?:about "
+    r"|around )?\d{1,2}[.,]\d{1,4}\b[\s,]*(?:and |but |then )*(?:there |then |it "
     r"|that'?s where )*(?:hangs|stays|sticks"
-    r"|stops|stalls|plateaus|refuses|sits|remains|never)\b"
+    r"|stops|stalls|plateaus|refuses|sits|remains|never|nothing|no (?:more|further|change))\b"
 )
+_ROW = re.compile(r"(?:(?<![\w.])\d{1,2}\.\d{2,6}[\s,/|]+){2,}\d{1,2}\.\d{2,6}(?!\w)")
 _LIST = re.compile(r"(?:(?<![\w.])\d{1,3}\.\d{1,4}\s*,\s*){3,}\d{1,3}\.\d{1,4}(?!\w)")
 _ABOUT_LOSS = re.compile(r"(?<![a-z])(?:loss(?:es)?|curve|verlust|pérdida)(?![a-z])|损失|曲线")
 _ASKED = re.compile(r"\b(?:should|would|good enough|what (?:is|was) a good)\b|应该|多少(?:才|算)")
@@ -67,19 +69,25 @@ def course(text: str) -> str | None:
         return "nan_loss"
     if len(trained) >= 2 and _jumps(trained):
         return "loss_diverging"
-    if not trained and not evaluated and (told := _from_start(text)):
-        return told
+    if len(trained) < 2 and not evaluated and _risen(text):
+        return "loss_diverging"
+    if (not evaluated and _HANGS.search(text)) or _again(text):
+        return "loss_flat"
     if len(trained) >= 4 and max(trained) - min(trained) <= _STILL * max(trained) and min(trained) > 0:
         return "loss_flat"
     return None
 
 
-def _from_start(text: str) -> str | None:
-    """Where a loss that is not named began, and where it went: "starts at 0.53, a hundred steps on it is at nearly 13"."""
+def _risen(text: str) -> bool:
+    """Whether a loss that is not named went far above its start: "starts at 0.53, a hundred steps on it is at nearly 13"."""
     risen = _RISEN.search(text)
-    if risen and _number(risen[2]) > JUMP * _number(risen[1]) > 0:
-        return "loss_diverging"
-    return "loss_flat" if _HANGS.search(text) else None
+    return risen is not None and _number(risen[2]) > JUMP * _number(risen[1]) > 0
+
+
+def _again(text: str) -> bool:
+    """Whether the same list of three losses and more stands there twice: epoch after epoch to the last digit."""
+    lists = [tuple(_VALUE.findall(hit[0])) for hit in _ROW.finditer(text)]
+    return bool(_ABOUT_LOSS.search(text) or "epoch" in text) and len(lists) > len(set(lists))
 
 
 def _number(text: str) -> float:

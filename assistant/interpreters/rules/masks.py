@@ -66,7 +66,7 @@ ROWS = re.compile(
     r"|images?|triplets?|prompts?|chats?|posts?|tweets?|paragraphs?|chapters?|pages?|recipes?|poems?|stories|reviews?"
     r"|reports?|snippets?|captions?|dialogs|transcripts?|answers?|tuples|comments?|notes?|papers?|problems?"
     r"|entries|q&as?|qas?|items|people|users|zeilen|beispiele|datens[äa]tze|mails|filas|ejemplos|registros"
-    r"|muestras|correos|líneas|条(?:数据|样本|记录|对话)?|样本|行(?:数据)?|个样本|个例子|份合同)(?![a-z])"
+    r"|muestras|correos|líneas|条(?:数据|样本|记录|对话)?|样本|行(?:数据)?|个样本|个例子|份合同)(?:(?![a-z])|(?<=条))"
 )
 _ROWS_AFTER = re.compile(
     rf"(?:样本|数据(?:量|集)?|语料)(?:一共|总共|大概|只有|有|才|约|共)*\s?({_COUNT})\s?(?:个|条|行)?"

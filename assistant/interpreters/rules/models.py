@@ -14,7 +14,7 @@ from typing import Any
 from assistant.interpreters.rules import family_table
 from assistant.interpreters.rules.text import Message
 
-_ID = re.compile(r"(?<![\w./@~:-])([a-z0-9][\w.-]{1,60}/[a-z0-9][\w.-]{1,90})(?![\w/])", re.I)
+_ID = re.compile(r"(?<![\w./@~:-])([a-z0-9][\w.-]{1,60}/[a-z0-9][\w.-]{1,90})(?![\w/])", re.I | re.A)
 _URL = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(datasets/)?([\w.-]+/[\w.-]+)\S*", re.I)
 _SIZE = (
     r"(\d{1,3}(?:\.\d+)?(?:x\d{1,2})?)\s?-?(?:b(?:illion|n)?(?:[ -]?param(?:eter)?s?)?(?![a-z0-9])|b(?=[-_](?:chat"
@@ -22,7 +22,7 @@ _SIZE = (
 )
 _MILLIONS = re.compile(r"(\d{2,3})\s?-?m(?:illion)?(?![a-z])")
 _VARIANT = re.compile(
-    r"^[\s_(-]*(?:v?\d[\w.]*[\s_-]*)?(?:model[\s_-]*)?(instruct|inst|chat|base|it|sft|指令|聊天|对话|基座|hf)(?![a-z])"
+    r"^[\s_(-]*(?:v?\d[\w.]*[\s_-]+)?(?:model[\s_-]*)?(instruct|inst|chat|base|it|sft|指令|聊天|对话|基座|hf)(?![a-z])"
 )
 _VERSION_TAIL = re.compile(r"^[\s_-]*(v?\d\.\d|hf|gptq|awq|gguf|bnb-4bit|v\d)(?![\w.])")
 # "the llama one, 3.2 3b": the version said after the family.
@@ -118,6 +118,7 @@ def _ids(message: Message, found: list[Mention], others: list[tuple[int, int, st
         if (
             not re.search(r"[a-z]{2}", hit[0])
             or hit[0] in ("and/or", "yes/no", "on/off", "i/o", "train/val", "w/o")
+            or re.fullmatch(r"\d+(?:\.\d+)?b?/[\w.-]+", hit[0])  # "7b/lora", "rank 16/alpha 32"
             or re.search(r"\.(?:jsonl?|csv|tsv|py|sh|ya?ml|txt|parquet|md|ipynb)$", hit[0])
         ):
             continue

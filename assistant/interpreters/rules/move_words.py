@@ -23,7 +23,8 @@ SOFT_YES = re.compile(
     r"|looks? good|lgtm|works for me|that'?s (?:fine|right|good|it)|that(?: one)?|(?:yes|yeah|yep|ok(?:ay)?"
     r"|sure)[\s,]+(?:that(?: one)?|do that|exactly"
     r"|(?:use|take|go with|let'?s do) (?:that|it)|the (?:suggested|recommended|suggestion) ?(?:one)?"
-    r"|as you (?:say|suggest)|why not)|(?:ok(?:ay)?[\s,]+|yes[\s,]+)?(?:let'?s |i'?ll |we )?(?:go with|take|use) (?:that|it|this|the "
+    r"|as you (?:say|suggest)|why not)|(?:ok(?:ay)?[\s,]+|yes[\s,]+|good[\s,]+|great[\s,]+|fine[\s,]+|then )*(?:let'?s |i'?ll "
+    r"|we )?(?:go with|take|use) (?:that|it|this|the "
     r"suggest(?:ion|ed)|your suggestion)"
     r"(?: one| model)?|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
     r"|stimmt|gerne?|bueno|perfecto|de acuerdo|vale(?:[, ]+es[aeo])?|es[aeo](?: mism[ao])?|das da|den da|就这个|就它|嗯+|行吧|👍|👌|✅)"
@@ -63,6 +64,9 @@ SKIP = re.compile(
     r"|that|the)?\s*(?:step|question|one)?\b"
 )
 SKIP_FIELD = re.compile(r"^\s*(?:please )?skip (?:the )?([\w ]+?)(?: step| question| part)?[\s.!]*$")
+PART_OF = re.compile(
+    r"\b(?:half|double|twice|triple|a third|a quarter)(?: of)?(?: (?:your|the|its))?\s*$"
+)  # "half of your default" is a value
 CHOOSE = re.compile(
     r"\b(?:(?:the )?(?:one|model|thing)s? (?:that )?you (?:said|suggested?|recommend(?:ed)?|proposed?|mentioned|named|picked|meant)"
     r"|your (?:suggestion|recommendation|proposal)|you (?:choose|decide|pick|tell me|know best)|up to you|your (?:choice|call|pick)"
@@ -138,10 +142,10 @@ GREETING = re.compile(
     r"|您好|嗨|哈喽|早上好)(?:\s+(?:there|all|everyone|bot|assistant|friend))?[\s,!.👋🤙]*$"
 )
 THANKS = re.compile(
-    r"^\s*(?:ok(?:ay)?[\s,]+|great[\s,]+|cool[\s,]+|perfect[\s,]+)*(?:thanks?(?: you)?(?: (?:a lot|so much"
+    r"^\s*(?:ok(?:ay)?[\s,]+|great[\s,]+|cool[\s,]+|perfect[\s,]+|many )*(?:thanks?(?: you)?(?: (?:a lot|so much"
     r"|very much|a bunch))?|thx|ty|tysm|cheers|much appreciated|danke(?: schön| sehr)?|vielen dank|gracias"
     r"|muchas gracias|谢谢|多谢|感谢)(?:[\s,!.]*(?:that (?:helps|helped).*|man|mate|bro|a lot|for .{0,40}|你|您|了"
-    r"|啦))?[\s!.🙏]*$"
+    r"|啦)|,? [a-zäöüñáéíóú]{2,12})?[\s!.🙏]*$"
 )
 BYE = re.compile(
     r"^\s*(?:bye+(?: bye)?|good ?bye|see (?:you|ya)(?: later)?|later|cya|ciao|tschüss|auf wiedersehen|adiós"

@@ -150,7 +150,8 @@ def declines(text: str) -> bool:
 
 
 def chooses(text: str) -> bool:
-    return bool(said.CHOOSE.search(text))
+    hit = said.CHOOSE.search(text)
+    return bool(hit) and not said.PART_OF.search(text[: hit.start()] if hit else "")
 
 
 def leaves_it(text: str) -> bool:

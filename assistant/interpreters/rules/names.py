@@ -60,7 +60,8 @@ _RUN_NAME = re.compile(
     rf"|als )?{_NAME}"
 )
 _PROJECT = re.compile(
-    rf"\b(?:project|proyecto|projekt|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt|se llama|叫"
+    rf"\b(?:project(?![a-z])|proyecto(?![a-z])|projekt(?![a-z])|项目)(?:[ _-]?name)?\s*(?:is|should be|named|called|to|:|=|heißt"
+    rf"|se llama|叫"
     rf"|名)?\s*{_NAME}"
 )
 # "wandb project foo run bar"
@@ -78,6 +79,11 @@ _TAG_ADD = re.compile(
     r"\b(?:add|append|plus|también|füge|añade|also)\s+(?:the |a |another )?(?:tags?|labels?"
     r"|etiquetas?)\s+((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*|\s+and\s+(?!drop|remove|delete))?)+)|\btag it (?:as "
     r"|with )?((?:['\"`]?[\w][\w.-]*['\"`]?(?:\s*,\s*)?)+)"
+)
+_TAG_SWAP = re.compile(
+    r"\b(?:replace|swap|change|exchange|rename|ersetze|cambia)\s+(?:the )?(?:tag |label "
+    r"|etiqueta )?['\"`]?(?P<old>[\w.-]+)['\"`]?\s+(?:with|by|to|for"
+    r"|into|durch|por)\s+(?:the )?(?:tag |label )?['\"`]?(?P<new>[\w][\w.-]*)['\"`]?"
 )
 _TAG_DROP = re.compile(
     r"\b(?:drop|remove|delete|lose|without|quita|entferne|minus)\s+(?:the |tags? |labels? "
@@ -204,6 +210,12 @@ def _tags(message: Message, current: list[str]) -> list[Found]:
         tags += [tag for tag in _split(message.cased[hit.start(group) : hit.end(group)]) if tag not in tags]
         message.take(*hit.span())
         edits = [Found("tags", tags, *hit.span())]
+    for hit in message.each(_TAG_SWAP):
+        if hit["old"] in [tag.lower() for tag in tags]:
+            new = message.cased[slice(*hit.span("new"))]
+            tags = [new if tag.lower() == hit["old"] else tag for tag in tags]
+            edits = [Found("tags", tags, *hit.span())]
+            message.take(*hit.span())
     if current or edits:
         for hit in message.each(_TAG_DROP):
             if hit[1] in [tag.lower() for tag in tags]:
@@ -258,7 +270,7 @@ def dataset(
 
 
 # "mixtral 8x7b qlora, oasst1, 3 epochs": an item of a list; of these names some mean other things, too
-_ITEM_BEFORE, _ITEM_AFTER = re.compile(r"[,;]\s*$"), re.compile(r"\s*(?:[,;]|$)")
+_ITEM_BEFORE, _ITEM_AFTER = re.compile(r"[,;:]\s*$"), re.compile(r"\s*(?:[,;]|$)")
 _OTHER_THINGS = {"alpaca", "guanaco", "dolly", "openassistant", "capybara"}
 
 

@@ -39,6 +39,8 @@ _ROUND = re.compile(
     rf"\b(a|{_U}|{_T}|(?:{_X})(?:[- ](?:{_U}))?) (hundred|thousand)\b(?! (?:and|million|[a-z]+ (?:hundred|thousand)))(?! ?\d)",
     re.I,
 )
+_BILLIONS = re.compile(rf"\b({_U}|{_T}|(?:{_X})(?:[- ](?:{_U}))?) (?:b|billions?)\b", re.I)  # "falcon seven b"
+_SQUARES = re.compile(r"(?<![\w.^*])2 ?(?:\^|\*\*) ?(\d{1,2})(?!\w|\.\d)")  # "r = 2^5"
 _THOUSANDS = re.compile(rf"\b({_U}) k\b", re.I)  # "two k tokens"
 _GERMAN_UNITS = {"ein": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9}
 _GERMAN_TENS = {"zwanzig": 20, "dreißig": 30, "dreissig": 30, "vierzig": 40, "fünfzig": 50, "sechzig": 60, "siebzig": 70,
@@ -73,6 +75,8 @@ def _digit(said: str) -> str:
 def digits(text: str) -> str:
     """`text` with its numerals of several words as digits; a lone word is left."""
     text = _DOZEN.sub(_dozen, text)
+    text = _BILLIONS.sub(lambda hit: f"{_sum(hit[1])}b", text)
+    text = _SQUARES.sub(lambda hit: str(2 ** int(hit[1])), text)
     text = _ENGLISH.sub(_english, text)
     text = _ROUND.sub(_round, text)
     text = _POWER.sub(lambda hit: f"{_digit(hit[1])}e{'-' if hit[2] else ''}{_digit(hit[3])}", text)
@@ -101,9 +105,11 @@ def _dozen(hit: re.Match[str]) -> str:
 
 def _round(hit: re.Match[str]) -> str:
     """ "a hundred", "eight thousand": no smaller part follows."""
-    words = re.split(r"[- ]", hit[1].lower())
-    count = sum({"a": 1, **_UNITS, **_TEENS, **_TENS}[word] for word in words)
-    return str(count * (100 if hit[2].lower() == "hundred" else 1000))
+    return str(_sum(hit[1]) * (100 if hit[2].lower() == "hundred" else 1000))
+
+
+def _sum(said: str) -> int:
+    return sum({"a": 1, **_UNITS, **_TEENS, **_TENS}[word] for word in re.split(r"[- ]", said.lower()))
 
 
 def _point(hit: re.Match[str]) -> str:

@@ -30,6 +30,8 @@ NAMES = {
     "_quant_type", "quant_type": "_quant_type", "bnb_4bit_use_double_quant": "double_quantization", "double_quant":
     "double_quantization", "use_nested_quant": "double_quantization", "lr": "learning_rate", "lr_scheduler":
     "lr_scheduler_type", "scheduler": "lr_scheduler_type", "lr_schedule": "lr_scheduler_type", "warmup": "_warmup",
+    "warm_step": "warmup_steps",
+    "warm_steps": "warmup_steps",
     "warmup_proportion": "warmup_ratio", "micro_batch_size": "batch_size", "per_device_train_batch_size":
     "batch_size", "per_device_batch_size": "batch_size", "train_batch_size": "batch_size", "batchsize":
     "batch_size", "bs": "batch_size", "train_micro_batch_size_per_gpu": "batch_size", "gradient_accumulation":
@@ -105,6 +107,8 @@ def translated(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             _special(ours, value, values)
         elif ours:
             _put(ours, value, values)
+    if any(name.lower().startswith("wandb_") and value for name, value in raw.items()):
+        values.setdefault("experiment_tracker", "wandb")
     if values.get("learning_rate") is None:
         values.pop("learning_rate", None)
     return values, unknown
@@ -164,7 +168,7 @@ def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
         value = value.lower()
     if ours == "target_modules" and isinstance(value, str):
         parts = [part.strip(" \"'") for part in re.split(r"[,\s]+", value.strip("[]() ")) if part.strip(" \"'")]
-        value = parts if len(parts) > 1 or value.startswith("[") else value
+        value = value if value == "all-linear" else parts
     if ours == "gradient_checkpointing" and isinstance(value, str):
         value = True  # "unsloth", "outputs", "selective": kinds of it
     if ours == "experiment_tracker" and isinstance(value, list):
@@ -172,6 +176,8 @@ def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
         value = known if len(known) > 1 else "".join(map(str, known)) or "none"
     if ours == "experiment_tracker" and value is None:
         value = "none"
+    if ours == "dataset" and isinstance(value, str):
+        value = re.sub(r"^torchtune\.datasets\.(\w+?)(?:_dataset)?$", r"\1", value.rstrip("."))
     if ours == "dataset" and isinstance(value, list):
         value = next((v for v in value if isinstance(v, str)), None)
     if ours in ("num_epochs", "warmup_steps", "max_seq_length") and isinstance(value, float) and value.is_integer():

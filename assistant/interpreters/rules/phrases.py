@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.interpreters.rules import actions, gpus
+from assistant.interpreters.rules import actions, gpus, slots
 from assistant.interpreters.rules.lexicon import KEY, WARMUP, field_of
+from assistant.interpreters.rules.numbers import numbers
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.text import Message
 from trainer.config import TrainingConfig
 
 _PATIENCE = re.compile(
     r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?"
-    r"|validations?|rounds)\b|\b(\w+)\s(?:auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang"
+    r"|validations?|rounds)\b|\b(\w+) (?:evals?|evaluations?|checks?|validations?) (?:in a row|running|straight)\b"
+    r"|\b(\w+)\s(?:auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang"
     r"| seguidas)?\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不|没)(?:再)?(?:提升|下降|改善|降|变好|变化|进步)"
 )
 _THRESHOLD = re.compile(
@@ -25,6 +27,16 @@ _PER_CARD = re.compile(
     r"|(?:on )?each(?=\s*(?:$|[,;.)]))(?<!\(\d\d each)|apiece\b)"
     r"|每(?:张|块)?(?:卡|gpu)(?P<han>\d{1,3}|[一二两三四五六七八十])\s?(?:条|个|样本)"
 )
+# "twice will do", where epochs were spoken of
+_TIMES_ALONE = re.compile(
+    r"(?:(?:ok(?:ay)?|well|then|maybe|so|let'?s say|make it|do it|just)[\s,]+)*(?P<n>once|twice|thrice|(?:two|three|four|five"
+    r"|[1-9]) times)"
+    r"(?:[\s,]+(?:will do|should do|is (?:enough|plenty|fine|ok)|please|then|i (?:think|guess)|over))*\W*"
+)
+# 文本比较长，必须开到8192
+_LONG_TEXT = re.compile(r"文本|长度|上下文|序列|太长|较长|很长")
+_UP_TO = re.compile(r"(?:开|拉|设|加|调|提|放|给)(?:到|成|至)\s?(\d{3,6})(?!\d|\s?(?:步|条|轮))")
+_TOKENS_NEEDED = re.compile(r"(?:需要|长度|上下文|最长|至少|支持).{0,6}?(\d[\d,]{2,6}|\d{1,3}\s?k)\s?个?\s?tokens?")
 _NORMALLY = re.compile(
     r"\b(double|twice|half|triple)\s+(?:of )?(?:what (?:you(?:'d| would|'ll)?|is|people)?\s*(?:normally|usually"
     r"|typically|by default)|(?:the |your )?(?:normal|usual|default))"
@@ -38,7 +50,8 @@ _STEPS = re.compile(
 )
 # "…, 800 steps": an item of a list; "max 500 steps"
 _STEPS_ITEM = re.compile(
-    r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bn(?:o|ot) more than|\bto|\bcap(?:ped)? (?:at|it at)|\blimit(?:ed)? (?:to|it to)"
+    r"(?:(?P<max>\bmax(?:imum|imal)?(?: of)?|\bat most|\bn(?:o|ot) more than|\bto|\bcap(?:ped)? (?:(?:it|this|that|(?:the|this) (?:run"
+    r"|training|job)) )?(?:at|to)|\blimit(?:ed)? (?:to|it to)"
     r"|\bhöchstens|\bmáximo|\b(?:stop|end|quit) (?:it )?(?:at|after))\s+|^|[,;:.]\s*|\b(?:and|y|und)\s+|\s)"
     r"(?P<n>\d[\d.,]*)\s?(?P<k>k)?\s?(?:training |optimi[sz]er |total )?(?:steps|schritte|pasos)\b(?=\s*(?:$|[,;.!)]"
     r"|(?:max|on|over|for|in total|total|please|and|is|are|should|with|at \d|no matter|regardless|whatever|then|but|because|since|so)))"
@@ -61,6 +74,8 @@ _UNNUMBERED = re.compile(
 _TRACKER_NO = re.compile(
     r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)(?:\b[^.;]{0,24}\b(?:is something i don'?t"
     r"|not needed|not necessary|no thanks|unnecessary|anyway)\b|[^.;，。]{0,8}(?:用不着|用不到|不需要|不想用|不要|没用))"
+    r"|(?<![a-z])(?:wandb|comet|phoenix|trackio)(?:[^.;。]{0,30})(?:怎么|如何|想|要|直接)\s?(?:才能|可以)?(?:关掉|关闭|禁用|去掉"
+    r"|关了)(?:它|掉)?"
     r"|\b(?:wandb|comet|phoenix|trackio)\b[^.;,]{0,8}\bbrauch\w* (?:ich|wir) nicht"
     r"|\bdon'?t (?:want|need) (?:the |my |any )?(?:results?|runs?|metrics?|curves?|logs?) (?:to be )?(?:visuali[sz]ed|tracked|logged"
     r"|uploaded)\b"
@@ -124,6 +139,7 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
             found.append(Found("batch_size", int(hit[1]) if hit[1] else gpus.count_of(hit["han"]), *hit.span()))
             message.take(*hit.span())
     found += _nought(message) + _here(message) + actions.by_action(message)
+    found += _passes(message, subject) + _lengths(message)
     for hit in message.each(_NORMALLY):
         name = last_key(message.text[: hit.start()]) or subject
         usual = values.get(name) if name else None
@@ -144,8 +160,30 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
             found.append(Found("max_steps", int(steps), *hit.span()))
             message.take(*hit.span())
     found += [] if any(one.field == "max_steps" for one in found) else _steps_item(message)
-    for hit in message.each(_TRACKER_NO):
-        found.append(Found("experiment_tracker", "none", *hit.span()))
+    untracked = list(message.each(_TRACKER_NO))
+    message.take_all(_TRACKER_NO)
+    return found + [Found("experiment_tracker", "none", *hit.span()) for hit in untracked]
+
+
+def _passes(message: Message, subject: str | None) -> list[Found]:
+    """ "Twice will do", where epochs were spoken of."""
+    hit = _TIMES_ALONE.fullmatch(message.text) if subject == "num_epochs" else None
+    if hit is None:
+        return []
+    times = {"once": 1, "twice": 2, "thrice": 3}.get(hit["n"]) or gpus.count_of(hit["n"].split()[0])
+    message.take(*hit.span("n"))
+    return [Found("num_epochs", times, *hit.span("n"))]
+
+
+def _lengths(message: Message) -> list[Found]:
+    """文本比较长，必须开到8192, 需要8192个token."""
+    found = []
+    if _LONG_TEXT.search(message.text):
+        for hit in message.each(_UP_TO):
+            found.append(Found("max_seq_length", int(hit[1]), *hit.span()))
+            message.take(*hit.span())
+    for hit in message.each(_TOKENS_NEEDED):
+        found.append(Found("max_seq_length", slots.convert("max_seq_length", numbers(hit[1])[0]), *hit.span()))
         message.take(*hit.span())
     return found
 

@@ -27,7 +27,7 @@ _TWICE_ALPHA = re.compile(
     r"\b(?:twice|double) (?:as (?:much|high|big|large)|that(?: for)?|the)\s(?:for )?(?:the )?(?:lora[_ ])?alpha\b(?! (?:of|as|the)\b)"
 )
 _EQUAL = re.compile(
-    r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same as|equal(?:s| to)?|=|==|match(?:ing|es)?"
+    r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same (?:number |value |size |figure )?as|equal(?:s| to)?|=|==|match(?:ing|es)?"
     r"|as (?:high|big|large) as|gleich(?: dem| der| wie)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
     r"|el )?"
 )
@@ -85,7 +85,7 @@ def _alpha(message: Message, values: Mapping[str, Any]) -> list[Found]:
 
 def _gap_factor(gap: str, tail: str) -> float | None:
     """`alpha` GAP `rank`: 2 for "twice the", "= 2 *", "2x"; 1 for "= the"; None when nothing relates the two."""
-    if len(gap) > 34 or re.search(r"[;\n]|^\s*(?:and|then|und|y|but)\s|^\s*,\s*(?:double|triple|halve)\b", gap):
+    if len(gap) > 44 or re.search(r"[;\n]|^\s*(?:and|then|und|y|but)\s|^\s*,\s*(?:double|triple|halve)\b", gap):
         return None
     if hit := re.search(
         r"(?:^|\s|=|:)(twice|double|half|triple|doppelt so (?:hoch|groß) wie|das doppelte|el doble|la mitad)(?:\s"
@@ -122,7 +122,7 @@ def stated(message: Message, key: re.Match[str]) -> float | None:
             field_of(other) == field
             and (near := numbers(message.free[other.end() : other.end() + 14]))
             and re.fullmatch(
-                r"\s*(?:=|:|is|being|of|at|to)?\s*", message.free[other.end() : other.end() + near[0].start]
+                r"\s*(?:=|:|is|'s|being|of|at|to|都?[设取改调]?[成为到是]?)?\s*", message.free[other.end() : other.end() + near[0].start]
             )
         ):
             return near[0].value

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, targets, words
-from assistant.interpreters.rules.change_words import CHANGE
+from assistant.interpreters.rules.change_words import CHANGE, PICKED
 from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import INTEGERS, KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
@@ -32,7 +32,7 @@ _QUOTED_ERROR = re.compile(
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
     r"|\{[^{}\n]*'(?:eval_)?loss'[^{}\n]*\}"  # a line of the trainer's own log
 )
-_AT = re.compile(r"(?:\b(?:at|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
+_AT = re.compile(r"(?:\b(?:at|on|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
 # "packing? no": who asks and answers himself states.
 _ANSWERED = re.compile(
     r"((?:^|[.,;!]\s*)(?:(?:and|the|experiment|gradient|early|double) )*[\w-]+(?: stopping| checkpointing"
@@ -113,6 +113,7 @@ def _numbers(reading: Reading, message: Message, values: Mapping[str, Any], subj
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
     reading.loose = _it(reading, message, places, subject)
+    reading.found += relations.along(message, values, reading.found)
     spoken = len(message.text.split()) > 3 or subject is None
     if spoken and not any(one.field == "learning_rate" for one in reading.found):
         reading.loose = _rate(reading, message)
@@ -120,6 +121,11 @@ def _numbers(reading: Reading, message: Message, values: Mapping[str, Any], subj
 
 def _rate(reading: Reading, message: Message) -> list[Number]:
     """ "1200 steps at 3e-4": a small power of ten without a name is the learning rate."""
+    small = [number for number in reading.loose if _small(number, message)]
+    if len(small) > 1 and (picked := PICKED.search(message.text, small[1].end)):
+        one = small[0 if picked["first"] or picked["first2"] else -1]
+        reading.found.append(Found("learning_rate", one.value, picked.start(), picked.end()))
+        return [number for number in reading.loose if number not in small]
     left = []
     for number in reading.loose:
         short = len(message.text.split()) <= 6

@@ -40,7 +40,8 @@ _DOWN = re.compile(
     r"|verringer\w*)\b|[降减小低缩]"
 )
 _UP = re.compile(
-    r"\b(?:raise|increase|higher|larger|bigger|more|(?<!warm-)(?<!warm )up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b|[升增大高加]"
+    r"\b(?:raise|increase|higher|larger|bigger|more|(?<!warm-)(?<!warm )up|bump|multiply|grow|sube|aumenta|erhöh\w*|größer)\b"
+    r"|[升增大高加]"
 )
 _MORE = re.compile(
     r"(?:\b(?P<n1>\d+|one|two|three|four|five|another|a few|(?<!nur )noch (?:eine?|zwei|drei)|otra|un[ao]) (?:more |extra "
@@ -52,6 +53,14 @@ _MORE = re.compile(
 )
 # Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
 _FROM_VALUE = re.compile(r"\bfrom (?:the |a |an |its |my )?(?:old |usual |initial )?(\d[\d.,]*(?:e-?\d+)?k?)(?![\w])")
+_ALONG = re.compile(
+    r"\b(?:scale|move|adjust|raise|lower|increase|decrease|change|bring)\w* (?:the |my )?[a-z_ ]{2,24}?(?: up| down| too| along)*"
+    r" (?:by the same (?:factor|amount|ratio)|accordingly|proportional(?:ly)?|in proportion|in step|with it|along with it|to match"
+    r"|likewise)\b"
+    r"|\b(?:alpha|rank|accumulation|batch(?: size)?) (?:should |must |to )?(?:follows?|scales?|moves?|goes|go)(?: along| up"
+    r"| down)? (?:with it|accordingly"
+    r"|proportionally|in proportion|by the same factor|along)\b"
+)
 _CLAUSE = re.compile(
     rf"(?:(?!\s(?:and|but|then|y|und)\s+(?:then\s+)?(?:{'|'.join(sorted(_FACTORS, key=len, reverse=True))})\b)"
     r"(?:[^,;.!?\n]|\.(?=\d)))+"
@@ -91,11 +100,13 @@ _INSTEAD_OF_VALUE = re.compile(
 
 
 # "12 was silly. three": a value of the plan that is taken back, and the one it gives way to.
+_RANKS = (16, 32, 64, 128, 256)  # what a bare number of that size is, where nothing in the plan has it
 _SAID = rf"\d[\d.]*(?:e-?\d+)?k?|{'|'.join(map(re.escape, WORDS))}"
 _REGRET = re.compile(
     rf"(?<![\w.])(?P<old>{_SAID}) (?:was|is|were|are|seems|sounds) (?:way |far |a bit |just |probably )*(?:too (?:much|many|high|low|big"
     rf"|large|small|long"
-    rf"|short)|silly|stupid|dumb|wrong|a (?:typo|mistake|slip)|nonsense|overkill|crazy|excessive|greedy|ambitious)[\s.,;:!-]+"
+    rf"|short)|silly|stupid|dumb|wrong|a (?:typo|mistake|slip)|nonsense|overkill|crazy|excessive|greedy|ambitious)(?: (?:for|on"
+    rf"|with) [^,.;?]{{1,20}})?(?:, (?:no|right|isn'?t it|or)\?)?[\s.,;:!-]+"
     rf"(?:(?:so|then|just|make (?:it|that)|use|take|try|let'?s (?:do|say|try|use|make it)|go (?:with|for)|i meant|it'?s|should be|better"
     rf"|rather)[\s,]+)*(?P<new>{_SAID})(?![\w.]*\w)"
 )
@@ -107,6 +118,24 @@ def related(message: Message, values: Mapping[str, Any], last: str | None) -> li
     found += _scaled(message, values, last)
     found += _one_more(message, values)
     return found
+
+
+def along(message: Message, values: Mapping[str, Any], found: list[Found]) -> list[Found]:
+    """ "try 16 and scale alpha up by the same factor": a value that moves as the one set in this message does."""
+    for hit in message.each(_ALONG):
+        key = KEY.search(hit[0])
+        moved = next(
+            (one for one in found if isinstance(values.get(one.field), int | float) and _number(one.value)), None
+        )
+        name = field_of(key) if key else ""
+        if moved and name != moved.field and _number(values.get(name)) and values[moved.field]:
+            message.take(*hit.span())
+            return [Found(name, whole(name, values[name] * moved.value / values[moved.field]), *hit.span())]
+    return []
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def keeps_effective(message: Message) -> bool:
@@ -136,9 +165,12 @@ def _regretted(message: Message, values: Mapping[str, Any]) -> list[Found]:
     found: list[Found] = []
     for hit in message.each(_REGRET):
         old, new = (numbers(hit[group])[0].value for group in ("old", "new"))
-        names = _holding(values, old)
+        names = _holding(values, old) or (
+            ["rank"] if old in _RANKS and message.text[: hit.start()].endswith(("their ", "the ")) else []
+        )
         before = list(KEY.finditer(message.text[max(0, hit.start() - 32) : hit.start()]))
-        if before and field_of(before[-1]) in names:
+        near = before and len(message.text[max(0, hit.start() - 32) : hit.start()]) - before[-1].end() <= 4
+        if before and (field_of(before[-1]) in names or near):
             names = [field_of(before[-1])]
         if names:
             found.append(Found(names[0], whole(names[0], new), *hit.span(), change=True))

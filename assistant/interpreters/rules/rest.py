@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from assistant.interpreters.rules.move_words import PART_OF
+
 _REST = (
     r"(?:(?:all )?(?:the|my) (?:rest(?: of (?:it|them|the (?:settings|values|parameters|plan|config\w*)))?|others?"
     r"|other (?:ones|things|settings|values|parameters|fields)|remaining(?: (?:ones|things|settings|values"
@@ -58,6 +60,8 @@ _LEFT = re.compile(
 def delegated(text: str) -> tuple[str, bool]:
     """(`text` without the part that leaves the rest to us, whether there was one). A question leaves nothing."""
     hit = _LEFT.search(text)
+    if hit and PART_OF.search(text[: hit.start()].lower()):
+        return text, False
     if not hit or re.match(r"\s*\?", text[hit.end() :]):
         return text, False
     return (text[: hit.start()].rstrip(" ,;-") + " , " + text[hit.end() :].lstrip(" ,;")).strip(" ,"), True

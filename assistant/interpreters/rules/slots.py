@@ -65,7 +65,12 @@ def bind(message: Message, parts: list[Clause]) -> tuple[list[Found], list[Numbe
     used = {number.start for _, number in pairs}
     loose = [item for item in row if item.number and not any(item.start <= start < item.end for start in used)]
     found, loose = _instead(replaced, found, loose)
-    found, loose = _rebind(found, loose, message.text)
+    found, loose = _rebind(
+        found,
+        loose,
+        message.text,
+        [item for item in row if item.key and item.start not in {key.start for key, _ in pairs}],
+    )
     more, loose = _apposed(row, {key.start for key, _ in pairs}, loose, parts)
     found += more
     for key, number in pairs:
@@ -105,7 +110,11 @@ def _price(left: Item, right: Item, text: str) -> float | None:
         return None  # "6 epochs instead of 3": the name belongs to the number before it
     cost = distance(gap)
     if left.number:
-        linked = re.fullmatch(r"\s*(?:as|for|als|como|für|para|of)(?: the| a| my)?\s*", gap)
+        linked = re.fullmatch(
+            r"\s*(?:as|for|als|como|für|para|of|(?:is|was) (?:the )?(?:lowest|highest|largest|smallest|biggest|max\w*|min\w*|best|only)"
+            r"(?: possible)?)(?: the| a| my)?\s*",
+            gap,
+        )
         if not linked:
             cost = cost * 2 + (0.0 if right.key in UNITS else 1.5)
         if left.number.percent and right.key not in SHARES | {WARMUP}:
@@ -178,12 +187,15 @@ def _instead(
     return found, loose
 
 
-def _rebind(found: list[Found], loose: list[Item], text: str) -> tuple[list[Found], list[Item]]:
-    """A bare number after "make it", "no, I meant", 改成 belongs to the last name before it."""
+def _rebind(found: list[Found], loose: list[Item], text: str, unbound: list[Item]) -> tuple[list[Found], list[Item]]:
+    """A bare number after "make it", "no, I meant", 改成 belongs to the last name before it. `unbound`: names without a number."""
     left = []
     for item in loose:
         before = text[max(0, item.start - 36) : item.start]
         owner = next((one for one in reversed(found) if one.end <= item.start), None)
+        if owner and any(owner.end <= key.start < item.start for key in unbound):
+            left.append(item)  # "rank 32. Epochs I may decide, so it's 1"
+            continue
         if owner and _SPANISH.search(text) and _NO_SUCH.fullmatch(text[owner.end : item.start]):
             continue
         if (

@@ -18,6 +18,7 @@ _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese; "mod
     r"|(?<=and )dense|(?<=, )dense"
     r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_]|\.(?:weight|bias|lora))"
 )
+_MISMATCH = re.compile(r"\b(?:mismatch|shape|missing keys?|unexpected keys?)\b[^;\n]{0,40}$")  # names in an error
 _ALL_LINEAR = re.compile(
     r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?linear layer\b|\b(?:all|every) (?:the "
     r")?(?:linear )?(?:layers|modules"
@@ -64,6 +65,8 @@ def modules(message: Message, current: object = None) -> list[Found]:
         return []
     for hit in hits:
         message.take(*hit.span())
+    if _MISMATCH.search(message.text[: hits[0].start()]):
+        return []
     if re.search(
         r"没(?:看到|有|用)|\bno\b|\bwithout\b|\bnot\b", message.text[max(0, hits[0].start() - 24) : hits[0].start()]
     ):

@@ -30,7 +30,8 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("fp16_mixed_precision",
     r"\b(?:with|in|using|use|already|on|tried)\s+(?:the )?(?:fp16|float16|half precision)|\bfp16\s?=\s?true"
     r"|开了?\s?fp16"),
-    ("fp32_precision", r"\bfp32\b.{0,20}(?:too|also|same|tried|not)|(?:tried|using|in|with) fp32"),
+    ("fp32_precision", r"\bmixed_precision\W{1,3}no\b.{0,40}\b(?:oom|memory|vram)\b"
+    r"|\bfp32\b.{0,20}(?:oom|out of)|\bfp32\b.{0,20}(?:too|also|same|tried|not)|(?:tried|using|in|with) fp32"),
     ("lower_learning_rate",
     r"(?:lower|lowered|lowering|reduced|reducing|smaller|decreas\w+|tried (?:a )?(?:lower"
     r"|smaller)).{0,20}(?:learning[ _]rate|lr)|(?:learning[ _]rate|lr).{0,24}(?:lowered|reduced|already (?:low"
@@ -97,6 +98,7 @@ _IN_VAIN = re.compile(
     r"|没用|没有用|也一样|还是(?:一样|不|报|会)|不行|无效|依然|试过|都试|也不|no (?:ayuda|sirve|cambia)|sigue igual|hilft nicht"
     r"|bringt nichts|auch nicht|trotzdem"
 )
+_SIZE_B = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d+)?)b\b")
 _SENTENCE = re.compile(r"[.!?;\n](?=\s|$)|。")
 _MENTIONED = [
     (remedy, re.compile(pattern))
@@ -154,6 +156,8 @@ def facts(text: str) -> dict[str, Any]:
         found["os"] = "windows"
     elif re.search(r"\b(?:mac(?:book|os)?|m[1-5](?: (?:pro|max|ultra))?|apple silicon|mps|mach-o)\b|苹果", text):
         found["os"] = "mac"
+    if sizes := _SIZE_B.findall(text):
+        found["size_b"] = max(map(float, sizes))
     for name, pattern in _FACTS:
         if re.search(pattern, text):
             found[name] = True
@@ -193,7 +197,8 @@ _FACTS = (
     (
         "long_rows",
         r"(?:seq\w*|length|context|cutoff|tokens?|长度|序列).{0,60}\b(?:8192|16384|32768|65536|131072|(?:8|16|32|64|128)k)\b"
-        r"|\b(?:8192|16384|32768|65536|(?:8|16|32|64|128)k)\b.{0,16}(?:tokens?|context|seq\w*|length|长度)",
+        r"|\b(?:8192|16384|32768|65536|(?:8|16|32|64|128)k)\b.{0,16}(?:tokens?|context|seq\w*|length|长度)"
+        r"|\b(?:lines|rows|samples|texts|examples|documents|sequences)\b.{0,24}(?:\b\d{4,} (?:words|tokens)|\blonger than\b)",
     ),
     (
         "small_card",
@@ -223,7 +228,8 @@ _FACTS = (
     (
         "slow_eval",
         r"\beval\w*\b.{0,50}\b(?:longer|more time|most of (?:the|its) time|every [1-9]\d? steps|hours?|forever|ages)\b"
-        r"|\b(?:time|hours|minutes|longer)\b.{0,30}\b(?:evaluat\w+|validat\w+)|\beval_steps\W{1,4}[1-9]\d?\b|(?:评估|验证).{0,10}(?:久|慢|时间)",
+        r"|\b(?:time|hours|minutes|longer)\b.{0,30}\b(?:evaluat\w+|validat\w+)|\beval_steps\W{1,4}[1-9]\d?\b|(?:评估|验证).{0,10}(?:久"
+        r"|慢|时间)",
     ),
     (
         "no_gpu",
@@ -235,6 +241,24 @@ _FACTS = (
         r"(?:tokenizer )?class \S{1,60} does not exist|cannot import name|has no attribute|not currently imported",
     ),
     ("device_map", r"\bdevice_?map\b"),
-    ("at_save", r"\b(?:at|when|while|during|on) (?:the )?sav(?:e|ing)|一?保存"),
+    (
+        "at_save",
+        r"\b(?:at|when|while|during|on|once) (?:it |the |i )*(?:sav(?:e[sd]?|ing)|wr(?:ites?|iting))"
+        r"|\b(?:wants?|tries|trying|time|about|tried|going) to (?:save|write)\b|(?:一|最后|到)?保存|一?存(?:模型|权重|检查点|盘"
+        r"|checkpoint)",
+    ),
+    (
+        "new_version",
+        r"\bsince (?:the )?(?:[\w-]+ )?v?\d+\.\d+|\b\d+\.\d+\.\d+\w* ?(?:->|→|=>|to) ?v?\d+\.\d+"
+        r"|\b(?:older|previous|earlier) (?:one|version|release)s?\b.{0,12}\b(?:was|is|were|works?|worked|trains?|good|fine|ok)"
+        r"|\bafter (?:the |an? |my |i |we )?(?:\w+ )?(?:updat|upgrad)\w+|\b(?:updated|upgraded)\b.{0,40}\b(?:now|and|since|then)\b"
+        r"|(?:升级|更新)(?:了|到|之?后)|新版本?.{0,12}(?:就|不|报错)",
+    ),
+    (
+        "spills",
+        r"\bshared\b.{0,24}\b(?:gpu )?(?:memory|v?ram)\b|\bdedicated\b.{0,24}\bshared\b|共享(?:显存|内存|gpu)",
+    ),
+    ("zero_3", r"\bzero-?\s?3\b|\bstage[ _]?3\b"),
+    ("same_rows", r"\bduplicat\w+|\bthe same (?:rows?|examples?|question|answer)s?\b|重复的?(?:数据|样本)"),
     ("new_tokens", r"(?:new|added|special) tokens?"),
 )

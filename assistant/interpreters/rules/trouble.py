@@ -45,17 +45,19 @@ _COMPLAINT = re.compile(
     r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps?|again|still|suddenly|getting|got|get|gets|gives"
     r"|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can"
     r"|to) (?:i )?(?:fix|avoid|stop|prevent|solve)|fix|solve)\b"
-    r"|[报出]错|怎么办|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan|traceback"
+    r"|[报出]错|怎么办|爆(?!炸|发)|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan"
+    r"|traceback"
     r"|exception|(?:还是|太|很|变|越来越|特别)慢"
 )
 # Without any of these a sentence is no complaint, whatever it is like.
 _SOUNDS_ILL = re.compile(
     r"\b(?:not?|never|none|nothing|without|can'?t|cannot|couldn'?t|\w+n'?t|only|always|still|again|just|although|though|yet|but"
-    r"|instead|why|err?ors?|fail\w*|crash\w*|die[sd]?|dead|kill\w*|stuck|hang\w*|freez\w*|slow\w*|wrong|wors[et]\w*|bad|broken"
+    r"|instead|why|err?ors?|fail\w*|crash\w*|die[sd]|dying|dead|kill\w*|stuck|hang\w*|freez\w*|slow\w*|wrong|wors[et]\w*|bad|broken"
     r"|lost|los[ei]s?|missing|refus\w*|denied|complain\w*|forg[eo]t\w*|drop\w*|jump\w*|spik\w*|explod\w*|ris(?:es|ing)|climb\w*"
     r"|high(?:er)?|too|same|identical|repeat\w*|endless\w*|forever|gibberish|nonsense|garbage|strange|weird|idle|full|huge"
     r"|suddenly|as if|stops?|stopped|waits?|waiting|asks?|long|hours?|takes?|ayuda|nunca|solo|siempre|otra vez|se cuelga|falla"
-    r"|sube|lent\w*|mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*|warum|plötzlich)\b"
+    r"|sube|lent\w*|(?:va|sale|responde|muy|tan) mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*"
+    r"|warum|plötzlich)\b"
     r"|[报出]错|[不没无]|失败|只|一直|突然|怎么|卡|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
 )
 # A warm-up as long as the run, in whichever order it is told: the rate never gets up.
@@ -171,6 +173,8 @@ def _add_likeness(scores: dict[str, float], text: str, plain: tuple[float, ...])
             signs = 2 if complains else 1
         likely = _of_the_ill(likeness(text), plain[min(2, signs)])
         best = max(likely.values(), default=0.0)
+        if text.rstrip().endswith("?") and not complains and best < _LEADS:
+            return
         if (not signs and len(_SOUND.findall(text)) < _TELLS_MUCH and best < _OBVIOUS) or (
             plain is _PLAIN_IF_IT_SETS and best < _LEADS
         ):
@@ -198,7 +202,7 @@ def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
     """Where two symptoms share words, the more telling one wins."""
     if "resume_failure" in scores and scores["resume_failure"] < ERROR and "adapter_merge" in scores:
         scores["adapter_merge"] += 1
-    if "resume_failure" in scores:
+    if scores.get("resume_failure", 0) >= ACROSS:
         for name in ("loss_diverging", "loss_flat", "nan_loss"):
             scores.pop(name, None) if scores.get(name, 0) < ERROR else None
     if "overfitting" in scores and "loss_diverging" in scores and re.search(r"eval|val", text):
@@ -215,6 +219,8 @@ def _weighed(scores: dict[str, float], text: str) -> dict[str, float]:
         scores["overfitting"] += ERROR
     if "precision_unsupported" in scores and "nan_loss" in scores and scores["precision_unsupported"] < ERROR + WORD:
         scores["nan_loss"] += ERROR
+    if "quantization_backend" in scores and scores["quantization_backend"] < ERROR and "slow" in scores:
+        scores["slow"] += 4 if "install_cuda_bnb" in tried(text) else 2
     if "multi_gpu" in scores and scores["multi_gpu"] < ERROR and "slow" in scores:
         scores["multi_gpu"] += 2
     if "other" in scores and re.search(r"wandb|tracker|comet", text) and not re.search(r"nan|memory", text):

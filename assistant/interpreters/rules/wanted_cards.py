@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
+from assistant.interpreters.rules.card_names import TWO_SIZES
+from assistant.interpreters.rules.change_words import OLD
 from assistant.interpreters.rules.gpus import Cards, count_of
 from assistant.interpreters.rules.reading import Reading
 from assistant.interpreters.rules.wishes import Wishes
@@ -21,14 +24,32 @@ SWITCHED = re.compile(
     r"|\bvon\b"
     r"|\bde\b.*\ba\b|从|改|换"
 )
+_OR = re.compile(
+    r"\s*,?\s*(?:or|oder|o|u|或者?|还是|/)\s*(?:(?:maybe|perhaps|an?|the|my|una?|la|el|eine?n?|two|a pair of)\s+)*"
+)
+# "would bf16 work if I had a T4 and not my 3090?"
+_NOT_BUT_MY = re.compile(
+    r"\b(?:not|instead of|rather than|and no longer|nicht|en vez de|statt)\s+(?:my|our|mein\w*|mi)\s+(?:\w+\s)?$"
+)
+# "one 4090 there... no, make that two"
+_ANEW = re.compile(
+    r"^[^\d]{0,24}\b(?:no|nope|wait|sorry|actually|rather|better|or|hm+|well|scratch that|lieber|mejor)\b[\s,.]*(?:(?:make (?:that|it)"
+    r"|let'?s (?:say|do)"
+    r"|better|rather|actually|take|use|nimm|two)[\s,]+)?(?P<n>one|two|three|four|six|eight|\d|zwei|drei|vier|dos|tres|cuatro)"
+    r"(?: of (?:them|those)| cards?| gpus?)?(?=\W*$|[,.;]\s)"
+)
+_GOT = re.compile(
+    r"\b(?:got|bought|ordered|ended up with|went (?:with|for)|settled on|took|picked) (?:the|a|an|my) $"
+)  # of several told of
 _OTHERS = re.compile(r"\b(?:other|rest|remaining|idle|unused|nvidia-smi)\b|其他|其余|空闲")
 _SINGLE = re.compile(
-    r"\b(?:single|just one|only one)[ -](?:gpu|card|graphics card)\b|, (?:just|only) one\b(?=\s*(?:$|[,.;]))"
+    r"\b(?:single|just one|only one)[ -](?:gpu|card|graphics card)\b|\b(?:just|only) (?:one|1)\b(?: of (?:it|them))?(?=\s*(?:$|[,.;]))"
+    r"|, (?:one|eine|una)(?: single)?(?=\s*(?:$|[.;]))|, ?一张"
 )
 # "2 nodes with four cards apiece": the count is of each node.
 _EACH = re.compile(
     r"\b(?:apiece|each|every|per (?:node|machine|server|box)|jeweils|je|cada)\b|\b(?:nodes?|machines?|servers?) (?:with"
-    r"|w/|of|x|×)"
+    r"|w/|of|x|×)|(?:台|节点|机)\s?\d{1,2}\s?(?:[x*×]|卡|张)"
 )
 # "do I need bf16 on my 2080 Ti or will fp16 do?": the question compares, the card is there.
 _ON_MY = re.compile(r"\b(?:on|with|in|for|auf|con|en) (?:my|our|meiner?m?|mi) (?:\w+ )?$")
@@ -36,6 +57,10 @@ _ALL = re.compile(
     r"\b(?:on|use|with|over|across|take)\s(?:all|the)\s(\d{1,2}|two|three|four|six|eight)(?: of them)?(?=\s*(?:$|[,.;!]))"
 )
 _ON = re.compile(r"\b(?:on|over|across|between|auf|en|con|mit) (?:my |our |these |those |the )?$|在$|用$")
+_ITS_SIZE = re.compile(
+    r"^(?:(?:no|ok|actually|sorry|i mean|it'?s|use)[\s,]+)*(?:the )(\d{2})(?: ?gb?| gigs?)?(?: one| version| card| variant)?\W*$"
+)
+_LISTED = re.compile(r"[,;，]\s*$")  # one of several settings
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
     r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
@@ -54,8 +79,11 @@ def compares(text: str) -> bool:
 
 def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
     """Sets the cards that are stated, and keeps as ideas those that are only talked about."""
+    if either := _either(reading):
+        wishes.asks["gpu"] = ([card.card for card in either], "which")
+        return
     for card in _current(reading):
-        kind = reading.kind(card.start)
+        kind = "state" if _NOT_BUT_MY.search(reading.text[: card.start]) else reading.kind(card.start)
         if kind in ("state", "theirs") or (
             kind in ("fits", "ask")
             and fresh
@@ -69,6 +97,10 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
             wishes.ideas.setdefault("gpu", card.card)
             if card.count:
                 wishes.ideas.setdefault("num_gpus", card.count)
+    if (hit := _ITS_SIZE.match(reading.text)) and int(hit[1]) in TWO_SIZES.get(
+        str(values.get("gpu") or "").split(" ")[0], ()
+    ):
+        wishes.sets["gpu"] = f"{str(values['gpu']).split(' ')[0]} {hit[1]}GB"
     all_of = _ALL.search(reading.text) if values.get("gpu") and "num_gpus" not in wishes.sets else None
     if all_of and reading.kind(all_of.start()) == "state":
         wishes.sets["num_gpus"] = count_of(all_of[1])
@@ -76,7 +108,8 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
         count, memory, start = reading.generic[0]
         asked = not all(part.kind == "state" for part in reading.parts)
         on = _ON.search(reading.text[:start])
-        if asked and not (fresh and on and not compares(reading.text)):
+        fits = memory and reading.kind(start) == "fits"
+        if asked and not (fresh and (on or fits) and not compares(reading.text)) and reading.kind(start) != "state":
             wishes.ideas.setdefault("num_gpus", count)
         elif (
             values.get("gpu")
@@ -86,6 +119,7 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
             or memory
             or on
             or _SINGLE.search(reading.text)
+            or (len(wishes.sets) > 1 and _LISTED.search(reading.text[:start]))
         ):
             wishes.sets.setdefault("num_gpus", count)
 
@@ -95,7 +129,29 @@ def _current(reading: Reading) -> list[Cards]:
     named = [card for card in reading.cards if card.card]
     if len(named) > 1 and SWITCHED.search(reading.text[max(0, named[0].start - 30) : named[-1].start]):
         return [named[-1]]
+    if len(named) > 1:
+        kept = [card for card in named if not OLD.search(reading.text[: card.start])]
+        named = kept if len(kept) < len(named) else named
+        if len(named) == 1:
+            return named
+    if own := [card for card in named if _NOT_BUT_MY.search(reading.text[: card.start])]:
+        return [own[-1]]
+    if len(named) > 1 and (got := [card for card in named if _GOT.search(reading.text[: card.start])]):
+        return [got[-1]]
     return reading.cards
+
+
+def _either(reading: Reading) -> list[Cards]:
+    """ "a 3090 or a 4090, I don't know yet": two cards, and neither is chosen."""
+    named = [card for card in reading.cards if card.card]
+    open_yet = [
+        (one, other)
+        for one, other in pairwise(named)
+        if one.card != other.card
+        and _OR.fullmatch(reading.text[one.end : other.start])
+        and reading.kind(one.start) == "state"
+    ]
+    return list(open_yet[0]) if len(open_yet) == 1 else []
 
 
 def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...]) -> None:
@@ -110,6 +166,8 @@ def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wish
         wishes.sets["num_gpus"] = card.count * card.nodes
     elif card.nodes and card.count:
         wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")
+    elif anew := _ANEW.search(reading.text[card.end :]):
+        wishes.sets["num_gpus"] = count_of(anew["n"])
     elif card.count:
         wishes.sets["num_gpus"] = card.count
     elif _SINGLE.search(reading.text[card.end :]):

@@ -21,9 +21,10 @@ ALGORITHMS = {
     "eva": r"\bexplained variance adapt\w+|(?:\b(?:use|using|with|try|take|algorithm|method|to|init(?:iali[sz]\w+)?|lora)\b"
     r"\W{1,3}|^\W*)eva\b(?!['’])|\beva[- ](?:init\w*|lora|adapter)\b",
     "full": r"\bfull[- ]?(?:parameter[- ])?(?:fine-?\s?tun(?:e|ing)|ft|sft)\b|\bfull[- ]?(?:weights?"
-    r"|parameters?) (?:training|tuning)|\b(?:re-?)?train(?:ing)? (?:all|every) (?:of )?(?:the |its |my )?(?:weights?|parameters?|params)\b"
+    r"|parameters?) (?:training|tuning)|\b(?:re-?)?train(?:ing)? (?:all|every) (?:of )?(?:the |its |my )?(?:weights?|parameters?"
+    r"|params)\b"
     r"|\bthe (?:whole |entire )?model itself\b|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
-    "lora": r"(?<![a-z_])lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
+    "lora": r"(?:(?<![a-z_])|(?<=use_))lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
 _MODIFIER = re.compile(
@@ -32,19 +33,26 @@ _MODIFIER = re.compile(
 )
 _PAPER = r"(?:['’]s)? (?:paper|authors?|repo\b|readme|blog)"
 _VAGUE = re.compile(
-    r"(?:bigger|smaller|larger|stronger|better|about|of|poem|song|joke|merge[d]?|merging|merge the|save the"
+    r"(?:bigger|smaller|larger|stronger|better|about|(?:idea|point|advantages?|benefits?|meaning|maths?|context|rest|kinds?|types?"
+    r"|poem|song|joke"
+    r"|rank|alpha|instead|rather|paper|concept) of|poem|song|joke|merge[d]?|merging|merge the|save the"
     r"|load the|saving the|loading the|what is|what's|whats|my|called)\s+(?:a\s+|the\s+)?$"
+)
+_THAN = re.compile(
+    r"\b(?:than|compared (?:to|with)|als|where|whereas|while|unlike|versus|vs\.?)\s(?:[\w-]+\s){0,2}$|不如$|比$"
 )
 _NO = re.compile(
     r"(?:\bforget(?: about)?|\bditch|\bscrap|\benough of|\bno more|\binstead of using|\bvergiss|\bolvida|\bno|\bnot"
-    r"|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
+    r"|\bmust(?:n'?t| not) be(?: any)?|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop(?! (?:down |back )?to\b)|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
     r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using"
     r"|\b(?:rather|prefer\w*|lieber|prefiero)\b[^.;,]{0,20} (?:than|over|als|que)"
-    r"|\b(?:can'?t|cannot|can not|doesn'?t|don'?t|won'?t|couldn'?t|none of [\w ]{2,24} (?:can|does|do)|no card that (?:can|does)|unable to)"
-    r" (?:really |even |actually )?(?:do|support|handle|run(?: in)?|speak|know))\s*(?:the |ordinary |plain |normal |usual |regular "
+    r"|\b(?:can'?t|cannot|can not|doesn'?t|don'?t|won'?t|couldn'?t|none of [\w ]{2,24} (?:can|does|do)|no card that (?:can|does)"
+    r"|unable to)"
+    r" (?:really |even |actually )?(?:do|support|handle|run(?: in)?|speak|know))\s*(?:the |just |only |ordinary |plain |normal |usual "
+    r"|regular "
     r"|standard |vanilla |any "
     r"|use |your |a |using |to |log to |with )*['\"]?$"
 )
@@ -52,7 +60,7 @@ _NO_AFTER = re.compile(
     r"^['\"]?\s*(?:of (?:the )?activations\s*)?(?:[=:]\s*|(?:set )?to (?=false\b|off\b|none\b|no\b))?(?:out\b(?! of)|off\b|(?:can|may"
     r"|should|could) (?:go|be|stay)(?: "
     r"turned| switched)? off\b|no\b|false\b"
-    r"|disabled\b|none\b|is (?:off|not|disabled|something i don'?t)"
+    r"|disabled\b|none\b|is (?:off|not|disabled|refused|rejected|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
     r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
     r"|(?:gave|gives?)(?= (?:me )?(?:an? (?:\w+ ){0,2}(?:error|warning|exception|traceback)|errors?\b|nothing\b|nan\b|oom\b|['\"]"
@@ -77,7 +85,7 @@ QUANTIZATION = {
     r"|false|aus)|不要?量化|不用量化|关闭量化",
 }
 PRECISION = {
-    "bf16": r"\bbf-?16\b|\bbfloat-?16\b",
+    "bf16": r"\b(?:pure_)?bf-?16\b|\bbfloat-?16\b|\bbrain float(?:ing point)?(?:[ -]?16)?\b",
     "fp16": r"\bfp-?16\b|\bfloat-?16\b|\bf16\b",
     "fp32": r"\bfp-?32\b|\bfloat-?32\b|\bf32\b|\bfull precision(?: 32)?\b|\bsingle precision\b|(?<!于)单精度",
     "half": r"\bhalf[- ]precision\b|\bmixed precision\b|\bmedia precisión\b|\bhalbe präzision\b|(?<!显卡)半精度(?!性能)",
@@ -90,7 +98,7 @@ SCHEDULER = {
     r"|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)"
     r"|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
-    r"|is )?constant\b"
+    r"|is )?constant\b|(?:rate|lr)\W{1,3}[\d.]+(?:e-?\d+)?,? constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
 }
 PROVIDER = {
@@ -104,7 +112,8 @@ PROVIDER = {
     r"|is fine|only)\b|\s*$|[,.;!])|\b(?:on"
     r"|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig"
     r"|hardware)\b"
-    r"|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop|workstation|rig|gpu|card)\b|\bat home\b|\bzu ?hause\b"
+    r"|\bon (?:the|my|our|a) (?:mac(?:book)?(?: (?:pro|air|mini|studio))?|imac)\b|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop"
+    r"|workstation|rig|gpu|card)\b|\bat home\b|\bzu ?hause\b"
     r"|\bdaheim\b|\ben (?:mi )?casa\b|家里|本机|本地|机房|不能上云|不上云|我(?:的"
     r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\b(?:auf|in) (?:meinem|unserem|einem eigenen) (?:\w+ )?(?:rechner|pc|server"
     r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
@@ -147,7 +156,8 @@ SWITCHES = {
     r"|\bparada temprana\b|\bfrühes stoppen\b|\bstop (?:it |training )?when (?:the )?(?:eval|validation|val|it"
     r"|loss)[\w ]{0,20}(?:flat|stops|doesn'?t|no longer)",
     "packing": r"\b(?:sequence |sample )?packing\b|\bpack (?:the )?(?:short )?(?:examples|sequences|rows)\b|样本打包",
-    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b|双重量化"
+    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b"
+    r"|\bdoppelte[rn]? quantisierung\b|\bdoble cuantización\b|双重量化"
     r"|\bdoble cuantizaci[oó]n\b"
     r"|\bdoppelte quantisierung\b",
     "exact_svd": r"\bexact[ _-]svd\b|\bfull svd\b",
@@ -197,6 +207,7 @@ def _several(found: list[Found], message: Message, chosen: dict[str, Any]) -> li
         if (
             one.field == last.field == "experiment_tracker"
             and one is not last
+            and "none" not in (one.value, last.value)
             and _AND.match(message.text[last.end : one.start])
         ):
             have = last.value if isinstance(last.value, list) else [last.value]
@@ -238,6 +249,8 @@ def _read(
         value = hit[0]  # not on the menu: refused by name, with the reason
     if field == "algorithm" and (re.match(_PAPER, after) or (value == "lora" and _only_a_word(before, after, chosen))):
         return
+    if field == "quantization" and re.match(r"\s*(?:merg|model files?|checkpoints?)", after):
+        return  # "the 4-bit merge bit me"
     if field == "quantization" and value == "none":
         yield Found(field, None, *hit.span())
         return
@@ -255,6 +268,6 @@ def _read(
 
 
 def _only_a_word(before: str, after: str, chosen: dict[str, Any]) -> bool:
-    if _VAGUE.search(before):
+    if _VAGUE.search(before) or _THAN.search(before):
         return True
     return bool(_MODIFIER.match(after)) and "algorithm" in chosen
