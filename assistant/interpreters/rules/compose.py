@@ -34,7 +34,8 @@ _RESET_FIELD = re.compile(
 )
 # "max_steps was a leftover, remove it"
 _GONE = re.compile(
-    r"[,.;]\s*(?:so |and |please |just )*(?:remove|drop|delete|lose|unset|clear|forget|scrap|get rid of|take) (?:it|that|this)(?: one)?"
+    r"(?:[,.;]\s*|\s{2,})(?:so |and |please |just )*(?:remove|drop|delete|lose|unset|clear|forget|scrap|get rid of|take) (?:it|that"
+    r"|this)(?: one)?"
     r"(?: out| away| again| please)?(?=\s*(?:$|[,.;!]))|[,，]\s*(?:去掉|删掉|删了|不要了)"
 )
 _EXPLAINS = re.compile(

@@ -57,7 +57,9 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     """The calls of the option, or remedy, that this message picks; None when it picks none."""
     state = turn.state
     options = state.pending.options
-    if (kind := _COMPARED.match(plain)) and {"lora", "qlora"} & set(state.topics[-4:]):
+    if (kind := _COMPARED.match(plain)) and (
+        {"lora", "qlora"} & set(state.topics[-4:]) or "algorithm" in state.pending.fields
+    ):
         return [ToolCall(tool="set_parameters", args={"algorithm": "lora" if kind["plain"] else "qlora"})]
     first = re.split(r"(?<=[a-z])[.;!](?:\s|$)", plain, maxsplit=1)[0]  # "the latter. it's for sql"
     if hit := _PICK.match(first):

@@ -122,7 +122,8 @@ def stated(message: Message, key: re.Match[str]) -> float | None:
             field_of(other) == field
             and (near := numbers(message.free[other.end() : other.end() + 14]))
             and re.fullmatch(
-                r"\s*(?:=|:|is|'s|being|of|at|to|都?[设取改调]?[成为到是]?)?\s*", message.free[other.end() : other.end() + near[0].start]
+                r"\s*(?:=|:|is|'s|being|of|at|to|都?[设取改调]?[成为到是]?)?\s*",
+                message.free[other.end() : other.end() + near[0].start],
             )
         ):
             return near[0].value

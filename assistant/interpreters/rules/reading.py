@@ -113,7 +113,7 @@ def _numbers(reading: Reading, message: Message, values: Mapping[str, Any], subj
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
     reading.loose = _it(reading, message, places, subject)
-    reading.found += relations.along(message, values, reading.found)
+    reading.found += alike.along(message, values, reading.found)
     spoken = len(message.text.split()) > 3 or subject is None
     if spoken and not any(one.field == "learning_rate" for one in reading.found):
         reading.loose = _rate(reading, message)

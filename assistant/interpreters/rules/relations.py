@@ -53,14 +53,6 @@ _MORE = re.compile(
 )
 # Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
 _FROM_VALUE = re.compile(r"\bfrom (?:the |a |an |its |my )?(?:old |usual |initial )?(\d[\d.,]*(?:e-?\d+)?k?)(?![\w])")
-_ALONG = re.compile(
-    r"\b(?:scale|move|adjust|raise|lower|increase|decrease|change|bring)\w* (?:the |my )?[a-z_ ]{2,24}?(?: up| down| too| along)*"
-    r" (?:by the same (?:factor|amount|ratio)|accordingly|proportional(?:ly)?|in proportion|in step|with it|along with it|to match"
-    r"|likewise)\b"
-    r"|\b(?:alpha|rank|accumulation|batch(?: size)?) (?:should |must |to )?(?:follows?|scales?|moves?|goes|go)(?: along| up"
-    r"| down)? (?:with it|accordingly"
-    r"|proportionally|in proportion|by the same factor|along)\b"
-)
 _CLAUSE = re.compile(
     rf"(?:(?!\s(?:and|but|then|y|und)\s+(?:then\s+)?(?:{'|'.join(sorted(_FACTORS, key=len, reverse=True))})\b)"
     r"(?:[^,;.!?\n]|\.(?=\d)))+"
@@ -118,24 +110,6 @@ def related(message: Message, values: Mapping[str, Any], last: str | None) -> li
     found += _scaled(message, values, last)
     found += _one_more(message, values)
     return found
-
-
-def along(message: Message, values: Mapping[str, Any], found: list[Found]) -> list[Found]:
-    """ "try 16 and scale alpha up by the same factor": a value that moves as the one set in this message does."""
-    for hit in message.each(_ALONG):
-        key = KEY.search(hit[0])
-        moved = next(
-            (one for one in found if isinstance(values.get(one.field), int | float) and _number(one.value)), None
-        )
-        name = field_of(key) if key else ""
-        if moved and name != moved.field and _number(values.get(name)) and values[moved.field]:
-            message.take(*hit.span())
-            return [Found(name, whole(name, values[name] * moved.value / values[moved.field]), *hit.span())]
-    return []
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def keeps_effective(message: Message) -> bool:

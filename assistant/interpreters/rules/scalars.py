@@ -18,6 +18,8 @@ def scalar(text: Any) -> Any:
         return False
     if text.lower() in ("null", "none", "~", ""):
         return None
+    if text.startswith("["):
+        text = re.sub(r"(?<=['\"])\s+(?=['\"])", ", ", text)  # names without commas would be joined to one
     try:
         return float(text) if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)e[-+]?\d+", text, re.I) else ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -18,6 +18,7 @@ _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese; "mod
     r"|(?<=and )dense|(?<=, )dense"
     r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_]|\.(?:weight|bias|lora))"
 )
+_PLUS = re.compile(r"(?:^|[,;])\s*(?:plus|also|add)\s+['\"`]?$")
 _MISMATCH = re.compile(r"\b(?:mismatch|shape|missing keys?|unexpected keys?)\b[^;\n]{0,40}$")  # names in an error
 _ALL_LINEAR = re.compile(
     r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?linear layer\b|\b(?:all|every) (?:the "
@@ -72,21 +73,27 @@ def modules(message: Message, current: object = None) -> list[Found]:
     ):
         return []
     named = list(dict.fromkeys(_module(hit[1]) for hit in hits))
-    before = message.text[max(0, hits[0].start() - 24) : hits[0].start()]
-    if isinstance(current, list) and re.search(
+    if isinstance(current, list):
+        named = _edited(named, current, message.text, hits)
+    return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
+
+
+def _edited(named: list[str], current: list[str], text: str, hits: list[re.Match[str]]) -> list[str]:
+    """The modules there are, with those named added or taken away where the message says so; else those named."""
+    before = text[max(0, hits[0].start() - 24) : hits[0].start()]
+    if any(_PLUS.search(text[: hit.start()]) for hit in hits[1:]):
+        before = "plus "
+    if re.search(
         r"\b(?:also|add|(?:throw|toss|put) in|include|plus|and|too|additionally|auch|también)\W*(?:the |layers? |modules? )*$|加上?$|再加",
         before,
     ):
         named = list(dict.fromkeys([*current, *named]))
-    elif isinstance(current, list) and (
-        re.search(r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before)
-        or re.match(
-            r"['\"`]?\s*(?:out|off|away|can go|has to go|must go|goes|raus|fuera|去掉|不要)\b",
-            message.text[hits[-1].end() :],
-        )
+    elif re.search(r"\b(?:drop|remove|without|except|minus|leave out)\W*(?:the )*$|去掉$", before) or re.match(
+        r"['\"`]?\s*(?:out|off|away|can go|has to go|must go|goes|raus|fuera|去掉|不要)\b",
+        text[hits[-1].end() :],
     ):
         named = [name for name in current if name not in named]
-    return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
+    return named
 
 
 def _by_letters(message: Message) -> Found | None:

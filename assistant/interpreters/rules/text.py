@@ -58,6 +58,11 @@ _HAN_MODEL = (
 )
 # 百分之三 is 3 %, 万分之一 is 1e-4
 _HAN_SHARE = re.compile(r"([百千万])分之([一二两三四五六七八九十]{1,3}|\d+(?:\.\d+)?)")
+# "dropout auf 0 1": the comma of 0,1 is lost
+_LOST_COMMA = re.compile(
+    r"\b((?:dropout|split|ratio|anteil|quote|decay|rate|lernrate)(?: [a-zäöüß]{1,8}){0,3}) 0 (0{0,4}[1-9]\d?)(?![\w.])",
+    re.I,
+)
 _GLUED_AFTER_CARD = re.compile(r"(?i)((?:rtx|gtx)?\s?[2345]0[5-9]0\s?x\s?\d)(?=q?lora|dora)")
 
 
@@ -69,6 +74,7 @@ def normalise(raw: str) -> str:
     for pattern, latin in _HAN_MODEL:
         text = pattern.sub(latin, text)
     text = _HAN_SHARE.sub(_share, text)
+    text = _LOST_COMMA.sub(r"\1 0.\2", text)
     text = _SED.sub(r"change \2 to \3", text)
     text = _GLUED_AFTER_CARD.sub(r"\1 ", text)
     text = _PAIR.sub(r"r \1 alpha \2", text)

@@ -60,7 +60,7 @@ _ON = re.compile(r"\b(?:on|over|across|between|auf|en|con|mit) (?:my |our |these
 _ITS_SIZE = re.compile(
     r"^(?:(?:no|ok|actually|sorry|i mean|it'?s|use)[\s,]+)*(?:the )(\d{2})(?: ?gb?| gigs?)?(?: one| version| card| variant)?\W*$"
 )
-_LISTED = re.compile(r"[,;，]\s*$")  # one of several settings
+_LISTED = re.compile(r"[,;，]\s*$|\s{2,}$")  # one of several settings
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
     r"|run (?:it )?on|rent|give it|nimm|usa|用)\b"
@@ -97,31 +97,40 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
             wishes.ideas.setdefault("gpu", card.card)
             if card.count:
                 wishes.ideas.setdefault("num_gpus", card.count)
-    if (hit := _ITS_SIZE.match(reading.text)) and int(hit[1]) in TWO_SIZES.get(
-        str(values.get("gpu") or "").split(" ")[0], ()
-    ):
-        wishes.sets["gpu"] = f"{str(values['gpu']).split(' ')[0]} {hit[1]}GB"
+    _changed(reading, values, wishes)
+    if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
+        _unnamed(reading, values, wishes, gpus, fresh)
+
+
+def _changed(reading: Reading, values: Mapping[str, Any], wishes: Wishes) -> None:
+    """More of the cards there are: "the 40 GB one", "on all four"."""
+    card = str(values.get("gpu") or "").split(" ")[0]
+    if (hit := _ITS_SIZE.match(reading.text)) and int(hit[1]) in TWO_SIZES.get(card, ()):
+        wishes.sets["gpu"] = f"{card} {hit[1]}GB"
     all_of = _ALL.search(reading.text) if values.get("gpu") and "num_gpus" not in wishes.sets else None
     if all_of and reading.kind(all_of.start()) == "state":
         wishes.sets["num_gpus"] = count_of(all_of[1])
-    if reading.generic and not any(card.card for card in reading.cards) and not _OTHERS.search(reading.text):
-        count, memory, start = reading.generic[0]
-        asked = not all(part.kind == "state" for part in reading.parts)
-        on = _ON.search(reading.text[:start])
-        fits = memory and reading.kind(start) == "fits"
-        if asked and not (fresh and (on or fits) and not compares(reading.text)) and reading.kind(start) != "state":
-            wishes.ideas.setdefault("num_gpus", count)
-        elif (
-            values.get("gpu")
-            or gpus
-            or _USE_COUNT.search(reading.text)
-            or _MINE.search(reading.text)
-            or memory
-            or on
-            or _SINGLE.search(reading.text)
-            or (len(wishes.sets) > 1 and _LISTED.search(reading.text[:start]))
-        ):
-            wishes.sets.setdefault("num_gpus", count)
+
+
+def _unnamed(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tuple[str, ...], fresh: bool) -> None:
+    """How many cards of no name."""
+    count, memory, start = reading.generic[0]
+    asked = not all(part.kind == "state" for part in reading.parts)
+    on = _ON.search(reading.text[:start])
+    fits = memory and reading.kind(start) == "fits"
+    if asked and not (fresh and (on or fits) and not compares(reading.text)) and reading.kind(start) != "state":
+        wishes.ideas.setdefault("num_gpus", count)
+    elif (
+        values.get("gpu")
+        or gpus
+        or _USE_COUNT.search(reading.text)
+        or _MINE.search(reading.text)
+        or memory
+        or on
+        or _SINGLE.search(reading.text)
+        or (len(wishes.sets) > 1 and _LISTED.search(reading.text[:start]))
+    ):
+        wishes.sets.setdefault("num_gpus", count)
 
 
 def _current(reading: Reading) -> list[Cards]:

@@ -56,6 +56,7 @@ _NO = re.compile(
     r"|standard |vanilla |any "
     r"|use |your |a |using |to |log to |with )*['\"]?$"
 )
+_OF_A_FILE = re.compile(r"\s*(?:merg|model files?|checkpoints?)")  # "the 4-bit merge bit me"
 _NO_AFTER = re.compile(
     r"^['\"]?\s*(?:of (?:the )?activations\s*)?(?:[=:]\s*|(?:set )?to (?=false\b|off\b|none\b|no\b))?(?:out\b(?! of)|off\b|(?:can|may"
     r"|should|could) (?:go|be|stay)(?: "
@@ -231,8 +232,7 @@ def _read(
     if negative and value and before.strip(" ,") == "no" and hit.start() < 6 and chosen.get(field) not in (None, value):
         negative = False  # "no bf16" after fp16 was chosen: the comma is missing
     if field in SWITCHES:
-        on = not negative
-        yield Found(field, on, *hit.span())
+        yield Found(field, not negative, *hit.span())
         return
     if field in USUAL:
         yield Found(field, None if negative else USUAL[field][0], *hit.span())
@@ -249,10 +249,9 @@ def _read(
         value = hit[0]  # not on the menu: refused by name, with the reason
     if field == "algorithm" and (re.match(_PAPER, after) or (value == "lora" and _only_a_word(before, after, chosen))):
         return
-    if field == "quantization" and re.match(r"\s*(?:merg|model files?|checkpoints?)", after):
-        return  # "the 4-bit merge bit me"
-    if field == "quantization" and value == "none":
-        yield Found(field, None, *hit.span())
+    if field == "quantization" and (value == "none" or _OF_A_FILE.match(after)):
+        if value == "none":
+            yield Found(field, None, *hit.span())
         return
     if value == "half":
         if card:
