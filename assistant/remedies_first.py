@@ -52,13 +52,11 @@ def outgrown(known: Mapping[str, Any]) -> bool:
 
 
 def _card_gb(known: Mapping[str, Any]) -> float:
-    """The memory of one card: what was said, else its table's."""
-    if sizes := known.get("memory_gib"):
-        return float(max(sizes))
+    """The memory of one card: its table's, else what was said."""
     try:
         return float(find_gpu(str(known.get("gpu") or "")).memory_gb)
     except ConfigError:
-        return 0.0
+        return float(max(known.get("memory_gib") or [0.0]))
 
 
 def big_card(known: Mapping[str, Any]) -> bool:
@@ -80,7 +78,8 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     if known.get("long_rows") or float(known.get("max_seq_length") or 0) >= 8192:
         return ["shorten_max_seq_length", "gradient_checkpointing"]
     if known.get("deepspeed"):
-        return ["lower_zero_stage", "shard_or_offload"] if known.get("one_device") else ["shard_or_offload"]
+        whole = ["use_lora_not_full"] if big_card(known) and not known.get("algorithm") else []
+        return ["lower_zero_stage", "shard_or_offload"] if known.get("one_device") else ["shard_or_offload", *whole]
     if known.get("gradient_checkpointing") is False:
         return ["gradient_checkpointing", "reduce_batch_size"]
     if known.get("small_card"):

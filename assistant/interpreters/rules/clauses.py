@@ -121,7 +121,8 @@ _FRESH = re.compile(
 _OWN = re.compile(r"\b(?:i|my|we|our|i'm|i've|here|got|have|mine|tengo|mi|ich|mein\w*|habe|now)\b|我|手里|手上|现在")
 _UNUSABLE = re.compile(
     r"\bcan'?t use\b|\bcannot use\b|\bnot (?:allowed|available)\b|\bnot for this\b"
-    r"|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|推理"
+    r"|\bdon'?t (?:want to )?use (?:those|that|them)\b|\bfor inference\b|\binference (?:was|is|on|only)\b|(?:只|仅|专门|用来"
+    r"|用于)(?:能|做|跑)?推理|推理(?:专)?用"
 )
 
 _HAS = re.compile(
@@ -174,7 +175,7 @@ def clauses(text: str) -> list[Clause]:
         kind = _kind(piece, stop)
         if kind == "ask" and stop != "?" and made and made[-1].stop == "," and _RELATIVE.match(piece):
             kind = made[-1].kind
-        if kind == "state" and asking:
+        if kind == "state" and asking and not _REQUEST.search(piece):
             kind = asking
         if kind == "ask" and polite and stop == "?" and not _ASK.search(piece.strip()):
             kind = "state"  # "can you set the rank to 8, alpha to 16?"

@@ -11,10 +11,12 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +44,16 @@ class _Learnt:
     weights: NDArray[np.float64]  # of complaints, by symptom
 
 
-def likeness(text: str) -> dict[str, float]:
+@lru_cache(maxsize=8)  # one turn asks for the same message up to three times
+def likeness(text: str) -> Mapping[str, float]:
     """Symptom (or `PLAIN`) -> probability, of a message in lower case; they sum to 1."""
     learnt = _learnt()
     places, amounts = _vector(_features(text[-_LONGEST:]), learnt.place, learnt.rarity)
     if not len(places):
-        return {PLAIN: 1.0}
+        return MappingProxyType({PLAIN: 1.0})
     ill, plain = _shares(amounts @ learnt.plain[places]).tolist()
     shares = ill * _shares(amounts @ learnt.weights[places])
-    return {PLAIN: plain} | dict(zip(learnt.symptoms, shares.tolist(), strict=True))
+    return MappingProxyType({PLAIN: plain, **dict(zip(learnt.symptoms, shares.tolist(), strict=True))})
 
 
 def _shares(evidence: NDArray[np.float64]) -> NDArray[np.float64]:

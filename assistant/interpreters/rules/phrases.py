@@ -126,7 +126,7 @@ _THIS_MACHINE = re.compile(
 def phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
     """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
     found = []
-    if re.search(r"stop|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
+    if re.search(r"stop|in a row|\bend\b|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
         for hit in message.each(_PATIENCE):
             if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
                 found.append(Found("early_stopping_patience", count, *hit.span()))

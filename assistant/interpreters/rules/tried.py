@@ -70,7 +70,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("check_gpu_used", r"\bgpu\b.{0,24}\b(?:full (?:throttle|load|power)|(?:9\d|100) ?%)|\b(?:isn'?t|not) (?:on|using) (?:the )?cpu\b"),
     ("merge_in_16bit", r"\bmerged?[ _]?(?:in |to |as )?(?:16[- _]?bit|fp16|bf16)|\bmerged 16bit"
     r"|merge_and_unload.{0,24}(?:good|fine|ok|挺好|正常)|存成16bit"),
-    ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,16}(?:bitsandbytes|bnb)"),
+    ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,24}(?:bitsandbytes|bnb)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
     ("append_eos_token", r"\beos(?: token)? (?:is|are|was) (?:already )?(?:in|at|part|added|appended|there)|\b(?:added|appended|has|have"
     r"|with) (?:the |an )?eos\b"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -183,7 +184,7 @@ def _add_likeness(scores: dict[str, float], text: str, plain: tuple[float, ...])
         scores[name] += ALIKE * share
 
 
-def _of_the_ill(likely: dict[str, float], plain: float) -> dict[str, float]:
+def _of_the_ill(likely: Mapping[str, float], plain: float) -> dict[str, float]:
     """The likeliest symptoms, half as likely ones among them, as shares of all; none where it may be `plain`."""
     rest = 1 - likely.get(PLAIN, 0.0)
     if rest < 1 - plain:

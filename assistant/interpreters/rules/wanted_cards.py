@@ -125,6 +125,7 @@ def _unnamed(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: 
         or gpus
         or _USE_COUNT.search(reading.text)
         or _MINE.search(reading.text)
+        or reading.text[start].isdigit()
         or memory
         or on
         or _SINGLE.search(reading.text)
@@ -137,7 +138,8 @@ def _current(reading: Reading) -> list[Cards]:
     """The cards, the one that replaced another first: "switched from 4 V100 to 2 A100"."""
     named = [card for card in reading.cards if card.card]
     if len(named) > 1 and SWITCHED.search(reading.text[max(0, named[0].start - 30) : named[-1].start]):
-        return [named[-1]]
+        asks = reading.kind(named[-1].start) in ("ask", "fits", "what_if") and reading.kind(named[0].start) == "state"
+        return [named[0] if asks else named[-1]]  # "a 4090 is slow, would an A6000 be better?"
     if len(named) > 1:
         kept = [card for card in named if not OLD.search(reading.text[: card.start])]
         named = kept if len(kept) < len(named) else named

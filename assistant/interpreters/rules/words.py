@@ -56,6 +56,9 @@ _NO = re.compile(
     r"|standard |vanilla |any "
     r"|use |your |a |using |to |log to |with )*['\"]?$"
 )
+_ACTS = re.compile(
+    r"\s+(?:still|keeps?|always|asks?|prompts?|hangs|waits|starts|complains|pops|insists)\b"
+)  # "wandb still asks"
 _OF_A_FILE = re.compile(r"\s*(?:merg|model files?|checkpoints?)")  # "the 4-bit merge bit me"
 _NO_AFTER = re.compile(
     r"^['\"]?\s*(?:of (?:the )?activations\s*)?(?:[=:]\s*|(?:set )?to (?=false\b|off\b|none\b|no\b))?(?:out\b(?! of)|off\b|(?:can|may"
@@ -99,7 +102,7 @@ SCHEDULER = {
     r"|modules?))(?<!all linear)(?<!all-linear)|线性(?!层)"
     r"|\blineal\b",
     "constant": r"\bconstant\b(?=.{0,12}(?:lr|learning|sched|rate|$))|(?:schedule[r]?|lr)\W{1,4}(?:to "
-    r"|is )?constant\b|(?:rate|lr)\W{1,3}[\d.]+(?:e-?\d+)?,? constant\b"
+    r"|is )?constant\b|(?<=e-\d )constant\b|(?<=e-0\d )constant\b|(?<=\.\d{4} )constant\b"
     r"|\bkonstant\b|恒定|常数学习率",
 }
 PROVIDER = {
@@ -190,7 +193,8 @@ def named(message: Message, chosen: dict[str, Any], card: str) -> list[Found]:
     for field, table in _COMPILED:
         for value, pattern in table:
             for hit in message.each(pattern):
-                found += _read(field, value, hit, message, chosen, card)
+                if field != "experiment_tracker" or value == "none" or not _ACTS.match(message.text, hit.end()):
+                    found += _read(field, value, hit, message, chosen, card)
                 message.take(*hit.span())
     return _several(sorted(found, key=lambda one: one.start), message, chosen)
 
