@@ -46,6 +46,11 @@ _HELD_OUT = re.compile(
     rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
     rf"|(?:留|拿|分|划)(?:出)?\s?(?P<tenths>[{''.join(HAN)}1-9])成"
 )
+# 9:1划分, "an 80/20 split"
+_PARTS_OF = re.compile(
+    r"(?<![\d.])(?P<t>\d{1,2})\s?(?:[:/比]|to)\s?(?P<v>\d{1,2})(?![\d.])\s?(?:的?比例)?(?:来)?\s?(?:划分|切分|拆分|分\b|分成"
+    r"|(?:train\w*/?\s?\w* )?split)"
+)
 # "512 tokens is plenty": what is enough is the limit
 _ENOUGH = re.compile(
     r"(?<![\w.])(?P<n>\d{3,6}|\d{1,3}(?:[.,]\d)?\s?k) ?tokens?(?: of (?:context|length))?,? (?:(?:is|are|will be|would be|should be"
@@ -145,6 +150,11 @@ def by_action(message: Message) -> list[Found]:
     if stops := _STOPS_WHEN.search(message.text):
         found.append(Found("early_stopping", True, *stops.span()))
     found += _passes(message)
+    for hit in message.each(_PARTS_OF):
+        train, held = int(hit["t"]), int(hit["v"])
+        if 0 < held < train:
+            found.append(Found("validation_split", round(held / (train + held), 4), *hit.span()))
+            message.take(*hit.span())
     for hit in message.each(_ENOUGH):
         number = numbers(hit["n"] or hit["m"] or hit["k"])[0]
         found.append(Found("max_seq_length", slots.convert("max_seq_length", number), *hit.span()))

@@ -27,7 +27,7 @@ _OF_THAT = re.compile(
     r"|die hälfte|the same|same|equal)(?: (?:as|of|de|von|wie|to))?\s*(?:that|it|this|eso|davon|das)|(?P<g>the same"
     r"|das gleiche|lo mismo|el doble|das doppelte|doppelt so (?:viel|hoch|groß)|(?:half|twice|double|triple) as (?:much|big|large|high"
     r"|many)|halb so (?:viel|hoch|groß)"
-    r"|la mitad|die hälfte)(?=\s*(?:$|[,;.])))"
+    r"|la mitad|die hälfte|[是为取设给]?(?:它的|其)?(?:两倍|2倍|翻倍|一半))(?=\s*(?:$|[,;.])))"
 )
 
 _ALONG = re.compile(
@@ -57,7 +57,7 @@ def _of_that(message: Message, keys: list[re.Match[str]], values: Mapping[str, A
         word = hit["f"] or hit["g"]
         factor = (
             0.5
-            if re.match(r"half|halb|la mitad|die h", word)
+            if re.match(r"half|halb|la mitad|die h|.{0,4}一半", word)
             else 3.0
             if word.startswith("triple")
             else 1.0

@@ -25,6 +25,7 @@ _SPLIT = re.compile(
     r"|this|i|we|the|there)\b)(?!is the (?:idea|plan|goal|way|one|card|model|setup"
     r"|aim|target|best|most|limit|point|thing|lowest|highest|smallest|largest|biggest|minimum|maximum|only)\b)|\s(?=(?:reicht|passt|geht"
     r"|alcanza|cabe)\b)"
+    r"|\s(?=so\s(?:it'?s|we|i|i'?ll|we'?ll|that leaves)\b)"
     r"|\s(?=(?:but|pero|aber|while|whereas|though|mientras|während)\s)|\s(?=(?:what|how|why)\s(?:does|is|should|do"
     r"|about|if|many|much|would|can)\b)"
 )
@@ -43,6 +44,9 @@ _REQUEST = re.compile(
 )
 _WHAT_IF = re.compile(
     r"\bthinking (?:of|about) (?:doubl|halv|rais|lower|increas|decreas|reduc)\w*"
+    r"|\b(?:later|then) (?:maybe|perhaps|possibly)\b|\b(?:maybe|perhaps|possibly) later\b|\bif (?:that|it|this) (?:fails|does(?:n'?t"
+    r"| not) (?:work|help|fit|run))\b"
+    r"|^\W*(?:else|otherwise|failing that|falls nicht|sonst|si no)\b|(?:实在)?不行(?:的话)?(?:再|就|了再)|以后再|之后再"
     r"|\bwhat if\b|\bsuppose\b|\b(?:what|how) about\b|\bif (?:i|we|you)\b|\bwould (?:it|that|this)\b|\bhow (?:much"
     r"|long)\b|\bhypothetical|\bimagine\b"
     r"|\bwhat (?:would|happens?)\b|如果|假如|假设|要是|万一|\by si\b|\bqué tal\b|\bqué pasa(?:ría)? si\b|\bwas wäre\b"
@@ -67,8 +71,9 @@ _ASK = re.compile(
     r"question)[\s,:]+)*(?:why|what(?! (?:i|we) (?:want|need|have|got|would like|did|do|changed?|used?|use|tried|set|know|run|ran|am"
     r"|own|\w+ed"
     r"|are|can)\b| work(?:s|ed)\b)|how|which|who"
-    r"|(?:when|where)(?=(?:'s| (?:do|does|did|is|are|was|were|will|should|shall|can|could|would|must|to|exactly))\b| *\?)|should|shall"
-    r"|would(?! (?:like|love|prefer|need|want))|could|can(?!['’]?t\b)|may|do (?:i|we|you|they|people"
+    r"|(?:when|where)(?=(?:'s| (?:do|does|did|is|are|was|were|will|should|shall|can|could|would|must|to|exactly))\b| *\?)"
+    r"|should(?! (?:be|work|do|fit|suffice)\b)|shall"
+    r"|would(?! (?:like|love|prefer|need|want|rather))|could|can(?!['’]?t\b)|may|do (?:i|we|you|they|people"
     r"|the|these|those)|does|did"
     r"|is(?! [\d.]+(?:e-\d+)? now\b)|are|am|will|must|need i|por qué|porque|qué|que es|cómo|cuál|cuánto|cuántos|debería|debo|conviene"
     r"|cuáles|una? .{2,24} o una? .{2,24}"

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from assistant.interpreters.rules import family_table, models, wanted_cards
-from assistant.interpreters.rules.change_words import CHANGE, FAILED, PICKED, SETTLED, WORKED
+from assistant.interpreters.rules.change_words import CHANGE, FAILED, OLD, PICKED, SETTLED, WORKED
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.paste_names import PER_DEVICE
 from assistant.interpreters.rules.reading import Reading
@@ -37,6 +37,7 @@ ASKS = re.compile(
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model", "max_seq_length"}
 
 
+_NO_STEPS = re.compile(r"\b(?:instead of|rather than|not) (?:the |those |these |my )?(?:\d[\d,.]*k? |max[ _])?steps\b")
 _ANY_TRACKER = re.compile(r"track|logging|seguimiento|report_to|跟踪|追踪|记录")
 _GIVEN = re.compile(r"[=:]\s*['\"]?$")
 _SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
@@ -212,6 +213,8 @@ def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...]
 
 def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: tuple[str, ...]) -> bool:
     kind = reading.kind(one.start)
+    if one.query and OLD.search(reading.text[: one.start]) and sum(bool(other.query) for other in reading.models) > 1:
+        return False  # "mistral-nemo instead of llama-3.1-8b"
     return (
         kind == "state"
         or (kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not compares(reading.text))
@@ -244,6 +247,11 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
         and re.search(r"early|\bstop|停|\babbrech|\bparar?\b", reading.text)
     ):
         sets["early_stopping"] = True
+    if sets.get("max_steps") == -1:  # transformers' own word for no limit
+        del sets["max_steps"]
+    if "num_epochs" in sets and _NO_STEPS.search(reading.text):
+        sets.pop("max_steps", None)
+        wishes.unset.append("max_steps")
     if "warmup_ratio" in sets and "warmup_steps" in chosen and "warmup_steps" not in sets:
         wishes.unset.append("warmup_steps")
     if (

@@ -71,6 +71,7 @@ _OF_THEM = re.compile(
 )
 # "but only two are free", "just one is mine to use": fewer than there are.
 _FEWER = re.compile(
+    rf"(?<![\d.])(?P<of>\d{{1,2}}|{_NUMBERS}) (?:out )?of (?:my|the|our|these|those|all)\s(?:\d{{1,2}}|{_NUMBERS})\s(?:gpus?|cards?)\b|"
     rf"\b(?:only|just|nur|solo|sólo)\s(?:get |have |use |leave me |can use |the )*(?P<n>\d{{1,2}}"
     rf"|{_NUMBERS})(?:\s(?:of (?:them"
     rf"|(?:those|these|the|my|our)(?: \w+)?(?: cards| gpus)?)|cards?|gpus?|davon|de ellas))?\s(?:is |are |ist "

@@ -52,7 +52,7 @@ KEYS: dict[str, str] = {
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "loraplus_lr_ratio": r"lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
-    "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
+    "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?: with)?(?: an?)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
     "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*0?\.\d)|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"

@@ -164,6 +164,8 @@ def _put(ours: str, value: Any, values: dict[str, Any]) -> None:
         if mapped is None:
             return
         value = None if mapped == "none" and ours == "quantization" else mapped
+    if ours == "max_steps" and value == -1:
+        return  # transformers' own word for no limit
     if ours == "algorithm" and isinstance(value, str):
         value = value.lower()
     if ours == "target_modules" and isinstance(value, str):

@@ -53,6 +53,8 @@ def of_another(message: Message, values: Mapping[str, Any]) -> list[Found]:
             and not _EQUAL.fullmatch(gap)
         ):
             continue  # "batch=4 x accum=8" are two values
+        if stated(message, left) is not None and re.match(r"\s*(?:两|二|\d)倍", tail):
+            continue  # "rank给到64，alpha两倍"
         if factor is None or {target, source} & {EFFECTIVE, WARMUP} or target == source:
             continue
         base = stated(message, right) or values.get(source)
@@ -122,7 +124,7 @@ def stated(message: Message, key: re.Match[str]) -> float | None:
             field_of(other) == field
             and (near := numbers(message.free[other.end() : other.end() + 14]))
             and re.fullmatch(
-                r"\s*(?:=|:|is|'s|being|of|at|to|都?[设取改调]?[成为到是]?)?\s*",
+                r"\s*(?:=|:|is|'s|being|of|at|to|都?[设取改调给]?[成为到是]?)?\s*",
                 message.free[other.end() : other.end() + near[0].start],
             )
         ):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.interpreters.rules import alike, gpus, masks, models, names, phrases, relations, slots, targets, words
-from assistant.interpreters.rules.change_words import CHANGE, PICKED
+from assistant.interpreters.rules.change_words import CHANGE, PICKED, SETTLED
 from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import INTEGERS, KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
@@ -41,6 +41,7 @@ _ANSWERED = re.compile(
     r"(?=\s*\d[\d.]*(?:e-?\d+)?k?%?\s*(?:[.,;!]|$))",
     re.I,
 )
+_LENGTHS = {256 * 2**power for power in range(10)}  # tokens: what nothing else is counted in
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
 
 
@@ -129,7 +130,7 @@ def _rate(reading: Reading, message: Message) -> list[Number]:
     left = []
     for number in reading.loose:
         short = len(message.text.split()) <= 6
-        placed = short or _AT.search(message.text[max(0, number.start - 8) : number.start])
+        placed = short or len(small) <= 2 or _AT.search(message.text[max(0, number.start - 8) : number.start])
         if _small(number, message) and placed and reading.kind(number.start) == "state":
             reading.found.append(Found("learning_rate", number.value, number.start, number.end))
         else:
@@ -148,6 +149,10 @@ def _it(reading: Reading, message: Message, places: list[tuple[int, str]], subje
     left = []
     for number in reading.loose:
         last = next((name for start, name in reversed(places) if start < number.start), subject)
+        if last is None and number.value in _LENGTHS and SETTLED.match(message.text, number.end):
+            last = "max_seq_length"  # "4096 doesn't fit so 2048 it is"
+            reading.found.append(Found(last, int(number.value), number.start, number.end, change=True))
+            continue
         if last and CHANGE.search(message.text[max(0, number.start - 36) : number.start]):
             name = slots.warmup(number) if last in (WARMUP, "warmup_steps", "warmup_ratio") else last
             name = "learning_rate" if _small(number, message) and last in INTEGERS else name

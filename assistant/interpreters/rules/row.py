@@ -117,6 +117,8 @@ def _merge(items: list[Item], keys: list[Item], text: str) -> list[Item]:
 def _join(left: Item, right: Item, keys: list[Item], text: str) -> Item | None:
     """`left` and `right` as one value, if what stands between them makes them one."""
     gap = text[left.end : right.start]
+    if (unit := KEY.match(gap.lstrip())) and re.search(r"\b(?:from|de|von)\s+$", text[: left.start]):
+        gap = gap.lstrip()[unit.end() :]  # "from 3 epochs to 1"
     wide = replace(left, end=right.end, start=left.start)
     if _ARROW.match(gap) and (_REAL_ARROW.search(gap) or _moved(left, text)):
         return replace(wide, number=right.number, options=(), change=True)

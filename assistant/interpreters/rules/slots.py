@@ -27,6 +27,7 @@ from assistant.interpreters.rules.numbers import Number, kilo
 from assistant.interpreters.rules.row import COUNTED, INSTEAD, NEGATED, Item, items
 from assistant.interpreters.rules.text import Message
 
+_TINY = 0.01  # no count and no number of epochs
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 # "eran 4 épocas, no 3": in Spanish the old value; an English "rank 8, no 16" lacks a comma.
 _SPANISH = re.compile(r"[áéíóúñ¿¡]|\b(?:eran?|son|quiero|pon|perdona|mejor)\b")
@@ -106,6 +107,9 @@ def _price(left: Item, right: Item, text: str) -> float | None:
     if bool(left.key) == bool(right.key):
         return None
     gap = text[left.end : right.start]
+    key, number = (left, right) if left.key else (right, left)
+    if number.number and 0 < number.number.value < _TINY and key.key in (*INTEGERS, "num_epochs"):
+        return None  # "1 epoch with 1e-4"
     if left.key in UNITS and INSTEAD.match(gap) and COUNTED.search(text[max(0, left.start - 7) : left.start]):
         return None  # "6 epochs instead of 3": the name belongs to the number before it
     cost = distance(gap)

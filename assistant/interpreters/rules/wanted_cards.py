@@ -60,6 +60,7 @@ _ON = re.compile(r"\b(?:on|over|across|between|auf|en|con|mit) (?:my |our |these
 _ITS_SIZE = re.compile(
     r"^(?:(?:no|ok|actually|sorry|i mean|it'?s|use)[\s,]+)*(?:the )(\d{2})(?: ?gb?| gigs?)?(?: one| version| card| variant)?\W*$"
 )
+_VISIBLE = re.compile(r"\bcuda_visible_devices\s?=\s?['\"]?(\d+(?:,\s?\d+)*)")
 _LISTED = re.compile(r"[,;，]\s*$|\s{2,}$")  # one of several settings
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
@@ -173,7 +174,9 @@ def _card(card: Cards, reading: Reading, values: Mapping[str, Any], wishes: Wish
     if not card.card:
         return
     wishes.sets["gpu"] = card.card
-    if card.nodes and card.count and _EACH.search(reading.text):
+    if visible := _VISIBLE.search(reading.text):
+        wishes.sets["num_gpus"] = len(set(re.findall(r"\d+", visible[1])))
+    elif card.nodes and card.count and _EACH.search(reading.text):
         wishes.sets["num_gpus"] = card.count * card.nodes
     elif card.nodes and card.count:
         wishes.asks["num_gpus"] = ([card.count, card.count * card.nodes], "nodes")

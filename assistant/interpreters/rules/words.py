@@ -117,7 +117,7 @@ PROVIDER = {
     r"|in) (?:my|this|our|the) (?:own )?(?:machine|computer|pc|laptop|box|desktop|workstation|server|rig"
     r"|hardware)\b"
     r"|\bon (?:the|my|our|a) (?:mac(?:book)?(?: (?:pro|air|mini|studio))?|imac)\b|\bmy (?:own )?(?:machine|computer|pc|laptop|desktop"
-    r"|workstation|rig|gpu|card)\b|\bat home\b|\bzu ?hause\b"
+    r"|workstation|rig|gpu|card)\b(?! (?:budget|hours?|quota|bill|costs?))|\bat home\b|\bzu ?hause\b"
     r"|\bdaheim\b|\ben (?:mi )?casa\b|家里|本机|本地|机房|不能上云|不上云|我(?:的"
     r"|这台)?(?:电脑|机器|笔记本)|我这台|\blokal\b|\b(?:auf|in) (?:meinem|unserem|einem eigenen) (?:\w+ )?(?:rechner|pc|server"
     r"|laptop|computer)\b|\bmi (?:ordenador|pc|máquina|computadora"
