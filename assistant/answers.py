@@ -56,7 +56,8 @@ def answer(
     )
     pending = None
     if parameter and parameter not in ("base_model", "dataset") and (_PUT.search(question.lower()) or len(known) == 1):
-        pending = Pending(kind="field", fields=(parameter,))
+        open_yet = state.pending.options if state.pending.fields == (parameter,) else {}
+        pending = Pending(kind="field", fields=(parameter,), options=open_yet)  # a yes still takes what was suggested
     if parameter and (offered := _offer(parameter, supposed, values)):
         return Answer("\n\n".join(paragraphs), (), tuple(offered.options), offered)
     asks = (parameter,) if pending and parameter else ()

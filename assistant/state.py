@@ -58,6 +58,7 @@ class ChatState(BaseModel):
     told: dict[
         str, Any
     ] = {}  # what the user told of themselves (assistant/advice.py): advice goes by it, the plan does not
+    scaled: dict[str, float] = {}  # field -> factor of the last change that was one: "again", "and alpha too"
     version: int = 0  # of the plan; undo walks to the parent
     parent: int | None = None
     versions: int = 0  # the highest number given so far

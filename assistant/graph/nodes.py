@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import uuid
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from langgraph.runtime import Runtime
@@ -84,8 +86,30 @@ def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
     _merge(merged, seen)
     chat = _one_version(before, chat)
     merged["changed"] = chat.version != before.version
+    if merged["changed"]:
+        chat = chat.model_copy(update={"scaled": _scaled(values_of(before, runtime.context), chat, state["message"])})
     understood = {} if any(call.tool == "not_understood" for call in calls) else {"misses": 0}
     return {"chat": chat.model_copy(update=understood).model_dump(), "outcomes": merged}
+
+
+def _scaled(before: Mapping[str, Any], after: ChatState, message: str) -> dict[str, float]:
+    """The factor of each number that changed without being named: "double the rank" is 2, "rank 32" none."""
+    found = {}
+    for name, new in after.choices.items():
+        old = before.get(name)
+        if (
+            _is_number(old)
+            and _is_number(new)
+            and old
+            and new != old
+            and not re.search(rf"(?<![\d.]){new:g}(?![\d.])", message)
+        ):
+            found[name] = new / old
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _run(call: ToolCall, chat: ChatState, services: Services) -> Outcome:

@@ -31,6 +31,7 @@ from assistant.interpreters.rules.compose import asked, compose, questions
 from assistant.interpreters.rules.decide import decide
 from assistant.interpreters.rules.guess import readings
 from assistant.interpreters.rules.nearest import CERTAIN, SURE, nearest
+from assistant.interpreters.rules.once_more import once_more
 from assistant.interpreters.rules.reading import Reading, read
 from assistant.interpreters.rules.rest import delegated
 from assistant.interpreters.rules.results import about_result, rehearsing
@@ -96,8 +97,11 @@ class RuleInterpreter:
             return ended
         if turn.state.choices.get("dataset") and (about := sentences.calls(raw)):
             return about
-        reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, answers_to.subject(turn))
-        wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus)
+        if not accompanied and (more := once_more(plain, turn)):
+            return [ToolCall(tool="set_parameters", args=more)]
+        subject = answers_to.subject(turn)
+        reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, subject)
+        wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus, subject)
         answers_to.bare_value(plain, reading, wishes, turn)
         if doctor and not _for_the_plan(doctor, plain, wishes):
             return doctor

@@ -57,6 +57,9 @@ _ENOUGH = re.compile(
     r"|seems?|ist|sind) )?(?:more than )?"
     r"(?:plenty|enough|ample|sufficient|fine|ok(?:ay)?\b|will do|should do|would do|do\b|suffices?|me sobran?|(?:me )?bastan?"
     r"|(?:mir )?reich(?:t|en)|genug|genügen)"
+    r"|(?<![\w.])(?P<l>\d{1,3}\s?k),? (?:is|are|will be|would be|should be|seems?|ist|sind) (?:more than )?(?:plenty|enough|ample"
+    r"|sufficient|fine|genug)"
+    r"(?! (?:rows|examples|steps|samples))"
     r"|(?:max(?:imum|imal)?|at most|up to|höchstens|bis zu|no more than|como máximo|hasta|máximo) (?P<k>\d{3,6}|\d{1,3}[.,]\d{3}"
     r"|\d{1,3}\s?k) ?tokens?"
     r"(?= (?:per|pro|por|a|each|in each|for each))"
@@ -155,8 +158,19 @@ def by_action(message: Message) -> list[Found]:
         if 0 < held < train:
             found.append(Found("validation_split", round(held / (train + held), 4), *hit.span()))
             message.take(*hit.span())
+    found += _of_length(message)
+    for hit in message.each(_PRONOUN_ONE):
+        if hit[3] and CARDS.search(message.text):
+            continue  # "my v100s, there are four of them": cards are counted
+        message.take(*hit.span(hit.lastindex or 0))
+    return found
+
+
+def _of_length(message: Message) -> list[Found]:
+    """Tokens: "512 tokens is plenty", "train with 2048 tokens"."""
+    found = []
     for hit in message.each(_ENOUGH):
-        number = numbers(hit["n"] or hit["m"] or hit["k"])[0]
+        number = numbers(hit["n"] or hit["m"] or hit["k"] or hit["l"])[0]
         found.append(Found("max_seq_length", slots.convert("max_seq_length", number), *hit.span()))
         message.take(*hit.span())
     if not re.search(r"len|ctx|context|cut[- ]?off|longitud|länge|长度", message.free):
@@ -171,10 +185,6 @@ def by_action(message: Message) -> list[Found]:
             value = slots.convert("max_seq_length", number)
             found.append(Found("max_seq_length", value, *hit.span(group)))
             message.take(*hit.span(group))
-    for hit in message.each(_PRONOUN_ONE):
-        if hit[3] and CARDS.search(message.text):
-            continue  # "my v100s, there are four of them": cards are counted
-        message.take(*hit.span(hit.lastindex or 0))
     return found
 
 

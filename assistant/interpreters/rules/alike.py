@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,9 @@ _OF_THAT = re.compile(
     r"|la mitad|die hälfte|[是为取设给]?(?:它的|其)?(?:两倍|2倍|翻倍|一半))(?=\s*(?:$|[,;.])))"
 )
 
+_FOLLOWS_RANK = re.compile(
+    r"(?<![a-z])alpha\b(?:\s(?:is|at|to|gets|should be|be))?(?:\s(?:the )?same|\s(?:twice|double) (?:that|it|as))\b"
+)
 _ALONG = re.compile(
     r"\b(?:scale|move|adjust|raise|lower|increase|decrease|change|bring)\w* (?:the |my )?[a-z_ ]{2,24}?(?: up| down| too| along)*"
     r" (?:by the same (?:factor|amount|ratio)|accordingly|proportional(?:ly)?|in proportion|in step|with it|along with it|to match"
@@ -116,3 +120,17 @@ def along(message: Message, values: Mapping[str, Any], found: list[Found]) -> li
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def after_the_rank(message: Message, found: list[Found], values: Mapping[str, Any]) -> list[Found]:
+    """ "make it 16, and alpha the same": the rank of this message, not the one before it."""
+    rank = next((one.value for one in found if one.field == "rank" and _number(one.value)), None)
+    old = values.get("rank")
+    if rank is None or not isinstance(old, int | float) or not _FOLLOWS_RANK.search(message.text):
+        return found
+    return [
+        replace(one, value=whole("alpha", one.value * rank / old))
+        if one.field == "alpha" and _number(one.value) and one.value in (old, 2 * old)
+        else one
+        for one in found
+    ]

@@ -31,7 +31,8 @@ _REPLACES = re.compile(
 )
 # What people put around a bare number: "haha ok 4", "let's say 3", "那就3吧".
 _FILLER = re.compile(
-    r"(?<![a-z])(?:ha(?:ha)*|lol|hm+|ok(?:ay)?|oh|ah|yes|yeah|no|sure|fine|well|let'?s|say|i'?d|i'?ll|i|we|go|for|with|take|try|make|it|is"
+    r"(?<![a-z])(?:ha(?:ha)*|lol|hm+|ok(?:ay)?|oh|ah|yes|yeah|no|sure|fine|well|let'?s|say|i'?d|i'?ll|i|we|go|for|with|take|try|make"
+    r"|it|is"
     r"|just|maybe|then|please|pls|thanks|so|that|should|do|sounds|good|to|use|set|the|mean|meant|at|dann|also|nimm|lieber|pues|digamos"
     r"|entonces|mejor|sea|vale|um|uh|er|be|would|guess|think|too|many|much|high|low|few)(?![a-z'])|那就|就|吧|那|改成|用|好的?|嗯"
 )
@@ -49,7 +50,8 @@ _SWITCHED = re.compile(
     r"\b(?:switch|turn|put|leave|keep) (?:it|that|this) (?P<on>on)?(?P<off>off)?\b(?! the\b)|\b(?:(?P<enable>enable|activate)"
     r"|(?P<disable>disable"
     r"|deactivate)) (?:it|that|this)\b|\b(?:schalt\w*|mach\w*) (?:es|das) (?:bitte )?(?:(?P<an>an|ein)|(?P<aus>aus|ab))\b"
-    r"|\b(?:(?P<activa>actívalo|enciéndelo)|(?P<quita>desactívalo|apágalo))\b|(?P<kai>打开它|开启它|把它打开|那就开)|(?P<guan>关掉它|把它关|(?:那就|就|先)关(?:掉|了)?(?=\W*$))"
+    r"|\b(?:(?P<activa>actívalo|enciéndelo)|(?P<quita>desactívalo|apágalo))\b|(?P<kai>打开它|开启它|把它打开|那就开)|(?P<guan>关掉它"
+    r"|把它关|(?:那就|就|先)关(?:掉|了)?(?=\W*$))"
 )
 _ON = ("on", "enable", "an", "activa", "kai")
 _BOTH = re.compile(r"\b(?:both|beide|ambos)\b|都")
@@ -163,7 +165,8 @@ def _nearest(turn: Turn, loose: list[Number]) -> str | None:
 
 def _far(turn: Turn, name: str, number: Number) -> float:
     """How many powers of ten `number` is from the plan's value of `name`."""
-    return abs(math.log10(number.share() / float(turn.values.get(name) or 1)))
+    said = number.share() / 100 if name in SHARES and number.value >= 1 and not number.percent else number.share()
+    return abs(math.log10(said / float(turn.values.get(name) or 1)))
 
 
 def subject(turn: Turn) -> str | None:

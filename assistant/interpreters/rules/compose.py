@@ -242,6 +242,8 @@ def _reckoned(kind: str, ideas: dict[str, Any], reading: Reading, wishes: Wishes
 
 def _topics(subject: str, plain: str, turn: Turn, reading: Reading) -> list[str]:
     named = topics.topics(subject) or topics.titled(subject)
+    if not named and reading.loose and reading.loose[0].kilo:
+        named = ["max_seq_length"]
     if not named and reading.loose:
         values = [number.share() for number in reading.loose]
         known = {**turn.values, **turn.state.choices}

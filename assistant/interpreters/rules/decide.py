@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from assistant.interpreters.rules import family_table, models, wanted_cards
+from assistant.interpreters.rules import family_table, models, slots, wanted_cards
 from assistant.interpreters.rules.change_words import CHANGE, FAILED, OLD, PICKED, SETTLED, WORKED
 from assistant.interpreters.rules.lexicon import EFFECTIVE
 from assistant.interpreters.rules.paste_names import PER_DEVICE
@@ -54,7 +54,10 @@ def decide(
     chosen: Mapping[str, Any],
     pending: tuple[str, ...],
     gpus: tuple[str, ...],
+    subject: str | None = None,
 ) -> Wishes:
+    """`values`: the plan; `chosen`: the user's choices; `pending`: fields asked about; `gpus`: cards of this machine;
+    `subject`: the numeric field spoken of last."""
     wishes = Wishes()
     fresh = not chosen
     groups: dict[str, list[Found]] = {}
@@ -66,6 +69,8 @@ def decide(
             wishes.ideas[one.field] = one.value
         elif one.candidates and where == "idea" and "difference" not in reading.text:
             wishes.asks[one.field] = (list(one.candidates), "which")
+    if len(reading.loose) == 1 and subject and not reading.found and reading.kind(reading.loose[0].start) == "what_if":
+        wishes.ideas[subject] = slots.convert(subject, reading.loose[0])  # "what if I use 20?"
     for name, several in groups.items():
         _settle(name, several, reading, wishes)
     _model(reading, chosen, pending, wishes, fresh)

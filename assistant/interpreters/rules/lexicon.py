@@ -10,7 +10,9 @@ EFFECTIVE = "effective_batch"
 IGNORED = "ignored"  # a number with an owner that is no parameter of ours
 
 KEYS: dict[str, str] = {
-    EFFECTIVE: r"(?:effective|global|total|overall) (?:train(?:ing)? )?batch(?: ?size)?|effektive batch ?(?:größe)?"
+    EFFECTIVE: r"(?:gradient )?accumulation so (?:that )?(?:it|that|this|the (?:effective |total )?(?:batch(?: size)?|total))"
+    r"(?: is| becomes| makes| comes to| ends up at| adds up to| reaches)|(?:effective|global|total"
+    r"|overall) (?:train(?:ing)? )?batch(?: ?size)?|effektive batch ?(?:größe)?"
     r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|有效 ?batch ?(?:size)?",
     IGNORED: r"(?:per_device_)?eval(?:uation)?[ _]batch[ _]?size|eval[ _]accumulation[ _]steps|num[ _]workers?|workers"
     r"|warmup[ _]init|min[ _]lr|lr[ _]?(?:min|end)|temperature|top[ _]?[pk]|beam|beta ?[12]?|adam[ _]\w+"
@@ -46,7 +48,8 @@ KEYS: dict[str, str] = {
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",
     "learning_rate": r"η|(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
-    r"|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|学习率|步长",
+    r"|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|tasa(?! de )"
+    r"|学习率|步长",
     "max_grad_norm": r"max[ _-]?grad(?:ient)?[ _-]?norm|(?:grad(?:ient)?s?[ _-]?)?(?:norm[ _-]?)?clip(?:ping)?(?:[ _-]?(?:norm|at"
     r"|val(?:ue)?|threshold))?"
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",

@@ -115,6 +115,7 @@ def _numbers(reading: Reading, message: Message, values: Mapping[str, Any], subj
     reading.found += bound
     reading.loose = _it(reading, message, places, subject)
     reading.found += alike.along(message, values, reading.found)
+    reading.found = alike.after_the_rank(message, reading.found, values)
     spoken = len(message.text.split()) > 3 or subject is None
     if spoken and not any(one.field == "learning_rate" for one in reading.found):
         reading.loose = _rate(reading, message)

@@ -99,8 +99,9 @@ _REGRET = re.compile(
     rf"(?<![\w.])(?P<old>{_SAID}) (?:was|is|were|are|seems|sounds) (?:way |far |a bit |just |probably )*(?:too (?:much|many|high|low|big"
     rf"|large|small|long"
     rf"|short)|silly|stupid|dumb|wrong|a (?:typo|mistake|slip)|nonsense|overkill|crazy|excessive|greedy|ambitious)(?: (?:for|on"
-    rf"|with) [^,.;?]{{1,20}})?(?:, (?:no|right|isn'?t it|or)\?)?[\s.,;:!-]+"
-    rf"(?:(?:so|then|just|make (?:it|that)|use|take|try|let'?s (?:do|say|try|use|make it)|go (?:with|for)|i meant|it'?s|should be|better"
+    rf"|with) [^,.;?]{{1,20}})?(?:, (?:no|right|isn'?t it|or)\?)?[\s.,;:!?-]+"
+    rf"(?:(?:so|ok(?:ay)?|then|just|make (?:it|that)|use|take|try|let'?s (?:do|say|try|use|make it)|go (?:with|for)|i meant|it'?s"
+    rf"|should be|better"
     rf"|rather)[\s,]+)*(?P<new>{_SAID})(?![\w.]*\w)"
 )
 
@@ -148,7 +149,7 @@ def _regretted(message: Message, values: Mapping[str, Any]) -> list[Found]:
         if before and (field_of(before[-1]) in names or near):
             names = [field_of(before[-1])]
         if names:
-            found.append(Found(names[0], whole(names[0], new), *hit.span(), change=True))
+            found.append(Found(names[0], whole(names[0], new), *hit.span("new"), change=True))
             message.take(*hit.span())
     return found
 

@@ -19,6 +19,9 @@ _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese; "mod
     r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_]|\.(?:weight|bias|lora))"
 )
 _PLUS = re.compile(r"(?:^|[,;])\s*(?:plus|also|add)\s+['\"`]?$")
+_ONE_OUT = re.compile(
+    r"\b(?:drop|remove|without|leave out|skip) (?:the )?([qkvo]|gate|up|down)(?: proj\w*| layers?| one)?(?=\W*$|,)"
+)
 _MISMATCH = re.compile(r"\b(?:mismatch|shape|missing keys?|unexpected keys?)\b[^;\n]{0,40}$")  # names in an error
 _ALL_LINEAR = re.compile(
     r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?linear layer\b|\b(?:all|every) (?:the "
@@ -43,7 +46,7 @@ _NEAR_LETTERS = re.compile(
     r"|heads)\b|目标模块|只加|层"
 )
 _MLP = re.compile(
-    r"\b(?:only |just )?(?:the )?(?:mlp|ffn|feed[- ]?forward)(?:[ -](?:layers?|modules?|blocks?|projections?|schichten))?\b(?: only)?"
+    r"\b(?:only |just )?(?:the )?(?:mlp|ffn|feed[- ]?forward)(?:[ -](?:layers?|modules?|blocks?|projections?|schichten|ones?))?\b(?: only)?"
     r"(?!\s*(?:and|as well|too|\+|&))|\bcapas mlp\b|只.{0,3}mlp层?"
 )
 
@@ -55,15 +58,7 @@ def modules(message: Message, current: object = None) -> list[Found]:
         return [Found("target_modules", "all-linear", *hit.span())]
     hits = list(message.each(_MODULE))
     if not hits:
-        if short := _by_letters(message):
-            return [short]
-        for hit in message.each(_ATTENTION):
-            message.take(*hit.span())
-            return [Found("target_modules", ["q_proj", "k_proj", "v_proj", "o_proj"], *hit.span())]
-        for hit in message.each(_MLP):
-            message.take(*hit.span())
-            return [Found("target_modules", ["gate_proj", "up_proj", "down_proj"], *hit.span())]
-        return []
+        return _by_group(message, current)
     for hit in hits:
         message.take(*hit.span())
     if _MISMATCH.search(message.text[: hits[0].start()]):
@@ -76,6 +71,22 @@ def modules(message: Message, current: object = None) -> list[Found]:
     if isinstance(current, list):
         named = _edited(named, current, message.text, hits)
     return [Found("target_modules", named, hits[0].start(), hits[-1].end())]
+
+
+def _by_group(message: Message, current: object) -> list[Found]:
+    """Modules by their letters, "the attention layers", "the mlp ones"; beside those there are where they are added."""
+    if short := _by_letters(message):
+        return [short]
+    groups = ((_ATTENTION, ["q_proj", "k_proj", "v_proj", "o_proj"]), (_MLP, ["gate_proj", "up_proj", "down_proj"]))
+    for pattern, names in groups:
+        for hit in message.each(pattern):
+            message.take(*hit.span())
+            named = _edited(names, current, message.text, [hit]) if isinstance(current, list) else names
+            return [Found("target_modules", named, *hit.span())]
+    if isinstance(current, list) and (gone := _ONE_OUT.search(message.text)):
+        message.take(*gone.span())
+        return [Found("target_modules", [name for name in current if name != f"{gone[1]}_proj"], *gone.span())]
+    return []
 
 
 def _edited(named: list[str], current: list[str], text: str, hits: list[re.Match[str]]) -> list[str]:

@@ -61,6 +61,9 @@ _ITS_SIZE = re.compile(
     r"^(?:(?:no|ok|actually|sorry|i mean|it'?s|use)[\s,]+)*(?:the )(\d{2})(?: ?gb?| gigs?)?(?: one| version| card| variant)?\W*$"
 )
 _VISIBLE = re.compile(r"\bcuda_visible_devices\s?=\s?['\"]?(\d+(?:,\s?\d+)*)")
+_HALF = re.compile(
+    r"\b(?:use|take|with|on|only|just)\s(?:only |just )?half (?:of )?(?:them|those|these)\b|只用一半|(?:nur|solo) (?:die hälfte|la mitad)"
+)
 _LISTED = re.compile(r"[,;，]\s*$|\s{2,}$")  # one of several settings
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
@@ -108,6 +111,9 @@ def _changed(reading: Reading, values: Mapping[str, Any], wishes: Wishes) -> Non
     card = str(values.get("gpu") or "").split(" ")[0]
     if (hit := _ITS_SIZE.match(reading.text)) and int(hit[1]) in TWO_SIZES.get(card, ()):
         wishes.sets["gpu"] = f"{card} {hit[1]}GB"
+    have = int(values.get("num_gpus") or 1)
+    if have > 1 and _HALF.search(reading.text) and "num_gpus" not in wishes.sets:
+        wishes.sets["num_gpus"] = have // 2
     all_of = _ALL.search(reading.text) if values.get("gpu") and "num_gpus" not in wishes.sets else None
     if all_of and reading.kind(all_of.start()) == "state":
         wishes.sets["num_gpus"] = count_of(all_of[1])
