@@ -227,6 +227,15 @@ def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: t
     )
 
 
+def _limits(sets: dict[str, Any], reading: Reading, wishes: Wishes) -> None:
+    """The limit in steps goes where epochs take its place."""
+    if sets.get("max_steps") == -1:  # transformers' own word for no limit
+        del sets["max_steps"]
+    if "num_epochs" in sets and _NO_STEPS.search(reading.text):
+        sets.pop("max_steps", None)
+        wishes.unset.append("max_steps")
+
+
 def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, Any], wishes: Wishes) -> None:
     """What follows across fields: the effective batch, early stopping from its patience, warm-up said anew, LoRA with bits."""
     sets = wishes.sets
@@ -252,11 +261,7 @@ def _together(reading: Reading, values: Mapping[str, Any], chosen: Mapping[str, 
         and re.search(r"early|\bstop|停|\babbrech|\bparar?\b", reading.text)
     ):
         sets["early_stopping"] = True
-    if sets.get("max_steps") == -1:  # transformers' own word for no limit
-        del sets["max_steps"]
-    if "num_epochs" in sets and _NO_STEPS.search(reading.text):
-        sets.pop("max_steps", None)
-        wishes.unset.append("max_steps")
+    _limits(sets, reading, wishes)
     if "warmup_ratio" in sets and "warmup_steps" in chosen and "warmup_steps" not in sets:
         wishes.unset.append("warmup_steps")
     if (
