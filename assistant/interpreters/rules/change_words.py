@@ -37,7 +37,8 @@ OLD = re.compile(
 # "so 2 it stays", "4bit it will be": what stands before it is settled on.
 SETTLED = re.compile(
     r"(?:\s?bits?)?,?\s?\b(?:it|that)(?: is\b|'s\b| stays\b| was\b| will be\b|'ll be\b| shall be\b| has to be\b| had to be\b| must be\b"
-    r"| remains\b)|\s(?:bleibt es|wird es|se queda|será)\b|\s?(?:那次|那个|这个|那组)?(?:效果)?最好|\s(?:was|is|worked|did|gave|looked"
+    r"| remains\b)|\s(?:bleibt es|wird es|se queda|será)\b|\s?(?:那次|那个|这个|那组)?(?:效果)?最好|\s?吧(?![a-z])|\s(?:was|is|worked"
+    r"|did|gave|looked"
     r"|came out)(?: the)? best\b|\s(?:then|instead)\W*$"
 )
 FAILED = re.compile(

@@ -58,7 +58,7 @@ _CONDITION = re.compile(
     r"(?!.*\d.*\b(?:runs? out|ooms?|crash(?:es)?|fails?|dies|get(?:s|ting)? (?:an? )?(?:error|oom)|is killed|gets killed)\b)"
 )
 _FITS = re.compile(
-    r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|does"
+    r"\bfits?\b|\benough\b|\bsuffic|\bmanage\b|\bfeasible\b|\bpossible\b|\b(?:would|will|can|could|should|does"
     r"|do) .{0,60}\b(?:do for|work|run|handle|train|fine-?tune"
     r"|tune|do|support)\b|\bany chance\b|\bspeaks? against\b"
     r"|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b"

@@ -15,6 +15,10 @@ from assistant.interpreters.rules import family_table
 from assistant.interpreters.rules.text import Message
 
 _ID = re.compile(r"(?<![\w./@~:-])([a-z0-9][\w.-]{1,60}/[a-z0-9][\w.-]{1,90})(?![\w/])", re.I | re.A)
+_REFUSED = re.compile(
+    r"(?<![\w./-])([a-z0-9][\w-]{1,60}/[a-z0-9][\w.-]{1,90}\w)['\"]? (?:is a gated repo|is restricted|is not a local folder)",
+    re.A,
+)
 _URL = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(datasets/)?([\w.-]+/[\w.-]+)\S*", re.I)
 _SIZE = (
     r"(\d{1,3}(?:\.\d+)?(?:x\d{1,2})?)\s?-?(?:b(?:illion|n)?(?:[ -]?param(?:eter)?s?)?(?![a-z0-9])|b(?=[-_](?:chat"
@@ -103,6 +107,14 @@ def mentions(message: Message) -> tuple[list[Mention], list[tuple[int, int, str]
         found.append(_size_only(hit))
         message.take(*hit.span())
     return sorted(found, key=lambda m: m.start), others
+
+
+def refused(message: Message) -> list[Mention]:
+    """The model that an error of the Hub names."""
+    return [
+        Mention(*hit.span(1), query=message.cased[slice(*hit.span(1))], said=hit[1])
+        for hit in _REFUSED.finditer(message.text)
+    ][:1]
 
 
 def _ids(message: Message, found: list[Mention], others: list[tuple[int, int, str]]) -> None:

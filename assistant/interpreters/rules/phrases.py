@@ -71,6 +71,10 @@ _UNNUMBERED = re.compile(
     r"\s*(?:=|:|to|is|of|at|should be|\s)*\s*(lots|many|tons|loads|infinite|infinity|plenty|a lot|a bunch|huge"
     r"|gigantic|enormous|unlimited|everything|banana|viele|muchos|很多|无限)(?=\s*(?:$|[,.!;?]|please|of it|of them))"
 )
+_STANDS = re.compile(
+    r"\b(?:stuck|stays?|stayed|flat|same|hovers?|constant|sits|nothing|unchanged|hangs?)\b[^.;,]{0,24}$"
+)  # "stuck at 2.3 for 500 steps"
+_COUNTED = re.compile(r"(?:\d|\b(?:one|two|three|four|five|a|single))\s*$")
 _TRACKER_NO = re.compile(
     r"\b(?:wandb|w&b|weights (?:and|&) biases|comet|phoenix|trackio)(?:\b[^.;]{0,24}\b(?:is something i don'?t"
     r"|not needed|not necessary|no thanks|unnecessary|anyway)\b|[^.;，。]{0,8}(?:用不着|用不到|不需要|不想用|不要|没用))"
@@ -88,7 +92,7 @@ _NONE_OF_IT = re.compile(
     r"|ohne|keine?n?|sin|nada de)|不要|不用|不需要|关闭|去掉)\s*(?:the |a |an |any |use |need |want )*$"
 )
 _IS_NONE = re.compile(
-    r"\s*(?:=|:|is|to|at|set to)?\s*(?:none|off|nil|zero|null|nothing|aus|keine?r?s?|ninguno?a?"
+    r"\s*(?:=|:|is|to|at|set to|就|也|都)?\s*(?:none|off|nil|zero|null|nothing|aus|keine?r?s?|ninguno?a?"
     r"|关|无|不要|不用|去掉)(?![a-z])(?!\s*(?:of|if"
     r"|but))"
 )
@@ -148,14 +152,16 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
             found.append(Found(name, type(usual)(usual * factor), *hit.span()))
         message.take(*hit.span())
     for key in list(KEY.finditer(message.free)):
-        if (word := _UNNUMBERED.match(message.free, key.end())) and field_of(key) in TrainingConfig.model_fields:
+        counted = _COUNTED.search(message.free[: key.start()])  # "1 epoch should be plenty"
+        word = None if counted else _UNNUMBERED.match(message.free, key.end())
+        if word and field_of(key) in TrainingConfig.model_fields:
             found.append(Found(field_of(key), word[1], key.start(), word.end()))
             message.take(key.start(), word.end())
     for hit in message.each(_STEPS):
         if not re.search(
             r"warm|accum|acumul|akkumul|eval|every|save|log|after|since|预热|累",
             message.text[max(0, hit.start() - 16) : hit.start()] + hit[0].split(" ")[0],
-        ):
+        ) and not _STANDS.search(message.text[: hit.start()]):
             steps = float((hit[1] or hit[3]).replace(",", "")) * (1000 if hit[2] else 1)
             found.append(Found("max_steps", int(steps), *hit.span()))
             message.take(*hit.span())

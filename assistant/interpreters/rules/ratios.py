@@ -20,14 +20,16 @@ _AS_MUCH = re.compile(
 )
 # "alpha equals rank in our repo, both 64"
 _BOTH_ARE = re.compile(
-    r"(?<![a-z])(?:lora[_ ])?(?:alpha\b[^.;\d]{1,40}\brank|rank\b[^.;\d]{1,40}\balpha)\b[^.;\d]{0,30}\bboth\s(?:at |are |is |of "
+    r"(?<![a-z])(?:lora[_ ])?(?:alpha\b[^.;\d]{1,40}\b(?:rank|r)|(?:rank|r)\b[^.;\d]{1,40}\balpha)\b[^.;\d]{0,30}\bboth\s(?:at |are "
+    r"|is |of "
     r"|set to |to )?(?P<n>\d{1,4})(?![\d.])"
 )
 _TWICE_ALPHA = re.compile(
     r"\b(?:twice|double) (?:as (?:much|high|big|large)|that(?: for)?|the)\s(?:for )?(?:the )?(?:lora[_ ])?alpha\b(?! (?:of|as|the)\b)"
 )
 _EQUAL = re.compile(
-    r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same (?:number |value |size |figure )?as|equal(?:s| to)?|=|==|match(?:ing|es)?"
+    r"^\s*(?:should |must |has to |to )?(?:be )?(?:the )?(?:same (?:number |value |size |figure )?as|equal(?:s| to)?|=|==|match(?:ing"
+    r"|es)?"
     r"|as (?:high|big|large) as|gleich(?: dem| der| wie)?|wie|igual (?:a|que)|等于|跟|和)\s*(?:the |der "
     r"|el )?"
 )

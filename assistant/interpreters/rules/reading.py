@@ -82,6 +82,7 @@ def read(
     data = names.files(message)
     names.paths(message)
     reading.models, repos = models.mentions(message)
+    reading.models = reading.models or models.refused(message)
     if dataset := names.dataset(message, data, repos, "dataset" in pending):
         reading.found.append(dataset)
     reading.found += targets.modules(message, chosen.get("target_modules"))

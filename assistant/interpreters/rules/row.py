@@ -70,7 +70,9 @@ _ORDINAL = re.compile(
     r"|第[一二三四五\d]+(?:个)?)[\s-]*$"
 )
 _STRETCH = re.compile(
-    r"\b(?:steps?|iterations?|iters?|epochs?|schritte?|pasos?)\s+[01]\s?(?:to|-|–|through|thru|until|bis|a)\s?\d+"
+    r"\b(?:one|an?|1|each|every|per|una|eine) (?:epoch|época|epoche) (?:takes?|took|needs?|lasts?|is|costs?|would take|dauert|tarda)\b"
+    r"|(?:一|1|每)个?\s?(?:epoch|轮)\s?(?:就|大概|差不多|大约)?(?:要|需要|得|花|跑了?)"
+    r"|\b(?:steps?|iterations?|iters?|epochs?|schritte?|pasos?)\s+[01]\s?(?:to|-|–|through|thru|until|bis|a)\s?\d+"
 )
 
 

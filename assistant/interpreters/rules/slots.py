@@ -233,7 +233,9 @@ def _apposed(
     for item in loose:
         place = row.index(item)
         before = row[place - 1] if place else None
-        alone = re.fullmatch(r"\W*(?:at |with |to )?\W*", at(parts, item.start).text.replace(_said(item, parts), "", 1))
+        alone = re.fullmatch(
+            r"\W*(?:at |with |to |就|先)?\W*[吧了]?\W*", at(parts, item.start).text.replace(_said(item, parts), "", 1)
+        )
         if (
             before
             and before.key

@@ -46,7 +46,7 @@ _NO = re.compile(
     r"|\bmust(?:n'?t| not) be(?: any)?|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop(?! (?:down |back )?to\b)|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
-    r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
+    r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|没有|不支持|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
     r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using"
     r"|\b(?:rather|prefer\w*|lieber|prefiero)\b[^.;,]{0,20} (?:than|over|als|que)"
     r"|\b(?:can'?t|cannot|can not|doesn'?t|don'?t|won'?t|couldn'?t|none of [\w ]{2,24} (?:can|does|do)|no card that (?:can|does)"
