@@ -80,6 +80,8 @@ class RuleInterpreter:
     def _message(self, turn: Turn, plain: str, raw: str, accompanied: bool) -> list[ToolCall]:
         doctor = [] if accompanied else about_run(raw, turn.state, turn.run_active, turn.has_run) or []
         heard = any(call.tool in ("ask_run", "stop_when") for call in doctor)
+        if (taken := picks.takes_it(plain, turn)) is not None:
+            return taken
         said, leaves = delegated(raw)
         if leaves and not heard:
             return self._left(turn, said)

@@ -34,7 +34,7 @@ _FILLER = re.compile(
     r"(?<![a-z])(?:ha(?:ha)*|lol|hm+|ok(?:ay)?|oh|ah|yes|yeah|no|sure|fine|well|let'?s|say|i'?d|i'?ll|i|we|go|for|with|take|try|make"
     r"|it|is"
     r"|just|maybe|then|please|pls|thanks|so|that|should|do|sounds|good|to|use|set|the|mean|meant|at|dann|also|nimm|lieber|pues|digamos"
-    r"|entonces|mejor|sea|vale|um|uh|er|be|would|guess|think|too|many|much|high|low|few)(?![a-z'])|那就|就|吧|那|改成|用|好的?|嗯"
+    r"|entonces|mejor|sea|vale|um|uh|er|be|would|will|are|enough|plenty|reicht|genügt|basta|alcanza|is|guess|think|too|many|much|high|low|few)(?![a-z'])|那就|就|吧|那|改成|用|够了|就够|够|好的?|嗯"
 )
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _TAKES = re.compile(

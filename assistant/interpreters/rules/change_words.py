@@ -62,3 +62,5 @@ PICKED = re.compile(
 BEFORE_WORKED = re.compile(
     r"[\W\d]*(?:(?:it|that|this|one|everything|finally|now|then|just|last|seems|to|and|batch|is|was|at)[\W\d]+)*"
 )
+# "eran 4 épocas, no 3": in Spanish the old value; an English "rank 8, no 16" lacks a comma.
+SPANISH = re.compile(r"[áéíóúñ¿¡]|\b(?:eran?|son|quiero|pon|perdona|mejor)\b")

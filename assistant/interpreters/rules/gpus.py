@@ -81,6 +81,7 @@ _FEWER = re.compile(
     rf"|\d) (?:remain(?:s|ing)?|(?:are|is) left|still work)\b|(?:只|仅)(?:想|能|有|可以|要)?(?:用|空|剩)(?:其中|了|的)?(?P<han>\d+"
     rf"|[一二两三四])\s?(?:张|块|个|卡)"
 )
+_SUFFICES = re.compile(r"\b(?:enough|plenty|will do)\b")  # "2 is enough": of what, its name would say
 _HALF_OF = re.compile(
     r"\b(half|a third|a quarter|die hälfte|la mitad)(?: of)?(?: (?:an?|the|my|our|this|that|de|der|des|eine[rs]?"
     r"|un|una|von))*\s+$"
@@ -137,7 +138,7 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[Unna
         message.take(*hit.span())
     generic.sort(key=lambda one: not one.memory)
     found = _counted(message, found)
-    part = part or (_part(message, _OF_THEM) if not found else None)
+    part = part or (_part(message, _OF_THEM) if not found and not _SUFFICES.search(message.text) else None)
     if part and found:
         found[0] = replace(found[0], count=part, one=False)
     elif part:

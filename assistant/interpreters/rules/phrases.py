@@ -130,14 +130,7 @@ _THIS_MACHINE = re.compile(
 def phrases(message: Message, values: Mapping[str, Any], subject: str | None) -> list[Found]:
     """Values said without the parameter's name: "for three evals by at least 0.01", "double what you'd normally do"."""
     found = []
-    if re.search(r"stop|in a row|\bend\b|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
-        for hit in message.each(_PATIENCE):
-            if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
-                found.append(Found("early_stopping_patience", count, *hit.span()))
-                message.take(*hit.span())
-        for hit in message.each(_THRESHOLD):
-            found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
-            message.take(*hit.span())
+    found += _patience(message)
     if re.search(r"batch|accum|per device|\bbs\b|累积|累计|每(?:张|块)?(?:卡|gpu)", message.text):
         for hit in message.each(_PER_CARD):
             found.append(Found("batch_size", int(hit[1]) if hit[1] else gpus.count_of(hit["han"]), *hit.span()))
@@ -169,6 +162,20 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
     untracked = list(message.each(_TRACKER_NO))
     message.take_all(_TRACKER_NO)
     return found + [Found("experiment_tracker", "none", *hit.span()) for hit in untracked]
+
+
+def _patience(message: Message) -> list[Found]:
+    """ "For three evals by at least 0.01"."""
+    found = []
+    if re.search(r"stop|in a row|\bend\b|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
+        for hit in message.each(_PATIENCE):
+            if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
+                found.append(Found("early_stopping_patience", count, *hit.span()))
+                message.take(*hit.span())
+        for hit in message.each(_THRESHOLD):
+            found.append(Found("early_stopping_threshold", float(hit[1] or hit[2]), *hit.span()))
+            message.take(*hit.span())
+    return found
 
 
 def _passes(message: Message, subject: str | None) -> list[Found]:

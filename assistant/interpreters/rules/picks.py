@@ -46,6 +46,11 @@ _COMPARED = re.compile(
     r"|variant|method|variante))?"
     r"(?:[\s,]*(?:please|then|thanks|bitte|por favor|instead))*\W*$"
 )
+_TAKES_IT = re.compile(
+    r"^(?:(?:ok(?:ay)?|good|great|fine|then|yes|so|well|alright)[\s,]+)*(?:let'?s |i'?ll )?(?:use|take|go with|keep|try) (?:that|it"
+    r"|this)(?: one| value)?"
+    r"(?: then| please)?\W*$|^(?:dann )?nimm (?:den|das|die)\W*$|^(?:pues )?(?:usa|toma|pon) (?:ese|eso|esa)\W*$|^就用?(?:这个|它)吧?\W*$"
+)
 _CHAT = ("instruct", "chat", "it", "指令")
 _SIZE_AND_VARIANT = re.compile(
     r"(?:(?P<size>\d+(?:\.\d+)?)\s?b)?(?:[\s,-]*(?:the )?(?P<variant>instruct|chat|it|base|指令))?(?: (?:one|version|model|please|then))*"
@@ -89,6 +94,17 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
         if best and len(words) > 4:
             return list(options[labels[str(best[0])]])
     return None
+
+
+def takes_it(plain: str, turn: Turn) -> list[ToolCall] | None:
+    """ "Use that" after "lr?": the value just told becomes the user's own."""
+    pending = turn.state.pending
+    if pending.kind != "field" or pending.options or len(pending.fields) != 1 or not _TAKES_IT.match(plain):
+        return None
+    name = pending.fields[0]
+    value = turn.values.get(name)
+    chosen = isinstance(value, int | float) and not isinstance(value, bool)
+    return [ToolCall(tool="set_parameters", args={name: value})] if chosen else None
 
 
 def _extreme(words: str, options: dict[str, list[ToolCall]]) -> list[ToolCall] | None:

@@ -17,6 +17,8 @@ _FORMULA = re.compile(
 )
 _AS_MUCH = re.compile(
     r"(?<![a-z])(?:lora_)?alpha (?:is |at |to |gets |should be )?(?:the )?same(?: number| value| one| amount)?(?=\s*(?:[.,;!)]|$))"
+    r"|(?<![a-z])(?:alpha|alfa) (?:genauso|gleich(?:viel)?|igual|lo mismo|ebenso)(?=\s*(?:[.,;!)]|$))|(?<![a-z])alpha\s?(?:也"
+    r"|跟着)?(?:一样|相同|同样)"
 )
 # "alpha equals rank in our repo, both 64"
 _BOTH_ARE = re.compile(

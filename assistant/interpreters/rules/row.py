@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from assistant.interpreters.rules.change_words import SPANISH
 from assistant.interpreters.rules.distance import distance
 from assistant.interpreters.rules.lexicon import KEY, field_of
 from assistant.interpreters.rules.numbers import Number, numbers
@@ -36,6 +37,7 @@ _COUNTS = re.compile(r"\s(?!epochs|steps|passes|gpus|cards|cycles|is\b|was\b|wor
 # "was 8 and is 4 now", "used to be 8, now 4"
 _IS_NOW = re.compile(r"^[\s,]*(?:and|but|,)?\s*(?:(?:is|it's|it is|now|today|currently|jetzt|ahora|ist)[\s,]*)+$")
 _WAS = re.compile(r"\b(?:was|were|used to be|been|war|era|antes)\s*(?:at )?$")
+_NO_COMMA = re.compile(r"^\s*,\s*no\s*$")
 _NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
 _OR = re.compile(
     r"^\s*(?:,|/|[-–](?=$)|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
@@ -125,7 +127,8 @@ def _join(left: Item, right: Item, keys: list[Item], text: str) -> Item | None:
     if _ARROW.match(gap) and (_REAL_ARROW.search(gap) or _moved(left, text)):
         return replace(wide, number=right.number, options=(), change=True)
     if INSTEAD.match(gap):
-        return replace(wide, change=True)
+        corrects = _NO_COMMA.match(gap) and not SPANISH.search(text)  # "1e-4, no 2e-4"
+        return replace(wide, number=right.number, options=(), change=True) if corrects else replace(wide, change=True)
     if _FROM.match(gap) and _TO.search(text[max(0, left.start - 8) : left.start]):
         return replace(wide, change=True)
     if _IS_NOW.match(gap) and _WAS.search(text[: left.start]):

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assistant.interpreters.rules.change_words import BEFORE_WORKED, CHANGE, FAILED, OLD, SETTLED, WORKED
+from assistant.interpreters.rules.change_words import BEFORE_WORKED, CHANGE, FAILED, OLD, SETTLED, SPANISH, WORKED
 from assistant.interpreters.rules.clauses import Clause, at
 from assistant.interpreters.rules.distance import distance
 from assistant.interpreters.rules.lexicon import (
@@ -29,8 +29,6 @@ from assistant.interpreters.rules.text import Message
 
 _TINY = 0.01  # no count and no number of epochs
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
-# "eran 4 épocas, no 3": in Spanish the old value; an English "rank 8, no 16" lacks a comma.
-_SPANISH = re.compile(r"[áéíóúñ¿¡]|\b(?:eran?|son|quiero|pon|perdona|mejor)\b")
 _NO_SUCH = re.compile(r"\s*(?:[a-záéíóúñ]+\s*)?,?\s*(?:y |pero )?no (?:a |las? |los? |el )?")
 _BOTH = re.compile(r"\b(?:both|each|all|beide|jeweils|ambos|cada uno|respectively)\b|都|均|各")
 _AT_BOTH = re.compile(r"\s*(?:to|at|auf|on|en|a|equal|are|both|设为|设成|改成|=)\s*$")
@@ -200,7 +198,7 @@ def _rebind(found: list[Found], loose: list[Item], text: str, unbound: list[Item
         if owner and any(owner.end <= key.start < item.start for key in unbound):
             left.append(item)  # "rank 32. Epochs I may decide, so it's 1"
             continue
-        if owner and _SPANISH.search(text) and _NO_SUCH.fullmatch(text[owner.end : item.start]):
+        if owner and SPANISH.search(text) and _NO_SUCH.fullmatch(text[owner.end : item.start]):
             continue
         if (
             owner

@@ -35,7 +35,7 @@ _DEFINES = re.compile(
     r"|qué es|什么是)\b|什么(?:是|意思)|吗\s*\??$"
 )
 _IS_X = re.compile(
-    r"^(?:ok |and |so |but )*(?:is|are|does|do|will|would|can|could|ist|macht|es)\s+(?!it\b|this\b|that\b|my\b"
+    r"^(?:ok |and |so |but |hm+ |oh |wait |hey |well )*(?:is|are|does|do|will|would|can|could|ist|macht|es)\s+(?!it\b|this\b|that\b|my\b"
     r"|the run\b|the training\b)[\w ]{2,40}\?*$"
 )
 _NAMES_DATA = re.compile(
@@ -43,7 +43,7 @@ _NAMES_DATA = re.compile(
     r"(?: in| at)? ['\"`]?[\w./~-]+\.\w+['\"`]?[.!]?$"
 )
 _COMPLAINT = re.compile(
-    r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps?|again|still|suddenly|getting|got|get|gets|gives"
+    r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps|(?<=\w )keep|again|still|suddenly|getting|got|get|gets|gives"
     r"|throws|i see|happens|problem|issue|wrong|broken|why is|why does|why do|why did|how (?:do|can"
     r"|to) (?:i )?(?:fix|avoid|stop|prevent|solve)|fix|solve)\b"
     r"|[报出]错|怎么办|爆(?!炸|发)|咋|为什么|为啥|求助|怎么解决|居然|ayuda|me sale|me da|hilfe|bekomme|fehler|warum|por qué|oom|nan"
