@@ -12,10 +12,10 @@ _LAPTOP = r"(?:laptops?|notebooks?|mobile|max-?[qp]|port[aá]til(?:es)?|笔记�
 _BRAND = rf"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |intel |{_LAPTOP} )*"
 _DATACENTER = (
     r"(?:a[- ]?(?:100|800|10g|10|16|30|40|2)|h[- ]?(?:100|200|800|20)|b[- ]?(?:200|300)|gb?h?200|v[- ]?100"
-    r"|p[- ]?(?:100|40)|m40|k80|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
+    r"|p[- ]?(?:100|40)|m40|k80|(?<=tesla )p4|t4g?|l40s?|l4|l20|mi ?(?:210|250x?|300x|325x|355x))"
 )
 _WORKSTATION = (
-    r"(?:(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000"
+    r"(?:a6000[- ]ada|(?:rtx[- ]?)?a[- ]?(?:2000|4000|4500|5000|5500|6000)|(?:quadro )?rtx[- ]?(?:4000|5000|6000"
     r"|8000)(?:[- ]?sff)?(?:[- ]?ada)?|(?:rtx[- ]?)?pro[- ]?6000|(?:rtx[- ]?)?6000[- ]?ada|titan(?: ?rtx| ?v| ?xp)?)"
 )
 _GAMING = (
@@ -77,6 +77,8 @@ def name(said: str, memory: float | None, *, laptop: bool = False) -> str:
         suffix = re.search(r"ti super|super|ti", plain.replace("tisuper", "ti super"))
         tail = {"ti super": " Ti SUPER", "super": " SUPER", "ti": " Ti"}.get(suffix[0] if suffix else "", "")
         return f"{line} {number[0]}{tail}{kind}{_memory(memory)}"
+    if plain == "p4":
+        return "Tesla P4"
     if number and "a" in plain and "6000 ada" not in plain and "pro" not in plain:
         return f"RTX A{number[0]}{kind}{_memory(memory) if number[0] == '2000' else ''}"
     if "pro" in plain or "6000 ada" in plain:

@@ -16,7 +16,8 @@ CHANGE = re.compile(
     r"|\b(?:stay(?:ed|ing|s)?|stick(?:ing)?|stuck|settled?|remain(?:ed)?|end(?:ed|ing)? up|land(?:ed)?|finish(?:ed)?"
     r"|went|wound up|now|kept"
     r"|keep(?:ing)?|bleibe?|blieb|quedé|me quedo) (?:now )?(?:with|on|at|using|by|back to|to|bei|con)"
-    r"|\bactually|\b(?:going|go|went) (?:with|for)|\bfor now,? (?:i'?ll |we |let'?s )?(?:keep|use|take|go with|leave)|\bno,?|\bnope,?"
+    r"|\bactually|\b(?:going|go|went) (?:with|for)|\bi (?:took|used?|chose|picked)|设成|设置成|给成|\bfor now,? (?:i'?ll |we "
+    r"|let'?s )?(?:keep|use|take|go with|leave)|\bno,?|\bnope,?"
     r"|\bi meant?|\b(?:want|have|like|prefer|leave|need) (?:it|that|this)(?: at"
     r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
@@ -26,7 +27,7 @@ CHANGE = re.compile(
     r"|\blet me (?:try|do"
     r"|use|take|say)|\bi'?ll (?:try|do|take|say)|\bi(?:'d| would) (?:say|take|use|go with|try)|\blo (?:bajo|subo|dejo|pongo|paso"
     r"|cambio) (?:a|en)"
-    r"|\bit (?:should|shall|must|has to|needs to|ought to) be)(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
+    r"|\bit (?:should|shall|must|has to|needs to|ought to) be)了?(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
     r"|with|go|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
 )
 OLD = re.compile(
@@ -39,7 +40,7 @@ SETTLED = re.compile(
     r"(?:\s?bits?)?,?\s?\b(?:it|that)(?: is\b|'s\b| stays\b| was\b| will be\b|'ll be\b| shall be\b| has to be\b| had to be\b| must be\b"
     r"| remains\b)|\s(?:bleibt es|wird es|se queda|será)\b|\s?(?:那次|那个|这个|那组)?(?:效果)?最好|\s?吧(?![a-z])|\s(?:was|is|worked"
     r"|did|gave|looked"
-    r"|came out)(?: the)? best\b|\s(?:then|instead)\W*$"
+    r"|came out)(?: the)? best\b|\s(?:then|instead)\W*$|\sthis time\b"
 )
 FAILED = re.compile(
     r"\b(?:oom\S*|(?:ran |runs? )?(?:straight |right )?out of (?:memory|vram)|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high"

@@ -63,7 +63,7 @@ _FITS = re.compile(
     r"|tune|do|support)\b|\bany chance\b|\bspeaks? against\b"
     r"|\bis it possible\b|够|能跑|跑得|能不能跑|有戏|成功过|可以跑|能训|训得|\breicht\b|\bpasst\b"
     r"|\balcanza\b|\bcabe\b|\bes posible\b"
-    r"|能.{0,40}(?:不|么|吗|嘛|否)\s*$|(?:行|可|够)(?:不行|不可以|不够|吗|么)|最大能|最多能"
+    r"|能.{0,40}(?:不|么|吗|嘛|否)\s*$|能不能|可不可以|能否|是否(?:能|可以)|(?:行|可|够)(?:不行|不可以|不够|吗|么)|最大能|最多能"
     r"|\bsirve\b|\bgeht das\b|\bbasta\b"
 )
 _ASK = re.compile(
@@ -147,11 +147,11 @@ _LIKEWISE = re.compile(
 # "took the example yaml as is: ...", "same run as the example except lora_dropout 0.1": what is told then is one's own.
 _TAKEN_OVER = re.compile(
     r"\b(?:half|double|twice|triple)(?: of)? (?:your|the|their) (?:usual|normal|default)s?\b|"
-    r"\b(?:took|take|taking|used|using|copied|ran|running|run|with|from|like|same \w+ as|as in) (?:the|your|their|this"
+    r"\b(?:took|take|taking|left|leave|kept|keep|used|using|copied|ran|running|run|with|from|like|same \w+ as|as in) (?:the|your|their|this"
     r"|an?) (?:\w+ )?(?:examples?"
     r"|defaults?|tutorial|notebook|readme|docs?|scripts?|repo|config|settings?)(?:'s)?(?: (?:yaml|config|script|notebook|settings?"
     r"|values?"
-    r"|one))?(?: as is| as it is| unchanged| untouched| except| but)?"
+    r"|one))?(?: as is| as it is| unchanged| untouched| except| but| apart from)*"
 )
 # Whoever may decide: "my boss insists on rank 32" is an order passed on.
 _ORDERED = re.compile(

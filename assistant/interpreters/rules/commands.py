@@ -13,7 +13,7 @@ _OVERRIDE = re.compile(r"(?<![\w.-])([A-Za-z_][\w.]{2,})=(\[[^\]\n]*\]|\"[^\"]*\
 # The program and what it runs; further words are read as a sentence.
 _LAUNCHER = re.compile(
     r"(?:^|(?<=[\s`$:;]))(?:(?:python3?|accelerate launch|torchrun|deepspeed|bash|sh)\s+(?=[\w./-]+\.(?:py|sh)|-|\w+=)"
-    r"|tune run|litgpt finetune\w*|swift (?:sft|pt|rlhf)|llamafactory-cli (?:train|webui)|axolotl train"
+    r"|tune run|tune (?=lora_|full_|qat_)|litgpt finetune\w*|swift (?:sft|pt|rlhf)|llamafactory-cli (?:train|webui)|axolotl train"
     r"|autotrain(?: llm)?|xtuner train|mlx_lm\.lora)(?:\s+(?:-m )?(?!--)[\w./-]+(?:\.(?:py|sh|ya?ml)|_[\w.-]+|(?<=-m )[\w.]+))?"
 )
 _MORE = re.compile(r"(?:\s+[\"']?\w+_proj[\"']?)+")
@@ -29,10 +29,10 @@ def command(text: str) -> Paste | None:
     launcher = _LAUNCHER.search(text)
     flags = list(_FLAG.finditer(text))
     overrides = list(_OVERRIDE.finditer(_FLAG.sub(" ", text))) if launcher else []
-    known = sum(name_of(hit[1]) is not None for hit in (*flags, *overrides))
+    known = sum(name_of(hit[1].rstrip(".")) is not None for hit in (*flags, *overrides))
     if known < (1 if launcher else 3) or re.search(r"改成|(?:->|→)\s*[\d.'\"-]|instead of|from --", text):
         return None
-    raw: dict[str, Any] = {hit[1].replace("-", "_"): _value(text, hit) for hit in flags}
+    raw: dict[str, Any] = {hit[1].rstrip(".").replace("-", "_"): _value(text, hit) for hit in flags}
     raw |= {hit[1]: scalar(hit[2]) for hit in overrides}
     recipe = _RECIPE.search(text)
     named = (recipe and recipe[5]) or (launcher and (hit := _METHOD.search(launcher[0].replace("_", " "))) and hit[1])
@@ -43,8 +43,8 @@ def command(text: str) -> Paste | None:
 
 def _value(text: str, flag: re.Match[str]) -> Any:
     """The flag's value: on without one, a list when names follow one another (`--targets q_proj v_proj`)."""
-    if not flag[2]:
-        return True
+    if not flag[2] or flag[1].endswith("."):
+        return True  # a full stop ends the flag
     more = _MORE.match(text, flag.end())
     names = re.findall(r"\w+_proj", more[0]) if more and "_proj" in flag[2] else []
     return [flag[2].strip("\"'"), *names] if names else scalar(flag[2])

@@ -16,7 +16,7 @@ from assistant.interpreters.rules.relations import accumulation_for
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.wanted_cards import SWITCHED, compares
 from assistant.interpreters.rules.wishes import Wishes
-from assistant.interpreters.rules.words import switched_off
+from assistant.interpreters.rules.words import MODIFIER, switched_off
 from trainer.config import TrainingConfig
 
 _MOVED_ON = re.compile(
@@ -39,6 +39,10 @@ CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_mo
 
 _NO_STEPS = re.compile(r"\b(?:instead of|rather than|not) (?:the |those |these |my )?(?:\d[\d,.]*k? |max[ _])?steps\b")
 _ANY_TRACKER = re.compile(r"track|logging|seguimiento|report_to|跟踪|追踪|记录")
+_DID_WELL = re.compile(
+    r"\s*(?:had no (?:problem|trouble|issue)s?|works?|worked|was (?:fine|ok|no problem)|ran|runs|is (?:fine|ok)|trains?|trained"
+    r"|never had|没问题|可以|正常)\b"
+)
 _GIVEN = re.compile(r"[=:]\s*['\"]?$")
 _SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
 _MOVES_TO = re.compile(
@@ -133,6 +137,8 @@ def _meant(name: str, several: list[Found], text: str) -> list[Found]:
         several = [one for one in several if one not in named] if again else named  # "not wandb, i prefer comet"
     if name == "batch_size":  # "micro batch 12, batch size 384": the other is the effective one
         several = [one for one in several if one.change or _of_one_device(text, one)] or several
+    if name == "algorithm":  # "we use rsLoRA, hence LoRA rank 64": the word of a parameter's name
+        several = [one for one in several if one.value != "lora" or not MODIFIER.match(text[one.end :])] or several
     if name == "algorithm" and not CHANGE.search(text):  # "full is fine, lora on the same data is not"
         several = [one for one in several if one.value != "full"] or several
     if name == "quantization" and named and re.search(r"\d", refused):
@@ -220,6 +226,8 @@ def _model_counts(one: models.Mention, reading: Reading, fresh: bool, pending: t
     kind = reading.kind(one.start)
     if one.query and OLD.search(reading.text[: one.start]) and sum(bool(other.query) for other in reading.models) > 1:
         return False  # "mistral-nemo instead of llama-3.1-8b"
+    if one.query and _DID_WELL.match(reading.text, one.end) and sum(bool(other.query) for other in reading.models) > 1:
+        return False  # "Llama-3-8B runs out of memory. Mistral 7B had no problem"
     return (
         kind == "state"
         or (kind in ("fits", "ask", "what_if") and fresh and bool(one.query or one.size) and not compares(reading.text))

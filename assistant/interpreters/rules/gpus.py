@@ -29,12 +29,14 @@ _NODES = re.compile(
 )
 _PATTERN = re.compile(
     rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"
-    rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|lonely|single|spare|sole|lone|measly|humble|good old|second-hand|der"
+    rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|lonely|single|spare|sole|lone|measly|humble|good old|second-hand"
+    rf"|der"
     rf"|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
     rf"(?P<whole>{CARD})(?: blackwell| ada generation)?(?:s|'s|er|en)?(?![a-wyz0-9]|x(?!\d))"
     rf"(?:[\s,-]*\(?\s*(?:with|w/|of|mit|con|de|à|each|has|having|memory|vram|显存"
     rf"|,)*\s*[=:]?\s*(?P<m2>{_MEM.format()})(?:/gpu| each| vram| pro karte| cada una| ram| memory| 显存)?\s*\)?s?)?"
-    rf"(?:\s?(?:[x*×]|times)\s?(?P<n2>\d{{1,3}}|two|three|four|six|eight)(?!\d|\.\d|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]|[一二两四八])[卡张])?"
+    rf"(?:\s?(?:[x*×]|times)\s?(?P<n2>\d{{1,3}}|two|three|four|six|eight)(?!\d|\.\d|\s?(?:gb|g\b|b\b|e-))|\s?(?P<n4>[单双]"
+    rf"|[一二两四八])[卡张])?"
 )
 _HAN_COUNT = re.compile(
     rf"(?P<n>\d{{1,3}}|[{''.join(HAN)}单双]+)\s?(?:张|块|卡|路|个(?=\s?(?:gpu|卡|显卡)))\s?(?:显)?卡?"
@@ -43,7 +45,8 @@ _GENERIC = re.compile(
     rf"(?<![\d.])(?P<n>\d{{1,3}}(?!\d|\s?g(?!pu))|{_NUMBERS}|single|dual|both|half (?:of )?(?:my|the|our)"
     rf"|all (?:of )?(?:my|the|our)|[单双一二两三四五六七八])\s?(?:[x*×]|张|块|个)?\s?(?P<mem>{_MEM.format()})?\s?-?(?:nvidia "
     rf"|local )?(?:gpus?|cards?|grafikkarten?|tarjetas|gpu's|(?:的)?(?:张卡|块卡|卡|显卡))(?![a-z])"
-    rf"(?:,? ?(?:with|w/|of|each|having|@|mit|con|de|各|每张)\s?(?:each )?(?P<mem2>{_MEM.format()})(?! ram|\s(?:in total|together|total)))?"
+    rf"(?:,? ?(?:with|w/|of|each|having|@|mit|con|de|各|每张)\s?(?:each )?(?P<mem2>{_MEM.format()})(?! ram|\s(?:in total|together"
+    rf"|total)))?"
 )
 _MEMORY_TIMES = re.compile(r"(?<![\d.])(\d{1,3})\s?g(?:b|ib)?\s?[x*×]\s?(\d{1,2})(?!\d|\.\d)")
 _TIMES_MEMORY = re.compile(r"(?<![\d.])(\d{1,2})\s?[x*×]\s?(\d{1,3})\s?(?:gb|g)?(?![\w.^]|\s?\*\*|\s?\^)")
@@ -57,7 +60,10 @@ _BARE = re.compile(r"^(?:10[5678]0|16[56]0|20[678]0|30[56789]0|40[56789]0|50[567
 _NOT_A_CARD = re.compile(r"^\s*(?:rows|steps|examples|samples|tokens|iterations|records|lines|pairs|条|行|epochs)")
 _OWNED_NUMBER = re.compile(r"(?:=|:|length|steps|seed|size|lr|rank|tokens?|max)\s*$")
 _INFERENCE = re.compile(r"\binference\b|推理|would be enough for it|serving")
-_UNUSABLE = re.compile(r"(?:can'?t|cannot|not|don'?t) (?:want to )?(?:use|touch|have) (?:those|that|them|it|these)")
+_UNUSABLE = re.compile(
+    r"\b(?:is|are) (?:out of reach|too expensive|not available|unavailable|sold out|unaffordable)\b|(?:can'?t|cannot|not"
+    r"|don'?t) (?:want to )?(?:use|touch|have) (?:those|that|them|it|these)"
+)
 _ONE_OF = re.compile(
     r"\b(\d{1,2}|one|two|three|four|five|six|seven|einer?|una?|dos|zwei) (?:out )?(?:of|von|de) (?:my|the|our|its|their|his|her"
     r"|meinen?|mis|los|las|those|these)\s+$"
@@ -81,6 +87,8 @@ _FEWER = re.compile(
     rf"|\d) (?:remain(?:s|ing)?|(?:are|is) left|still work)\b|(?:只|仅)(?:想|能|有|可以|要)?(?:用|空|剩)(?:其中|了|的)?(?P<han>\d+"
     rf"|[一二两三四])\s?(?:张|块|个|卡)"
 )
+_ONLY_USES = re.compile(r"\b(?:only|just|merely)(?: ever)? [a-z]+(?:s|ed)(?: on)?\s+$")
+_LATER = re.compile(r"(?:后来|现在|加|凑|换|升|扩)(?:又)?(?:到|成|了|用|有)?$")  # 先上3张，后来凑到5张
 _SUFFICES = re.compile(r"\b(?:enough|plenty|will do)\b")  # "2 is enough": of what, its name would say
 _HALF_OF = re.compile(
     r"\b(half|a third|a quarter|die hälfte|la mitad)(?: of)?(?: (?:an?|the|my|our|this|that|de|der|des|eine[rs]?"
@@ -225,11 +233,13 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
         return found
     first = found[0]
     for hit in message.each(_HAN_COUNT):
-        if first.count is None:
+        if first.count is None or _LATER.search(message.text[: hit.start()]):
             first = Cards(first.start, first.end, first.card, count_of(hit["n"]), first.memory)
         message.take(*hit.span())
     for hit in message.each(_OF_THEM):
         part = count_of(hit[1] or hit["which"] or hit["han"])
+        if _ONLY_USES.search(message.text[: hit.start()]):
+            continue  # "it only ever touches one of them"
         if first.count is None or hit["which"] or (part and part < first.count and "total" not in hit[0]):
             first = replace(first, count=part, one=False)
         message.take(*hit.span())

@@ -93,6 +93,8 @@ def _gap_factor(gap: str, tail: str) -> float | None:
     """`alpha` GAP `rank`: 2 for "twice the", "= 2 *", "2x"; 1 for "= the"; None when nothing relates the two."""
     if len(gap) > 44 or re.search(r"[;\n]|^\s*(?:and|then|und|y|but)\s|^\s*,\s*(?:double|triple|halve)\b", gap):
         return None
+    if re.search(r"\b(?:not|no|nicht)\b", gap):
+        return None
     if hit := re.search(
         r"(?:^|\s|=|:)(twice|double|half|triple|doppelt so (?:hoch|groß) wie|das doppelte|el doble|la mitad)(?:\s"
         r"|$)",

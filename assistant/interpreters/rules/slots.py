@@ -268,7 +268,7 @@ def found_of(key: Item, number: Item) -> Found:
 
 def warmup(number: Number) -> str:
     """5 % or 0.05 is a ratio, 100 are steps."""
-    return "warmup_ratio" if number.percent or 0 < number.value < 1 else "warmup_steps"
+    return "warmup_ratio" if number.percent or 0 <= number.value < 1 else "warmup_steps"
 
 
 def convert(field: str, number: Number) -> Any:

@@ -16,7 +16,7 @@ MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 _MODULE = re.compile(  # ASCII borders: the name may stand next to Chinese; "model.layers.22.mlp.gate_proj" is a path in an error
     r"(?<![a-z0-9_])(?<![a-z0-9_]\.)['\"`]?((?:[a-z]+\d?_proj|query_key_value|dense_h_to_4h|dense_4h_to_h|c_attn|c_proj|c_fc|w_pack"
     r"|(?<=and )dense|(?<=, )dense"
-    r"|qkv_proj|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_]|\.(?:weight|bias|lora))"
+    r"|qkv_proj|[qkv]_attn|wqkv|out_proj|lm_head|embed_tokens|fc[12]|w[qkvo]))['\"`]?(?![a-z0-9_]|\.(?:weight|bias|lora))"
 )
 _PLUS = re.compile(r"(?:^|[,;])\s*(?:plus|also|add)\s+['\"`]?$")
 _ONE_OUT = re.compile(

@@ -20,7 +20,8 @@ _MINE = re.compile(
 SWITCHED = re.compile(
     r"\bchang|\bcambi|\bwechs|"
     r"\bmake (?:it|that)\b|\bso (?:i|we|let'?s) (?:use|take|go)\b|\b(?:just|rather|better) (?:use|take"
-    r"|go with)\b|\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\binstead\b|\bno,|\bnow\b|->|→"
+    r"|go with)\b|\bfrom\b|\bswitch|\bswap|\bexchange|\bupgrad|\breplac|\bmoved\b|\bat first\b|\binitially\b|\boriginally\b|一开始"
+    r"|起初|后来|\binstead\b|\bno,|\bnow\b|->|→"
     r"|\bvon\b"
     r"|\bde\b.*\ba\b|从|改|换"
 )
@@ -64,6 +65,7 @@ _VISIBLE = re.compile(r"\bcuda_visible_devices\s?=\s?['\"]?(\d+(?:,\s?\d+)*)")
 _HALF = re.compile(
     r"\b(?:use|take|with|on|only|just)\s(?:only |just )?half (?:of )?(?:them|those|these)\b|只用一半|(?:nur|solo) (?:die hälfte|la mitad)"
 )
+_ONLY_HAVE = re.compile(r"\bif (?:i|we) (?:only|just) have (?:\w+ ){0,2}$")  # "what changes if I only have 2 A100?"
 _LISTED = re.compile(r"[,;，]\s*$|\s{2,}$")  # one of several settings
 _USE_COUNT = re.compile(
     r"(?:^|[,;.\n]|\b(?:and|please|just|let'?s|i'?ll|i want to|then|ok|to))\s*(?:use|take|train (?:it )?on"
@@ -87,7 +89,8 @@ def cards(reading: Reading, values: Mapping[str, Any], wishes: Wishes, gpus: tup
         wishes.asks["gpu"] = ([card.card for card in either], "which")
         return
     for card in _current(reading):
-        kind = "state" if _NOT_BUT_MY.search(reading.text[: card.start]) else reading.kind(card.start)
+        own = _NOT_BUT_MY.search(reading.text[: card.start]) or _ONLY_HAVE.search(reading.text[: card.start])
+        kind = "state" if own else reading.kind(card.start)
         if kind in ("state", "theirs") or (
             kind in ("fits", "ask")
             and fresh

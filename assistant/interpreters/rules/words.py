@@ -27,7 +27,7 @@ ALGORITHMS = {
     "lora": r"(?:(?<![a-z_])|(?<=use_))lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
-_MODIFIER = re.compile(
+MODIFIER = re.compile(
     r"^[\s-]*(?:rank|alpha|dropout|r\b|weights?|adapters?|checkpoints?|layers?|modules?|params|parameters|matrices"
     r"|dims?|scaling|target|paper|library|code)"
 )
@@ -46,7 +46,8 @@ _NO = re.compile(
     r"|\bmust(?:n'?t| not) be(?: any)?|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop(?! (?:down |back )?to\b)|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
-    r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|没有|不支持|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but|\binstead of"
+    r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|没有|不支持|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but"
+    r"|\binstead of"
     r"|\brather than|\bstatt|\ben vez de|而不是|\bdon'?t need|\bno need for|\bnot use|\bnot using"
     r"|\b(?:rather|prefer\w*|lieber|prefiero)\b[^.;,]{0,20} (?:than|over|als|que)"
     r"|\b(?:can'?t|cannot|can not|doesn'?t|don'?t|won'?t|couldn'?t|none of [\w ]{2,24} (?:can|does|do)|no card that (?:can|does)"
@@ -125,7 +126,8 @@ PROVIDER = {
 }
 _WANDB_SAYS = r": ?(?:enter|waiting|error|warning|synced|you chose|\()"  # its own lines in a log choose nothing
 TRACKER = {
-    "wandb": rf"\bw(?!andb{_WANDB_SAYS})(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b|\bwandd?b?\b(?:-core)?(?!{_WANDB_SAYS})|\bwanddb\b",
+    "wandb": rf"\bw(?!andb{_WANDB_SAYS})(?:eights)?\s?(?:&|and|n)\s?b(?:iases)?\b"
+    rf"|\bwandd?b?(?:logger)?\b(?:-core)?(?!{_WANDB_SAYS})|\bwanddb\b",
     "comet": r"\bcomet(?:[ _.-]?ml)?\b",
     "phoenix": r"\b(?:arize[- ]?)?phoenix\b|\barize\b",
     "trackio": r"\btrackio\b|\b(?:local|embedded|built-in|offline) tracker\b"
@@ -160,7 +162,7 @@ SWITCHES = {
     r"|\bparada temprana\b|\bfrühes stoppen\b|\bstop (?:it |training )?when (?:the )?(?:eval|validation|val|it"
     r"|loss)[\w ]{0,20}(?:flat|stops|doesn'?t|no longer)",
     "packing": r"\b(?:sequence |sample )?packing\b|\bpack (?:the )?(?:short )?(?:examples|sequences|rows)\b|样本打包",
-    "double_quantization": r"\bdouble[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b"
+    "double_quantization": r"(?<![a-z])double[ _-]?quant(?:i[sz](?:ation|e|ed))?\b|\bnested quant(?:ization)?\b"
     r"|\bdoppelte[rn]? quantisierung\b|\bdoble cuantización\b|双重量化"
     r"|\bdoble cuantizaci[oó]n\b"
     r"|\bdoppelte quantisierung\b",
@@ -273,4 +275,4 @@ def _read(
 def _only_a_word(before: str, after: str, chosen: dict[str, Any]) -> bool:
     if _VAGUE.search(before) or _THAN.search(before):
         return True
-    return bool(_MODIFIER.match(after)) and "algorithm" in chosen
+    return bool(MODIFIER.match(after)) and "algorithm" in chosen
