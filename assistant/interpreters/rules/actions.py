@@ -46,6 +46,12 @@ _HELD_OUT = re.compile(
     rf"|(?:留|拿|分)(?:出)?\s?{_SHARE.format('d')}"
     rf"|(?:留|拿|分|划)(?:出)?\s?(?P<tenths>[{''.join(HAN)}1-9])成"
 )
+_EVERY = re.compile(
+    r"每(?:隔)?\s?(?P<n>\d{1,6})\s?(?:步|steps?)\s?(?:就)?(?:做|进行)?(?:一次)?(?:(?P<e>评估|验证|eval)|(?P<s>保存|存)|(?P<l>打印|记录|log))"
+)
+_EVAL_EVERY = re.compile(
+    r"\b(?:eval|validat)\w*\b[^.;,]{1,24}?\bevery (\d{1,6}) steps\b"
+)  # "eval on 5% every 200 steps"
 # 9:1划分, "an 80/20 split"
 _PARTS_OF = re.compile(
     r"(?<![\d.])(?P<t>\d{1,2})\s?(?:[:/比]|to)\s?(?P<v>\d{1,2})(?![\d.])\s?(?:的?比例)?(?:来)?\s?(?:划分|切分|拆分|分\b|分成"
@@ -153,6 +159,13 @@ def by_action(message: Message) -> list[Found]:
     if stops := _STOPS_WHEN.search(message.text):
         found.append(Found("early_stopping", True, *stops.span()))
     found += _passes(message)
+    for hit in message.each(_EVERY):
+        name = "eval_steps" if hit["e"] else "save_steps" if hit["s"] else "logging_steps"
+        found.append(Found(name, int(hit["n"]), *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_EVAL_EVERY):
+        found.append(Found("eval_steps", int(hit[1]), *hit.span(1)))
+        message.take(hit.start(1) - 6, hit.end())
     for hit in message.each(_PARTS_OF):
         train, held = int(hit["t"]), int(hit["v"])
         if 0 < held < train:

@@ -16,7 +16,8 @@ CHANGE = re.compile(
     r"|\b(?:stay(?:ed|ing|s)?|stick(?:ing)?|stuck|settled?|remain(?:ed)?|end(?:ed|ing)? up|land(?:ed)?|finish(?:ed)?"
     r"|went|wound up|now|kept"
     r"|keep(?:ing)?|bleibe?|blieb|quedé|me quedo) (?:now )?(?:with|on|at|using|by|back to|to|bei|con)"
-    r"|\bactually|\b(?:going|go|went) (?:with|for)|\bi (?:took|used?|chose|picked)|设成|设置成|给成|\bfor now,? (?:i'?ll |we "
+    r"|\bactually|\b(?:going|go|went) (?:with|for)|\bi (?:took|used?|chose|picked)|\bi'?m (?:on|at)|设成|设置成|给成"
+    r"|\bfor now,? (?:i'?ll |we "
     r"|let'?s )?(?:keep|use|take|go with|leave)|\bno,?|\bnope,?"
     r"|\bi meant?|\b(?:want|have|like|prefer|leave|need) (?:it|that|this)(?: at"
     r"| to be| as| on)?|\bi mean|\bsorry,?|\brather|\bbetter|\bnow|\binstead|\ber,?|\boops,?"
@@ -43,7 +44,8 @@ SETTLED = re.compile(
     r"|came out)(?: the)? best\b|\s(?:then|instead)\W*$|\sthis time\b"
 )
 FAILED = re.compile(
-    r"\b(?:oom\S*|(?:ran |runs? )?(?:straight |right )?out of (?:memory|vram)|crash\w*|fail\w*|nan|error\w*|too (?:much|big|slow|high"
+    r"\b(?:no luck|oom\S*|(?:ran |runs? )?(?:straight |right )?out of (?:memory|vram)|crash\w*|fail\w*|nan|error\w*|too (?:much|big"
+    r"|slow|high"
     r"|long|small|low|short|little)|doesn'?t (?:work"
     r"|run|fit)|explode[sd]?"
     r"|diverge[sd]?|died|dies|killed|blew up|blows up|garbage|rubbish)\b|爆|报错|失败|不行"

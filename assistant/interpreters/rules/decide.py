@@ -22,7 +22,7 @@ from trainer.config import TrainingConfig
 _MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
     r"|go(?:ing)? (?:back )?to|back (?:to|on|with)|returned to|switch\w* to|now|later|then|actually"
-    r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better"
+    r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better|today|this time"
     r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|->|→"
 )
 _TO = re.compile(r"\s*(?:to|into|for|with|by|a|por|zu|auf|durch|-+>|→|成|为)\s*")
@@ -43,6 +43,7 @@ _DID_WELL = re.compile(
     r"\s*(?:had no (?:problem|trouble|issue)s?|works?|worked|was (?:fine|ok|no problem)|ran|runs|is (?:fine|ok)|trains?|trained"
     r"|never had|没问题|可以|正常)\b"
 )
+_SO = re.compile(r"\b(?:so|hence|therefore|thus)\b|所以|只好|只能")
 _GIVEN = re.compile(r"[=:]\s*['\"]?$")
 _SWAPPED = re.compile(r"\b(?:swap(?:ped|ping)?|drop(?:ped)?|plug(?:ged)?) (?:it |that )?in\b")
 _MOVES_TO = re.compile(
@@ -108,6 +109,8 @@ def _settle(name: str, several: list[Found], reading: Reading, wishes: Wishes) -
         wishes.sets[name] = works.value
         return
     plain = [one for one in several if not one.candidates]
+    if name == "precision" and plain:
+        several = plain  # "mixed precision bf16"
     if len(plain) == 1 and _GIVEN.search(reading.text[: plain[0].start]):
         several = plain  # "epochs=3: ... with epoch 1 or 2 I never saw that"
     if any(one.candidates for one in several):
@@ -181,6 +184,8 @@ def _later(several: list[Found], text: str) -> Found | None:
     if picked := PICKED.search(text, last.end):
         return first if picked["first"] or picked["first2"] else last
     between = text[first.end : last.start]
+    if FAILED.search(between) and _SO.search(between):
+        return last  # "full ft ran out of memory so LoRA"
     if FAILED.search(between) and WORKED.search(text[first.end :]):
         return last
     if _MOVES_TO.search(text[: first.start]) and not _MOVES_TO.search(text[: last.start]):

@@ -43,7 +43,7 @@ KEYS: dict[str, str] = {
     r"|max[ _-]?seq(?:uence)?"
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off(?:[ _-]?len(?:gth)?)?|context(?:[ _-]?(?:length|window|size"
     r"|len))?|ctx(?:[ _-]?len(?:gth)?)?|block[ _-]?size|seq"
-    r"|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?|序列(?=\s*(?:长度)?\s*\d)"
+    r"|len(?=\s*[=:]\s*\d)|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?|序列(?=\s*(?:长度)?\s*\d)"
     r"|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",
@@ -54,7 +54,8 @@ KEYS: dict[str, str] = {
     r"|val(?:ue)?|threshold))?"
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
-    "loraplus_lr_ratio": r"lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
+    "loraplus_lr_ratio": r"lora(?:\+|plus)\s?的?(?:比例|比率|倍率)"
+    r"|lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
     "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?: with)?(?: an?)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
     "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*0?\.\d)|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
@@ -70,11 +71,12 @@ KEYS: dict[str, str] = {
     r"|(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
     "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction"
-    r"|set[ _-]?size)|validation|val|validat(?:e|ing)(?= (?:on|with|using) (?:the last |about )?\d)"
+    r"|set[ _-]?size)|validation|val|eval(?:uate)?(?= on (?:about )?\d+(?:\.\d+)?\s?%)|validat(?:e|ing)(?= (?:on|with"
+    r"|using) (?:the last |about )?\d)"
     r"|hold[ -]?out|held[ -]?out"
     r"|validación|validierung(?:s(?:anteil|daten|menge))?|验证集?(?:比例|划分)?",
     "num_cycles": r"(?:num[ _-]?|cosine )?cycles|restarts|zyklen|ciclos|周期(?:数)?",
-    "num_gpus": r"num[ _-]?(?:gpus?|devices|processes)|n[ _-]?gpus?|nproc[ _-]?per[ _-]?node|(?:number|count) of (?:gpus?"
+    "num_gpus": r"gpu[ _-]?count|num[ _-]?(?:gpus?|devices|processes)|n[ _-]?gpus?|nproc[ _-]?per[ _-]?node|(?:number|count) of (?:gpus?"
     r"|cards)|world[ _-]?size"
     r"|gpus|cards|grafikkarten|tarjetas|显卡数",
     "seed": r"(?:random[ _-]?)?seed|semilla|随机种子|种子",

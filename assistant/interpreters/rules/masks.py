@@ -53,7 +53,8 @@ _NO_NAME = "".join(
 )
 _SPEED = re.compile(rf"{_N}\s?k?\s?(?:tok(?:en)?s?/s(?:ec)?|tokens per second|samples?/s(?:ec)?|it/s|steps?/s)")
 _MONEY = re.compile(
-    rf"(?:[$€£¥]|usd|eur)\s?({_N})\s?(k)?(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?"
+    rf"(?:[$€£¥]|usd|eur|(?:预算|花费?|费用|成本)(?:大概|约|只有|是|在)?)\s?({_N})\s?(k)?(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour"
+    rf"|stunde|gpu))?"
     rf"|({_N})\s?(k)?\s?(?:dollars?|bucks|usd|eur(?:os?)?|€|\$|块钱|美元|美金|元(?!素)|d[oó]lares|pesos|cents?)"
     r"(?:\s?(?:/|per |an |pro )\s?(?:h|hr|hour|stunde|gpu))?"
 )
@@ -76,7 +77,8 @@ _ROWS_AFTER = re.compile(
 _OBSERVED = re.compile(
     rf"\b(?:train(?:ing)?[_ ]|eval(?:uation)?[_ ]|val(?:idation)?[_ ]|test[_ ])?(?:loss(?:es)?|perplexity|ppl"
     rf"|accuracy|(?<!grad )(?<!grad_)(?<!gradient )acc|(?<!max )(?<!max_)(?<!max gradient )grad[_ ]?norm|f1|bleu"
-    rf"|rouge|score|verlust|p[eé]rdida(?: de (?:validaci[oó]n|entrenamiento|evaluaci[oó]n))?|temperature|eta|utili[sz]ation|util)(?![a-z])"
+    rf"|rouge|score|verlust|p[eé]rdida(?: de (?:validaci[oó]n|entrenamiento|evaluaci[oó]n))?|temperature|eta|utili[sz]ation"
+    rf"|util)(?![a-z])"
     rf"\s*(?:[=:~≈]|now|currently|already|only|is|was|at|of|around|about|stays?|stuck|sits?|hovers?|stays? at|stuck at|goes?|went|falls?"
     rf"|fell"
     rf"|drops?|dropped|jumps?|jumped|rises?|rose|climbs?|from|to|then|and|up|down|back|still|bei|en|am|las?|先掉到|从|由|始终"

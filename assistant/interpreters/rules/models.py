@@ -179,7 +179,9 @@ def _family(message: Message, hit: re.Match[str]) -> Mention | None:
     elif (found := re.match(r"[\s_-]*(\d{2,3})m(?![a-z])", after)) is not None:
         size, end = f"{int(found[1]) / 1000:g}", end + found.end()
     elif (
-        found := re.search(rf"(?<![\w.]){_SIZE}[\s_-]*(?:model |parameter |version of |chat |base )?(?:的)?$", before)
+        found := re.search(
+            rf"(?<![a-z0-9_.]){_SIZE}[\s_-]*(?:model |parameter |version of |chat |base )?(?:的)?$", before
+        )
     ) is not None:
         size, start = found[1], start - (len(before) - found.start())
     elif (word := re.match(r"[\s_-]*(mini|medium)\b", after)) is not None:

@@ -92,8 +92,8 @@ _TAG_DROP = re.compile(
 _OUTPUT = re.compile(
     r"\b(?:output[ _-]?(?:dir(?:ectory)?|folder|path)"
     r"|(?<!random )(?<!model )(?<!strange )(?<!weird )(?<!wrong )(?<!garbage )(?<!different )(?<!same )(?<!bad )(?<!good )"
-    r"output(?=\s*(?:=|:|to|into|goes to|under|in|at)\s)|(?:save|put"
-    r"|store) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)(?! (?:ollama|just|vllm|production|use"
+    r"output(?=\s*(?:=|:|to|into|goes to|under|in|at)\s)|(?:saved?|put"
+    r"|stored?) (?:it |the adapter |everything |the result |results? )?(?:to|in|under|into)(?! (?:ollama|just|vllm|production|use"
     r"|practice|place)\b)|(?:the )?(?:adapter"
     r"|results?|weights|checkpoints?) (?:in|under|to|into|at)(?= (?:[~.]?/|\w+/))|write (?:it"
     r"|the adapter) (?:to|into)|ausgabe(?:ordner|verzeichnis)?|carpeta de salida|guárdalo en|输出(?:(?:目录|路径"

@@ -52,6 +52,9 @@ _MORE = re.compile(
     r"|(?:再)?(?:多|加)(?P<han>[一两二三四五]|\d+)?\s?(?P<hankey>轮(?!.{0,4}(?:对话|会话|聊天|交互|问答))|个?epoch|[张块]卡)"
 )
 # Up to a comma, or to an "and" that opens another change: "halve the batch and double the accumulation".
+_OF_DATA = re.compile(
+    r"\b(?:rows|data|dataset|examples|samples|file)\b[^.;]{0,20}\b(?:half|third|quarter|tenth)(?: of)? (?:it|them)"
+)
 _TO_VALUE = re.compile(r"\s(?:to|auf|a|zu|到|成)\s\d")
 _FROM_VALUE = re.compile(r"\bfrom (?:the |a |an |its |my )?(?:old |usual |initial )?(\d[\d.,]*(?:e-?\d+)?k?)(?![\w])")
 _CLAUSE = re.compile(
@@ -163,6 +166,10 @@ def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> li
             r"\s*(?:(?:in|by) half)?\s*(?:down |up )?(?:to|auf|a|=)\s*\d", text[span[1] :]
         ):
             continue  # "cut in half to 1024" says the value itself
+        if factor is not None and _OF_DATA.search(message.text[: clause.start() + span[1] + 8]):
+            continue  # "50k rows, half of it is enough"
+        if factor is not None and re.search(r"\b(?:not|no|nicht|instead of|rather than)\s+$", text[: span[0]]):
+            continue  # "and not twice the rank"
         if factor is not None and any(_TO_VALUE.match(text, key.end()) for key in KEY.finditer(text)):
             continue  # "doubled the accumulation to 32" says the value itself
         if factor is None or re.search(

@@ -27,6 +27,9 @@ from assistant.interpreters.rules.numbers import Number, kilo
 from assistant.interpreters.rules.row import COUNTED, INSTEAD, NEGATED, Item, items
 from assistant.interpreters.rules.text import Message
 
+_GIVEN_UP = re.compile(
+    r"['\"]?\s(?:is|was|goes|are|were) (?:out|gone|dropped|history|no more|over)\b(?! of)"
+)  # "warmup_steps: 10 is out"
 _TINY = 0.01  # no count and no number of epochs
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 _NO_SUCH = re.compile(r"\s*(?:[a-záéíóúñ]+\s*)?,?\s*(?:y |pero )?no (?:a |las? |los? |el )?")
@@ -170,6 +173,8 @@ def _negated(key: Item, number: Item, text: str) -> bool:
     between = text[min(key.end, number.end) : max(key.start, number.start)]
     if text[:first].strip() == "no":
         return False  # "no rank 8": the comma is missing
+    if _GIVEN_UP.match(text, max(key.end, number.end)):
+        return True
     return bool(NEGATED.search(text[max(0, first - 14) : first]) or re.search(r"\bnot\b|\bno\b|\bnicht\b", between))
 
 

@@ -111,6 +111,8 @@ def trouble(text: str, sets: bool = False) -> Trouble | None:
     plain = any(pattern.search(text.strip()) for pattern in (_IS_X, _DEFINES, _NAMES_DATA))
     if not certain and plain and not _COMPLAINT.search(text) and not shown and not _surely_ill(text):
         return None
+    if not certain and not shown and not _COMPLAINT.search(text) and likeness(text)[PLAIN] >= _PLAIN_IF_NOTHING_ELSE:
+        return None  # "then merge to 16 bit": a plan
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), certain, close)
 

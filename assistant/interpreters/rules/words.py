@@ -146,7 +146,7 @@ TRACKER = {
     r"|不(?:要|用|需要)?(?:任何)?(?:的)?(?:实验|训练)?\s?(?:跟踪|追踪|记录|监控|tracker|tracking)(?:工具)?",
 }
 OPTIM = {
-    "paged_adamw_8bit": r"\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit":
+    "paged_adamw_8bit": r"\b8-?\s?bit paged adamw?\b|\bpaged 8-?\s?bit adamw?\b|\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit":
     r"\bpaged[ _-]?adamw?(?:[ _-]?32-?bit)?\b",
     "adamw_8bit": r"\badamw?[ _-]?8-?\s?bit\b|\b8-?\s?bit[ _-](?:adam\w*|optimi[sz]er)\b", "adamw_torch_fused":
     r"\badamw_torch_fused\b|\bfused adamw?\b",
