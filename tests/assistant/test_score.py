@@ -64,6 +64,15 @@ def test_a_hundred_and_forty_first_messages_and_twenty_four_conversations():
     assert found["dialogues"]["exact"] >= 0.85
 
 
+@pytest.mark.slow
+def test_two_hundred_and_eighty_first_messages_and_twenty_six_conversations():
+    found, misses = score(HERE / "utterances11.jsonl", HERE / "dialogues12.jsonl")
+    print("\n".join(misses))
+    assert found["configure"]["f1"] >= 0.95
+    assert found["configure"]["joint"] >= 0.80
+    assert found["dialogues"]["exact"] >= 0.85
+
+
 def test_conversations_of_thirty_six_other_people(tmp_path):
     none = tmp_path / "none.jsonl"
     none.write_text("")
@@ -77,7 +86,7 @@ def test_conversations_of_thirty_six_other_people(tmp_path):
     "name",
     [
         "utterances_trouble2",
-        *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4", "5")),
+        *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4", "5", "6")),
     ],
 )
 def test_complaints_after_other_threads(name, tmp_path):

@@ -77,8 +77,6 @@ def name(said: str, memory: float | None, *, laptop: bool = False) -> str:
         suffix = re.search(r"ti super|super|ti", plain.replace("tisuper", "ti super"))
         tail = {"ti super": " Ti SUPER", "super": " SUPER", "ti": " Ti"}.get(suffix[0] if suffix else "", "")
         return f"{line} {number[0]}{tail}{kind}{_memory(memory)}"
-    if plain == "p4":
-        return "Tesla P4"
     if number and "a" in plain and "6000 ada" not in plain and "pro" not in plain:
         return f"RTX A{number[0]}{kind}{_memory(memory) if number[0] == '2000' else ''}"
     if "pro" in plain or "6000 ada" in plain:

@@ -32,6 +32,7 @@ _VERSION_TAIL = re.compile(r"^[\s_-]*(v?\d\.\d|hf|gptq|awq|gguf|bnb-4bit|v\d)(?!
 # "the llama one, 3.2 3b": the version said after the family.
 _APART = re.compile(r"(?: (?:one|model|family|series))?[\s,:;-]+(?:the |version |v)?(\d(?:\.\d)?)(?=\s+\d)")
 _ALONE = re.compile(rf"(?<![a-z0-9_.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a-z]))?")
+_WORDS_TOO = {"opt", "yi", "mpt", "aya", "solar", "flux", "orca", "alpaca", "bert", "hermes"}  # mean other things, too
 _CHAT = {"instruct", "inst", "chat", "it", "sft", "指令", "聊天", "对话"}
 _TINY = re.compile(r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b")
 _LOCAL = re.compile(
@@ -194,11 +195,7 @@ def _family(message: Message, hit: re.Match[str]) -> Mention | None:
         )
     while version := _VERSION_TAIL.match(message.free[end : end + 16]):
         end += version.end()
-    if (
-        not size
-        and family in ("opt", "yi", "mpt", "aya", "solar", "flux", "orca", "alpaca", "bert", "hermes")
-        and not variant
-    ):
+    if not size and not variant and family in _WORDS_TOO:
         return None
     return _resolved(message.cased[start:end].strip(), family, size, variant, (start, end), ids, raw)
 
