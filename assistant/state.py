@@ -59,6 +59,7 @@ class ChatState(BaseModel):
         str, Any
     ] = {}  # what the user told of themselves (assistant/advice.py): advice goes by it, the plan does not
     scaled: dict[str, float] = {}  # field -> factor of the last change that was one: "again", "and alpha too"
+    supposed: dict[str, Any] = {}  # what the last estimate tried on top of the plan: "do that"
     version: int = 0  # of the plan; undo walks to the parent
     parent: int | None = None
     versions: int = 0  # the highest number given so far

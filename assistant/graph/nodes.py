@@ -86,6 +86,8 @@ def run_tools(state: TurnState, runtime: Runtime[Services]) -> TurnState:
     _merge(merged, seen)
     chat = _one_version(before, chat)
     merged["changed"] = chat.version != before.version
+    if merged["changed"] or not any(call.tool == "estimate" for call in calls):
+        chat = chat.model_copy(update={"supposed": {}})
     if merged["changed"]:
         chat = chat.model_copy(update={"scaled": _scaled(values_of(before, runtime.context), chat, state["message"])})
     understood = {} if any(call.tool == "not_understood" for call in calls) else {"misses": 0}

@@ -68,10 +68,10 @@ def estimate_plan(args: EstimatePlan, state: ChatState, services: Services) -> O
             f"{args.rows:,} rows of {tokens or f'about {TOKENS_PER_ROW}'} tokens{'' if tokens else ' (say how long yours are)'}:"
         )
     note = "\n".join([*rejected.values(), *about, _one(overrides, state, services)])
-    way = mend(told, services)
+    way, tried = mend(told, services), {"supposed": overrides}
     if way is None:
-        return Outcome(note=note, rejected=rejected)
-    return Outcome(note=f"{note}\n{way.note}", rejected=rejected, suggestions=way.suggestions, pending=way.pending)
+        return Outcome(tried, note=note, rejected=rejected)
+    return Outcome(tried, f"{note}\n{way.note}", rejected=rejected, suggestions=way.suggestions, pending=way.pending)
 
 
 def _with_model(query: str, state: ChatState, services: Services) -> ChatState:

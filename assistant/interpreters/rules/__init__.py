@@ -20,6 +20,7 @@ from assistant.interpreters.rules import (
     moves,
     paste,
     picks,
+    places,
     reckon,
     topics,
     travel,
@@ -46,6 +47,9 @@ _ON_THE_WAY = re.compile(
     r"\bfrom (?:here|now) on?\b|\bfrom (?:there|the (?:last |newest )?checkpoint)\b"
     r"|\band (?:then )?(?:resume|continue|go on|carry on|keep going)\b|^(?:resume|continue|go on|carry on)\b.*\bwith\b"
     r"|\b(?:on the fly|mid-?run|in the middle of the run)\b|\b(?:for|in) (?:this|the running|the current) (?:run|training)\b"
+)
+_LEAVES_ONE = re.compile(
+    r"\b(?:you|u) (?:can )?(?:choose|decide(?: on)?|pick|set)(?: the| a| an)? (?P<what>[a-z][a-z _-]{2,24})\b(?! (?:is|you))"
 )
 LONG = 2_000  # characters; what is longer is pasted: a log, a configuration, code
 _ORDERS = re.compile(r"\b(?:use|set|make|change|switch|try|take|want|with|go|prefer|need|instead)\b")
@@ -263,6 +267,10 @@ def _shows(plain: str) -> list[ToolCall]:
 
 def _chosen_for(turn: Turn) -> list[ToolCall]:
     """The question is left to us: of a base model we take what we suggested, and with it whatever follows from the data."""
+    if named := _LEAVES_ONE.search(turn.message.lower()):
+        field = places.field_named(named["what"])
+        if field and field != "base_model":
+            return [ToolCall(tool="you_choose", args={"fields": [field]})]
     if turn.state.pending.fields[:1] == ("base_model",) and (suggested := moves.suggestion(turn.state)):
         return [*suggested, ToolCall(tool="you_choose", args={"fields": []})]
     fields = [] if moves.leaves_all(turn.message.lower()) else list(turn.state.pending.fields)

@@ -25,7 +25,7 @@ _COUNT = (
 _MEM = r"(?:\d{{1,3}}(?:[.,]\d)?\s?-?(?:gb|gib|gigs?|gigabytes?|gg|g)(?![a-z0-9]))"
 _X = r"\s?(?:[x*×]|张|块|卡|个|枚)?\s?(?:of )?(?:the |的)?"
 _NODES = re.compile(
-    r"(?<![\w.])(?P<nodes>\d{1,2}|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)"
+    r"(?<![\w.])(?P<nodes>\d{1,2}|one|single|two|three|four|both|zwei|dos|两|双)\s?(?:个)?\s?(?:nodes?|machines?|servers?|knoten|nodos|机|台|节点)"
 )
 _PATTERN = re.compile(
     rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"
@@ -144,6 +144,8 @@ def cards(message: Message, parts: list[Clause]) -> tuple[list[Cards], list[Unna
     for hit in message.each(_MEMORY_TIMES):
         generic.append(Unnamed(int(hit[2]), float(hit[1]), hit.start()))
         message.take(*hit.span())
+    if not found:
+        message.take_all(_NODES)  # how many machines is no number of cards
     generic.sort(key=lambda one: not one.memory)
     found = _counted(message, found)
     part = part or (_part(message, _OF_THEM) if not found and not _SUFFICES.search(message.text) else None)

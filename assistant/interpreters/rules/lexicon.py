@@ -28,7 +28,8 @@ KEYS: dict[str, str] = {
     r"|keeps?|at)|=|:)?\s*\d)"
     r"|(?:per[ _-]device[ _-])(?:train[ _-])?bs|mbs|bsz|bs|b(?=\s?=\s?\d)"
     r"|(?:batch|stapel|losgr)(?:-?größe|öße)|tamaño (?:de|del) lote|lotes?|批(?:次|处理|量)?大小|批量|批次",
-    "num_epochs": r"(?:num[ _-]?|max[_-])?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|epochen|durchläufe?n?|durchgänge?n?"
+    "num_epochs": r"(?:num[ _-]?|max[_-])?(?:train(?:ing)?[ _-]?)?epochs?|eps?(?![a-z])|[eé]pocas?|époques?"
+    r"|epochen|durchläufe?n?|durchgänge?n?"
     r"|passes|训练轮[数次]"
     r"|(?<!多)轮[数次]?|遍",
     "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?"

@@ -51,6 +51,10 @@ _TAKES_IT = re.compile(
     r"|this)(?: one| value)?"
     r"(?: then| please)?\W*$|^(?:dann )?nimm (?:den|das|die)\W*$|^(?:pues )?(?:usa|toma|pon) (?:ese|eso|esa)\W*$|^就用?(?:这个|它)吧?\W*$"
 )
+_DOES_IT = re.compile(
+    r"^(?:(?:ok(?:ay)?|good|great|fine|then|yes|so|well|alright|let'?s)[\s,]+)*(?:do|switch to|set|apply) that(?: one| then| please)?\W*$"
+    r"|^(?:dann )?mach das\W*$|^(?:pues )?haz eso\W*$|^那就(?:这样|这么办)吧?\W*$"
+)
 _CHAT = ("instruct", "chat", "it", "指令")
 _SIZE_AND_VARIANT = re.compile(
     r"(?:(?P<size>\d+(?:\.\d+)?)\s?b)?(?:[\s,-]*(?:the )?(?P<variant>instruct|chat|it|base|指令))?(?: (?:one|version|model|please|then))*"
@@ -99,6 +103,8 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
 def takes_it(plain: str, turn: Turn) -> list[ToolCall] | None:
     """ "Use that" after "lr?": the value just told becomes the user's own."""
     pending = turn.state.pending
+    if turn.state.supposed and pending.kind != "launch" and (_TAKES_IT.match(plain) or _DOES_IT.match(plain)):
+        return [ToolCall(tool="set_parameters", args=turn.state.supposed)]  # "do that" after "what if 2k?"
     if pending.kind != "field" or pending.options or len(pending.fields) != 1 or not _TAKES_IT.match(plain):
         return None
     name = pending.fields[0]

@@ -111,7 +111,7 @@ def _numbers(reading: Reading, message: Message, values: Mapping[str, Any], subj
     last = phrases.last_key(message.free) or subject
     places = [(hit.start(), field_of(hit)) for hit in KEY.finditer(message.free)]
     reading.found += alike.related(message, values)
-    reading.found += relations.related(message, values, last)
+    reading.found += relations.related(message, values, last, subject)
     bound, reading.loose = slots.bind(message, reading.parts)
     reading.found += bound
     reading.loose = _it(reading, message, places, subject)

@@ -109,10 +109,10 @@ _REGRET = re.compile(
 )
 
 
-def related(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
+def related(message: Message, values: Mapping[str, Any], last: str | None, subject: str | None = None) -> list[Found]:
     """Values computed from the plan. `values`: the plan as it stands; `last`: what "it" refers to. Takes what it reads."""
     found = _of_value(message, values) + _regretted(message, values) + of_another(message, values)
-    found += _scaled(message, values, last)
+    found += _scaled(message, values, last, subject)
     found += _one_more(message, values)
     return found
 
@@ -157,7 +157,7 @@ def _regretted(message: Message, values: Mapping[str, Any]) -> list[Found]:
     return found
 
 
-def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> list[Found]:
+def _scaled(message: Message, values: Mapping[str, Any], last: str | None, subject: str | None) -> list[Found]:
     found = []
     for clause in _CLAUSE.finditer(message.free):
         text = clause[0]
@@ -183,7 +183,8 @@ def _scaled(message: Message, values: Mapping[str, Any], last: str | None) -> li
         field = field_of(key) if key else (last if _PRONOUN.search(text) or len(text.split()) <= 5 else None)
         field = _warmup_field(field, values)
         told = _told_before(message, field, clause, span) if field else None
-        base = told if told is not None else values.get(field) if field else None
+        of = subject if subject and key and subject != field and _OF_IT.match(text, span[1]) else field
+        base = told if told is not None else values.get(of) if of else None
         if field is None or not isinstance(base, int | float) or isinstance(base, bool):
             continue
         start, end = clause.start() + span[0], clause.start() + span[1]

@@ -26,7 +26,7 @@ _MISMATCH = re.compile(r"\b(?:mismatch|shape|missing keys?|unexpected keys?)\b[^
 _ALL_LINEAR = re.compile(
     r"\beverything linear\b|\ball[- _]?linear\b(?: layers?| modules?)?|\b(?:all|every) (?:the )?linear layer\b|\b(?:all|every) (?:the "
     r")?(?:linear )?(?:layers|modules"
-    r"|linears)\b(?! (?:of|are|in))|\b(?:lora_)?target(?:s|ing)?[ _-]?(?:modules)?\s?(?:[=:]|[用设选是]为?成?)?\s?all\b"
+    r"|linears)\b(?! (?:of|are|in))|\b(?:lora_)?target(?:s|ing)?[ _-]?(?:modules)?\s?(?:[=:]|[用设选是]为?成?)?\s?all\b(?![-_])"
     r"(?! (?:the )?\w)|所有线性层|全部线性层|todas las capas "
     r"lineales|alle linearen schichten"
 )
