@@ -126,7 +126,7 @@ _TOKENS = re.compile(
 )
 # "batch 2, 2048 tokens": an item of a list
 _TOKENS_ITEM = re.compile(
-    r"(?:^|[,;]\s*(?:and )?|\s{2,})(\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?|max(?:imum)?)(?=\s*(?:$|[,;.]))"
+    r"(?:^|[,;]\s*(?:and )?|\s{2,}|\band\s)(\d{3,6}|\d{1,3}\s?k)\s?(?:tokens?|max(?:imum)?)(?=\s*(?:$|[,;.]))"
 )
 _STOPS_WHEN = re.compile(
     r"\bfrühzeitig (?:stoppen|aufhören|abbrechen)|\bparar? antes (?:de tiempo|si)|\bstops?(?: it| training"

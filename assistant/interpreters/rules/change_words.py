@@ -7,7 +7,8 @@ import re
 CHANGE = re.compile(
     r"(?:(?:cutt|bring|go|tak|dropp|lower|rais|mov|sett|putt)ing (?:(?:that|it|this) )?(?:down |up |back )?to"
     r"|\b(?:it|that one|this one)(?:'s| is)(?: at)?|改成|改为|改回|改|换回|调回|变成|换成|还是用?"
-    r"|调到|改到|现在用?的?是|现在改?用|现在|先用?|那就用?|就用|调成|降到|降为|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e"
+    r"|调到|改到|现在用?的?是|现在改?用|现在|先用?|(?:准备|打算|计划|想|决定)(?:用|改成|改用|设成|换成)|那就用?|就用|调成|降到|降为"
+    r"|降成|升到|提到|再?设为|make (?:it|that)|chang(?:e"
     r"|ed) (?:it|that"
     r"|this) (?:back )?to|set (?:it|that) to|put (?:it"
     r"|that) (?:at|to)"

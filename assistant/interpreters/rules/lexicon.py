@@ -34,7 +34,7 @@ KEYS: dict[str, str] = {
     r"|(?<!多)轮[数次]?|遍",
     "max_steps": r"max(?:imum)?[ _-]?(?:train(?:ing)?[ _-]?)?(?:steps|iters?|iterations)|(?:num[ _-]?"
     r"|total[ _-]?)(?:train(?:ing)?[ _-]?)?(?:steps|iters|iterations)"
-    r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数"
+    r"|iters?|iterations|iteraciones|iterationen|(?:max(?:imal)?|gesamt)-?schritte|pasos (?:máximos|totales)|最大步数|步数"
     r"|总步数|训练步数|迭代(?:次数)?",
     WARMUP: r"(?:lr[ _-]?)?warm[_-]?steps?|(?:lr[ _-]?)?warm[ _-]?up(?:[ _-]?(?:steps?|ratio|fraction|phase))?|calentamiento"
     r"|pasos de calentamiento"

@@ -33,6 +33,7 @@ _VERSION_TAIL = re.compile(r"^[\s_-]*(v?\d\.\d|hf|gptq|awq|gguf|bnb-4bit|v\d)(?!
 _APART = re.compile(r"(?: (?:one|model|family|series))?[\s,:;-]+(?:the |version |v)?(\d(?:\.\d)?)(?=\s+\d)")
 _ALONE = re.compile(rf"(?<![a-z0-9_.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a-z]))?")
 _WORDS_TOO = {"opt", "yi", "mpt", "aya", "solar", "flux", "orca", "alpaca", "bert", "hermes"}  # mean other things, too
+_GRADE = re.compile(r"[\s_-]*(?:large|medium|max|plus|turbo|ultra)\b")
 _CHAT = {"instruct", "inst", "chat", "it", "sft", "指令", "聊天", "对话"}
 _TINY = re.compile(r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b")
 _LOCAL = re.compile(
@@ -169,6 +170,8 @@ def _family(message: Message, hit: re.Match[str]) -> Mention | None:
         versioned = next((one for one in (f"{family}-{apart[1]}", f"{family}{apart[1]}") if one in ids), None)
         family, end = (versioned, apart.end()) if versioned else (family, end)
     after, before = message.free[end : end + 40], message.free[max(0, start - 24) : start]
+    if grade := _GRADE.match(after) if family.startswith(("mistral", "qwen", "llama", "gemma")) else None:
+        return Mention(start, end + grade.end(), said=message.cased[start : end + grade.end()])  # in no table
     size, variant = "", ""
     if found := re.match(
         rf"[\s_(:-]*(?:(?:v\d[\d.]*|of|with|model|in|is|的|模型|con|mit|de|the|chat|instruct|base"

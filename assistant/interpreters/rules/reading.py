@@ -16,7 +16,7 @@ from assistant.interpreters.rules.change_words import CHANGE, PICKED, SETTLED
 from assistant.interpreters.rules.clauses import Clause, at, clauses
 from assistant.interpreters.rules.lexicon import INTEGERS, KEY, WARMUP, field_of
 from assistant.interpreters.rules.limits import limits
-from assistant.interpreters.rules.numbers import Number
+from assistant.interpreters.rules.numbers import Number, numbers
 from assistant.interpreters.rules.results import sharing
 from assistant.interpreters.rules.slots import Found
 from assistant.interpreters.rules.spelling import mend
@@ -41,6 +41,7 @@ _ANSWERED = re.compile(
     r"(?=\s*\d[\d.]*(?:e-?\d+)?k?%?\s*(?:[.,;!]|$))",
     re.I,
 )
+_AND_NUMBER = re.compile(r"\s*(?:和|and|&|/|、|y|und)\s*(\d[\d.]*(?:e-?\d+)?)(?![\w.])")
 _LENGTHS = {256 * 2**power for power in range(10)}  # tokens: what nothing else is counted in
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
 
@@ -146,9 +147,25 @@ def _small(number: Number, message: Message) -> bool:
     return "e-" in said and 1e-7 <= number.value <= 5e-3
 
 
+def _two_for_two(loose: list[Number], message: Message, places: list[tuple[int, str]]) -> list[Found]:
+    """ "r and alpha? I have 8 and 32 now": the two names before, in their order."""
+    more = _AND_NUMBER.match(message.text, loose[0].end) if len(loose) == 1 else None
+    named = [name for start, name in places if loose and start < loose[0].start]
+    if not more or len(named) != 2 or len(set(named)) != 2 or not CHANGE.search(message.text[: loose[0].start][-36:]):
+        return []
+    values = (loose[0], numbers(more[1])[0])
+    return [
+        Found(name, slots.convert(name, value), loose[0].start, more.end(), change=True)
+        for name, value in zip(named, values, strict=True)
+    ]
+
+
 def _it(reading: Reading, message: Message, places: list[tuple[int, str]], subject: str | None) -> list[Number]:
     """ "warm-up longer than the run. make it 5%": a number after a change word belongs to the subject before it."""
     left = []
+    if pair := _two_for_two(reading.loose, message, places):
+        reading.found += pair
+        return []
     for number in reading.loose:
         last = next((name for start, name in reversed(places) if start < number.start), subject)
         if last is None and number.value in _LENGTHS and SETTLED.match(message.text, number.end):

@@ -59,7 +59,7 @@ _SOUNDS_ILL = re.compile(
     r"|suddenly|as if|stops?|stopped|waits?|waiting|asks?|long|hours?|takes?|ayuda|nunca|solo|siempre|otra vez|se cuelga|falla"
     r"|sube|lent\w*|(?:va|sale|responde|muy|tan) mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*"
     r"|warum|plötzlich)\b"
-    r"|[报出]错|[不没无]|失败|只|一直|突然|怎么|卡|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
+    r"|[报出]错|不(?:了|动|上|出|到|行|对|收敛|下|能|会|停|够|足|支持|匹配|一致|存在|见|起|来|去|降|变|更新|正常|稳|好)|没(?:有|法|反应|变|用|动|降|学)|无(?:法|效|响应)|失败|只(?!用|要|想|跑|训)|一直|突然|怎么|卡(?:住|死|在|顿|了)|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
 )
 # A warm-up as long as the run, in whichever order it is told: the rate never gets up.
 _WARMUP_BEYOND = re.compile(r"\bwarm-?up[_ ]steps\W{1,3}(\d{2,6})\b[\s\S]{0,80}\bmax[_ ]steps\W{1,3}(\d{2,6})\b")
@@ -111,7 +111,8 @@ def trouble(text: str, sets: bool = False) -> Trouble | None:
     plain = any(pattern.search(text.strip()) for pattern in (_IS_X, _DEFINES, _NAMES_DATA))
     if not certain and plain and not _COMPLAINT.search(text) and not shown and not _surely_ill(text):
         return None
-    if not certain and not shown and not _COMPLAINT.search(text) and likeness(text)[PLAIN] >= _PLAIN_IF_NOTHING_ELSE:
+    told = len(_SOUND.findall(text)) >= _SENTENCE_LONG and not _COMPLAINT.search(text)
+    if not certain and not shown and told and likeness(text)[PLAIN] >= _PLAIN_IF_NOTHING_ELSE:
         return None  # "then merge to 16 bit": a plan
     close = not certain and len(best) > 1 and scores[best[1]] >= _CLOSE * scores[best[0]]
     return Trouble(best, tried(text), certain, close)

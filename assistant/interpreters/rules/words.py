@@ -148,7 +148,7 @@ TRACKER = {
 OPTIM = {
     "paged_adamw_8bit": r"\b8-?\s?bit paged adamw?\b|\bpaged 8-?\s?bit adamw?\b|\bpaged[ _-]?adamw?[ _-]?8-?\s?bit\b", "paged_adamw_32bit":
     r"\bpaged[ _-]?adamw?(?:[ _-]?32-?bit)?\b",
-    "adamw_8bit": r"\badamw?[ _-]?8-?\s?bit\b|\b8-?\s?bit[ _-](?:adam\w*|optimi[sz]er)\b", "adamw_torch_fused":
+    "adamw_8bit": r"\badamw_bnb_8bit\b|\badamw?[ _-]?8-?\s?bit\b|\b8-?\s?bit[ _-](?:adam\w*|optimi[sz]er)\b", "adamw_torch_fused":
     r"\badamw_torch_fused\b|\bfused adamw?\b",
     "adamw_torch": r"\badamw_torch\b|\b(?:use |with )adamw\b",
 }  # fmt: skip
