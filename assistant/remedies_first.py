@@ -44,11 +44,11 @@ def first(symptom: str, known: Mapping[str, Any], tried: set[str]) -> list[str]:
     return [*own[:1], "pin_versions", *own[1:]] if known.get("new_version") and symptom not in _NO_VERSION else own
 
 
-def outgrown(known: Mapping[str, Any]) -> bool:
-    """Whether the base model's weights alone, in 4 bits, fill the card: half a byte for each parameter (QLoRA, Dettmers et al. 2023)."""
+def outgrown(known: Mapping[str, Any], bits: int = 4) -> bool:
+    """Whether the base model's weights alone fill the card: bits / 8 bytes for each parameter (4: QLoRA, Dettmers et al. 2023)."""
     named = _SIZE_B.search(str(known.get("base_model") or ""))
     billions = float(named[1]) if named else float(known.get("size_b") or 0)
-    return 0 < _card_gb(known) <= billions / 2
+    return 0 < _card_gb(known) <= billions * bits / 8
 
 
 def _card_gb(known: Mapping[str, Any]) -> float:
@@ -71,6 +71,12 @@ def _oom(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         return [*(["shard_or_offload"] if several else []), "bigger_gpu", "smaller_model", "shard_or_offload"]
     if known.get("at_save"):
         return ["save_adapter_only"]
+    if known.get("full") and not known.get("algorithm"):
+        return ["use_lora_not_full", "reduce_batch_size"]
+    if known.get("algorithm") == "lora" and not known.get("quantization") and outgrown(known, 16):
+        return ["use_qlora_nf4", "shard_or_offload", "reduce_batch_size"]
+    if known.get("grows"):
+        return ["shorten_max_seq_length", "gradient_checkpointing"]
     if len(tried & _SAVERS) >= 3 or known.get("smaller_works"):
         return ["use_qlora_nf4", "smaller_model", "bigger_gpu"]
     if known.get("eval_time"):
@@ -118,7 +124,9 @@ def _slow(known: Mapping[str, Any], tried: set[str]) -> list[str]:
         out += ["bigger_gpu", "smaller_model"]
     if known.get("longer_rows") or known.get("long_rows"):
         out.append("shorten_max_seq_length")
-    if known.get("eight_bit") or known.get("quantization") == "int8":
+    if known.get("vram_full"):
+        out.append("reduce_batch_size")  # the driver swaps to host memory
+    if known.get("eight_bit") or known.get("quantization") or known.get("algorithm") == "qlora":
         out.append("disable_quantization")
     if known.get("deepspeed"):
         out.append("lower_zero_stage")
@@ -162,6 +170,8 @@ def _precision(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 
 def _overfitting(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("forgets"):
+        return ["fewer_epochs", "more_data"]
     if known.get("same_rows"):
         return ["fewer_epochs", "more_data"]
     if known.get("few_rows"):
@@ -183,6 +193,8 @@ def _tokenizer(known: Mapping[str, Any], tried: set[str]) -> list[str]:
 
 
 def _merge(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    if known.get("memory_ends"):
+        return ["shard_or_offload", "serve_base_plus_adapter"]
     pissa = known.get("pissa") or known.get("algorithm") == "pissa"
     return ["convert_pissa_to_lora"] if pissa else []
 
@@ -191,8 +203,12 @@ def _gated(known: Mapping[str, Any], tried: set[str]) -> list[str]:
     return ["use_open_mirror"] if known.get("not_granted") else []
 
 
+def _backend(known: Mapping[str, Any], tried: set[str]) -> list[str]:
+    return ["check_gpu_used", "install_cuda_bnb"] if known.get("on_cpu") else []
+
+
 _FIRST = {
     "oom": _oom, "nan_loss": _nan, "slow": _slow, "loss_flat": _flat, "multi_gpu": _multi, "precision_unsupported": _precision,
     "other": _other, "overfitting": _overfitting, "adapter_merge": _merge,
-    "tokenizer_mismatch": _tokenizer, "gated_model": _gated,
+    "tokenizer_mismatch": _tokenizer, "gated_model": _gated, "quantization_backend": _backend,
 }  # fmt: skip

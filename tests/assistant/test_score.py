@@ -86,7 +86,7 @@ def test_conversations_of_thirty_six_other_people(tmp_path):
     "name",
     [
         "utterances_trouble2",
-        *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4", "5", "6")),
+        *(pytest.param(f"utterances_trouble{n}", marks=pytest.mark.slow) for n in ("", "3", "4", "5", "6", "7")),
     ],
 )
 def test_complaints_after_other_threads(name, tmp_path):

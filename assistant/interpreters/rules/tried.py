@@ -54,7 +54,8 @@ _TRIED: tuple[tuple[str, str], ...] = (
     r"|\bwhoami\b|token\b.{0,24}\b(?:sits|lives|is|was|has been|set|exported)\b.{0,12}\b(?:env\w*|set|there|place)\b"
     r"|login\b\W{1,6}success\w*|token (?:is |was )?(?:already )?(?:saved|valid|exported|set\b|there\b|in the env\w*)"),
     ("accept_gated_license",
-    r"(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms|agreement)|licen[cs]e.{0,40}(?:was|is|been|already) accepted|been granted "
+    r"\bgranted (?:me|us|my|our|access)|\bpage says (?:so|granted|approved)|(?:accepted|agreed to|signed).{0,24}(?:licen[cs]e|terms"
+    r"|agreement)|licen[cs]e.{0,40}(?:was|is|been|already) accepted|been granted "
     rf"access|turned me down|{_NOT_GRANTED}|rejected by the repo|(?:already )?(?:have|got"
     r"|was granted) access|\b(?:request|application|access)\b.{0,16}\b(?:was|got|has been|is|been) (?:rejected|denied|declined|refused"
     r"|turned down)|\b(?:rejected|refused|declined|turned down) (?:me|my|us|our|the request)"
@@ -71,6 +72,10 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("merge_in_16bit", r"\bmerged?[ _]?(?:in |to |as )?(?:16[- _]?bit|fp16|bf16)|\bmerged 16bit"
     r"|merge_and_unload.{0,24}(?:good|fine|ok|挺好|正常)|存成16bit"),
     ("install_cuda_bnb", r"(?:re-?installed|installed|upgraded).{0,24}(?:bitsandbytes|bnb)"),
+    ("serve_base_plus_adapter", r"\b(?:keeping|serving|loading) (?:it|the adapter|them) (?:apart|separate\w*) is (?:not|no)"
+    r"|\bno lora ?(?:request)? support"
+    r"|\b(?:do|really) need (?:the|to) merge"),
+    ("disable_checkpointing", r"\b(?:need|want) (?:it|checkpointing|that) for (?:the )?(?:memory|vram)"),
     ("set_pad_token", r"(?:set|added|defined).{0,10}pad[ _]token"),
     ("append_eos_token", r"\beos(?: token)? (?:is|are|was) (?:already )?(?:in|at|part|added|appended|there)|\b(?:added|appended|has|have"
     r"|with) (?:the |an )?eos\b"
@@ -82,7 +87,8 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("check_labels_masked", r"\blabels?\b.{0,24}\b(?:fine|ok(?:ay)?|correct|right|good|not masked|unmasked|checked|verified)\b"
     r"|\b(?:checked|verified|inspected|printed)\b.{0,20}\blabels?\b|标签.{0,8}(?:检查过|没问题|正常|没有被)|检查过.{0,6}标签"),
     ("more_gpus", r"more (?:gpus|cards)\b.{0,30}\b(?:only|same|copies|doesn'?t|no)\b"),
-    ("larger_batch", r"(?:couldn'?t|can'?t|cannot|tried to) (?:increase|raise).{0,12}batch"),
+    ("larger_batch", r"bigger batch.{0,24}(?:nothing|no |not|neither|either)"
+    r"|(?:couldn'?t|can'?t|cannot|tried to) (?:increase|raise).{0,12}batch"),
     ("lower_zero_stage", r"zero-?\s?[12]\b.{0,12}(?:already|tried|too|也|已经|试)"),
     ("close_gpu_processes", r"(?:nothing else|no other (?:process|program|app)\w*)\b.{0,20}\b(?:run|on|use)"),
     ("lower_rank", r"\brank\b.{0,24}\b(?:to|=) ?[1-8]\b|\b(?:lowered|reduced|smaller|lower) (?:the )?rank"),
@@ -125,8 +131,9 @@ _MENTIONED = [
         ("gradient_checkpointing", r"\bcheckpointing\b|梯度检查点"),
         ("paged_8bit_optimizer", r"\bpaged\b|\b8-?\s?bit (?:adam\w*|optimi[sz]er)"),
         ("flash_attention", r"\bflash\b|\bsdpa\b|xformers"),
-        ("reduce_batch_size", r"\b(?:smaller|lower|reduc\w+).{0,8}batch"),
+        ("reduce_batch_size", r"\b(?:fiddled|played|experimented) with .{0,12}batch|\b(?:smaller|lower|reduc\w+).{0,8}batch"),
         ("shorten_max_seq_length", r"\b(?:shorter|cut\w*|reduc\w+).{0,12}(?:seq\w*|length|rows|texts?)"),
+        ("increase_grad_accum", r"\b(?:fiddled|played|experimented) with .{0,40}accum|\baccumul\w+"),
         ("shard_or_offload", r"\b(?:zero-?\s?[23]|fsdp|offload\w*)\b"),
         ("set_pad_token", r"\bpad[ _]token\b"),
         ("append_eos_token", r"\b(?:add|append|put)\w*\b.{0,16}\beos\b|加.{0,4}eos"),
@@ -196,7 +203,8 @@ _FACTS = (
     ("smaller_works", r"\b\d+(?:\.\d+)?b\b[^.]{0,24}\b(?:runs?|works?|fits?|is (?:fine|ok))\b"),
     (
         "long_rows",
-        r"(?:seq\w*|length|context|cutoff|tokens?|长度|序列).{0,60}\b(?:8192|16384|32768|65536|131072|(?:8|16|32|64|128)k)\b"
+        r"\b[1-9]\d{0,2}k tokens\b.{0,16}(?:average|each|long|per)|(?:seq\w*|length|context|cutoff).{0,12}\b\d{2,3}_000\b"
+        r"|(?:seq\w*|length|context|cutoff|tokens?|长度|序列).{0,60}\b(?:8192|16384|32768|65536|131072|(?:8|16|32|64|128)k)\b"
         r"|\b(?:8192|16384|32768|65536|(?:8|16|32|64|128)k)\b.{0,16}(?:tokens?|context|seq\w*|length|长度)"
         r"|\b(?:lines|rows|samples|texts|examples|documents|sequences)\b.{0,24}(?:\b\d{4,} (?:words|tokens)|\blonger than\b)",
     ),
@@ -223,7 +231,17 @@ _FACTS = (
         r"(?:learning rate|\blr\b|学习率).{0,80}(?:falls?|drops?|goes|stays|reach\w*|warmup_init|resets?|掉|变)",
     ),
     ("zero_loss", r"loss.{0,14}(?<![\d.])0(?:\.0+)?(?!\d|\.\d)"),
-    ("pissa", r"\bpissa\b"),
+    ("pissa", r"pissa"),
+    ("full", r"\bfull[- ]?(?:param\w*|fine-?tun\w*|ft|weights?|sft)\b|全量|全参"),
+    ("memory_ends", r"\boom\b|out of memory|爆显存|显存不(?:足|够)|内存不足"),
+    ("on_cpu", r"\bcpu_amp\b|compiled without gpu|\+cpu\b"),
+    ("vram_full", r"\bvram\b.{0,20}(?:pinned|100 ?%|\bfull\b)|显存.{0,4}(?:占满|跑满|100%)"),
+    ("forgets", r"\bforg[eo]t|catastrophic|忘了|忘记|遗忘|通用能力|全忘"),
+    (
+        "grows",
+        r"\bcreep\w*|\bleak\w*|\bkeeps? (?:growing|climbing|increasing|rising)|\bsteps? .{0,30}\d ?gb\b.{0,40}\bstep \d+|越(?:训"
+        r"|跑)越(?:多|大|高)",
+    ),
     ("eval_time", r"\b(?:at|during|in|on|when it|reaches) (?:the )?(?:eval|validation)"),
     (
         "slow_eval",
