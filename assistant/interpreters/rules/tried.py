@@ -44,7 +44,7 @@ _TRIED: tuple[tuple[str, str], ...] = (
     ("flash_attention",
     r"flash[- _]?att\w*.{0,14}(?:on|enabled|already|开了|installed|use[ds]?)|(?:with|using|use) flash[- _]?att"
     r"|flash.{0,8}(?:用不了|not supported|unsupported|can'?t)"),
-    ("launch_distributed", r"accelerate launch|torchrun|python -m torch\.distributed|deepspeed --num"),
+    ("launch_distributed", r"naive pipeline parallelism|accelerate launch|torchrun|python -m torch\.distributed|deepspeed --num"),
     ("early_stopping", r"(?:with|using|already|tried).{0,12}early stop"),
     ("raise_dropout", r"(?:raised|higher|more|increased).{0,12}dropout.{0,30}(?:same|still|no|didn'?t)"),
     ("packing", r"(?:with|using|enabled|already).{0,12}packing"),
