@@ -14,7 +14,7 @@ from assistant.interpreters.rules.text import Message
 from trainer.config import TrainingConfig
 
 _PATIENCE = re.compile(
-    r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight )?(?:evals?|evaluations?|checks?"
+    r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight |bad |flat |worse )?(?:evals?|evaluations?|checks?"
     r"|validations?|rounds)\b|\b(\w+) (?:evals?|evaluations?|checks?|validations?) (?:in a row|running|straight)\b"
     r"|\b(\w+)\s(?:auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang"
     r"| seguidas)?\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不|没)(?:再)?(?:提升|下降|改善|降|变好|变化|进步)"
@@ -167,7 +167,7 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
 def _patience(message: Message) -> list[Found]:
     """ "For three evals by at least 0.01"."""
     found = []
-    if re.search(r"stop|in a row|\bend\b|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
+    if re.search(r"stop|in a row|\bend\b|\b(?:bad|flat|worse) (?:evals?|checks?)|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
         for hit in message.each(_PATIENCE):
             if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
                 found.append(Found("early_stopping_patience", count, *hit.span()))
