@@ -167,7 +167,10 @@ def phrases(message: Message, values: Mapping[str, Any], subject: str | None) ->
 def _patience(message: Message) -> list[Found]:
     """ "For three evals by at least 0.01"."""
     found = []
-    if re.search(r"stop|in a row|\bend\b|\b(?:bad|flat|worse) (?:evals?|checks?)|parar|improve|bessert|mejora|提升|下降|改善|停|patience", message.text):
+    if re.search(
+        r"stop|in a row|\bend\b|\b(?:bad|flat|worse) (?:evals?|checks?)|parar|improve|bessert|mejora|提升|下降|改善|停|patience",
+        message.text,
+    ):
         for hit in message.each(_PATIENCE):
             if (count := gpus.count_of(next(group for group in hit.groups() if group))) is not None:
                 found.append(Found("early_stopping_patience", count, *hit.span()))
