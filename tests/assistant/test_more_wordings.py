@@ -169,3 +169,25 @@ def test_a_base_that_outgrows_the_card_gets_another_card_or_base():
 )
 def test_a_question_in_another_language_is_no_complaint(question):
     assert not [call for call in say(question, choices={"rank": 8}) if call.tool == "diagnose"]
+
+
+def test_what_was_tried_is_taken_and_a_change_said_again(assistant):
+    for message in ("mistral 7b, lora, rank 16, on a 4090", "double the rank"):
+        assistant.say("t", message)
+    assert assistant.choices("t")["rank"] == 32
+    assistant.say("t", "and the batch size too")
+    assert assistant.choices("t")["batch_size"] == 8
+    assistant.say("t", "what if the max length were 1k?")
+    assert "max_seq_length" not in assistant.choices("t")
+    assistant.say("t", "ok do that")
+    assert assistant.choices("t")["max_seq_length"] == 1024
+
+
+def test_an_offer_comes_before_what_was_tried(assistant):
+    for message in ("llama 2 13b, qlora, on a 3060", "what if I use plain lora with 16 bit weights?"):
+        assistant.say("t", message)
+    pending = assistant.state("t").pending
+    assert pending.kind in ("offer", "choice")  # it does not fit, and what would is offered
+    before = assistant.choices("t")
+    assistant.say("t", "do that")
+    assert assistant.choices("t")["algorithm"] == before["algorithm"]

@@ -103,7 +103,11 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
 def takes_it(plain: str, turn: Turn) -> list[ToolCall] | None:
     """ "Use that" after "lr?": the value just told becomes the user's own."""
     pending = turn.state.pending
-    if turn.state.supposed and pending.kind != "launch" and (_TAKES_IT.match(plain) or _DOES_IT.match(plain)):
+    if (
+        turn.state.supposed
+        and pending.kind not in ("launch", "offer", "choice")
+        and (_TAKES_IT.match(plain) or _DOES_IT.match(plain))
+    ):
         return [ToolCall(tool="set_parameters", args=turn.state.supposed)]  # "do that" after "what if 2k?"
     if pending.kind != "field" or pending.options or len(pending.fields) != 1 or not _TAKES_IT.match(plain):
         return None
