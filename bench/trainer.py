@@ -2,7 +2,8 @@
 
 Ours does everything the real run does: events, gauges, the rows of each batch, the watchdog, checkpoints sealed. The bare
 one is what a user would write: SFTTrainer on the same tokens. CPU seconds are compared, in pairs that alternate, so that
-another busy process does not decide. On a card it also says tokens/s, MFU and memory against the estimate (bench/_card.py).
+another busy process does not decide. On a card it also says tokens/s, MFU and memory against the estimate (bench/_card.py),
+and compares the two there, by the clock.
 """
 
 from __future__ import annotations
@@ -41,18 +42,18 @@ class Side(NamedTuple):
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]
-    """CPU seconds and the rows' own tokens (no padding) at each step's end."""
+    """CPU seconds (on a card: seconds) and rows at each step's end."""
 
     def __init__(self) -> None:
         self.marks: list[tuple[float, int]] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         rows = state.global_step * args.per_device_train_batch_size * args.gradient_accumulation_steps
-        self.marks.append((time.process_time(), rows))
+        self.marks.append((time.process_time() if args.use_cpu else _card.now(), rows))
 
     @property
     def rows_per_s(self) -> float:
-        """Rows a CPU second, after the first few steps."""
+        """Rows a second, after the first few steps."""
         (began, first), (ended, last) = self.marks[WARM - 1], self.marks[-1]
         return (last - first) / (ended - began)
 
@@ -62,6 +63,7 @@ def main() -> None:
     studio_tiny.PRIMING_STEPS = 1  # speed does not depend on what it knows
     if torch.cuda.is_available():
         _card.main()
+        on_card()
     with tempfile.TemporaryDirectory() as name:
         job = _job(Path(name))
         tokens = statistics.fmean(len(row) for row in job.prepared.train["input_ids"])
@@ -73,6 +75,17 @@ def main() -> None:
         print(f"our settings / TRL's defaults: {ratio:.2f}")
 
 
+def on_card() -> None:
+    """Ours against the bare script on a card, padded and packed: what our events, gauges and watchdog cost there."""
+    with tempfile.TemporaryDirectory() as name:
+        base = _card.build(Path(name) / "base", _card.SHAPES["1B"])
+        for packing in (False, True):
+            job = _card.job_on(base, {**_card.SMALL, "packing": packing}, Path(name) / str(packing))
+            tokens = statistics.fmean(len(row) for row in job.prepared.train["input_ids"])
+            same = _compare(job, Side("ours", _ours), Side("bare TRL, padded", _bare), FEW_PAIRS, tokens)
+            print(f"on the card, packing {packing}: ours / bare TRL {same:.3f}", flush=True)
+
+
 def _compare(job: Job, one: Side, other: Side, pairs: int, tokens: float) -> float:
     """The median over pairs of how many times faster `one` is."""
     ratios, speeds = [], []
@@ -82,8 +95,9 @@ def _compare(job: Job, one: Side, other: Side, pairs: int, tokens: float) -> flo
         ratios.append(rates[one.name] / rates[other.name])
         speeds.append([rates[one.name] * tokens, rates[other.name] * tokens])
     ours, theirs = (statistics.median(pair[side] for pair in speeds) for side in (0, 1))
+    a_core = " a core" if job.where.device == "cpu" else ""
     spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
-    print(f"{one.name} {ours:,.0f} tokens/s a core, {other.name} {theirs:,.0f}; ratios of {pairs} pairs {spread}")
+    print(f"{one.name} {ours:,.0f} tokens/s{a_core}, {other.name} {theirs:,.0f}; ratios of {pairs} pairs {spread}")
     return statistics.median(ratios)
 
 

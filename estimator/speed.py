@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from estimator.gpus import Gpu
-from estimator.roofline import BANDWIDTH, LAUNCH_S, overlapped
+from estimator.roofline import LAUNCH_S, overlapped, reach
 from estimator.spec import ModelSpec
 from estimator.step import Step, adapter_params
 
@@ -28,11 +28,11 @@ def step_time(step: Step, spec: ModelSpec, gpu: Gpu, cores: int = 2) -> StepTime
     operators = spec.layers * operators_per_layer(step)
     if gpu.is_cpu:
         return StepTime(flops / (CORE_FLOPS * max(1, cores)) + operators * CPU_OPERATOR_S, flops)
-    if gpu.matmul_tflops is None or gpu.bandwidth_gbs is None:
+    reached = reach(gpu)
+    if reached is None:
         return None
-    matmul = flops / (gpu.matmul_tflops * 1e12)
-    traffic = step_traffic(step, spec) / (BANDWIDTH * gpu.bandwidth_gbs * 1e9)
-    return StepTime(overlapped(matmul + traffic, operators * LAUNCH_S), flops)
+    busy = flops / reached[0] + step_traffic(step, spec) / reached[1]
+    return StepTime(overlapped(busy, operators * LAUNCH_S), flops)
 
 
 def step_flops(step: Step, spec: ModelSpec) -> float:
@@ -44,6 +44,8 @@ def step_flops(step: Step, spec: ModelSpec) -> float:
     head = 2 * spec.vocab * spec.hidden * (3 if step.fused_head else 2)
     adapter = (6 + 2 * again) * adapter_params(step)
     passes = 2 + again
+    if step.dora and step.dropout:  # the base's product is taken once more, of the inputs that dropout left (peft 0.21)
+        active += sum(linear.copies * linear.inputs * linear.outputs for linear in step.targets)
     spared = 2 * _not_recomputed(step, spec) if again else 0
     return float(
         step.tokens * (2 * active * passes - spared + attention * (1 + again + ATTENTION_BACKWARD) + head + adapter)
@@ -67,7 +69,8 @@ def step_traffic(step: Step, spec: ModelSpec) -> float:
     passes = 1 + BACKWARD + (1 if step.checkpointing else 0)
     blocks = passes * (spec.layers * _block_traffic(step, spec) + _adapter_traffic(step))
     head = (12 if step.fused_head else 52) * spec.vocab
-    return step.tokens * (blocks + head) + _dequantized(step, spec)
+    int8 = (2 if step.checkpointing else 1) * _int8_traffic(step, spec)
+    return step.tokens * (blocks + head + int8) + _dequantized(step, spec)
 
 
 def _block_traffic(step: Step, spec: ModelSpec) -> float:
@@ -89,10 +92,17 @@ def _adapter_traffic(step: Step) -> float:
     narrowed = 6 if step.autocast and step.adapter_bytes == 4 else 0
     into = widened + dropped + narrowed + own
     out = own + 2 * own + (2 * step.flow_bytes + own) + (10 if own != step.flow_bytes else 0)
-    magnitude = 3 * out if step.dora else 0
+    magnitude = 6 * out if step.dora else 0  # in 32 bits, as traces count it
     return float(
         sum(linear.copies * (into * linear.inputs + (out + magnitude) * linear.outputs) for linear in step.targets)
     )
+
+
+def _int8_traffic(step: Step, spec: ModelSpec) -> float:
+    """LLM.int8's forward, bytes a token (bitsandbytes 0.50): inputs cast to fp16 and rounded, sums of 32 bits scaled back."""
+    if step.quantization != "int8":
+        return 0.0
+    return float(sum(linear.copies * (7 * linear.inputs + 10 * linear.outputs) for linear in spec.linears))
 
 
 def _dequantized(step: Step, spec: ModelSpec) -> float:
@@ -107,7 +117,8 @@ def operators_per_layer(step: Step) -> int:
     """Kernels of one layer and micro-step, as traces of real steps count them: the block's own, and each adapter's.
 
     Adapters in 32 bits cost conversions, most under autocast; DoRA takes the norm of weight plus update every time.
+    LLM.int8 does its bookkeeping in Python beside ten more kernels: as long as 45 launches in runs on an H200.
     """
     each = 15 if step.adapter_bytes == step.flow_bytes else 20 if step.autocast else 16.5
-    each += (0 if step.dropout else -2) + (36 if step.dora else 0)
+    each += (0 if step.dropout else -2) + (36 if step.dora else 0) + (45 if step.quantization == "int8" else 0)
     return int((106 + len(step.targets) * each) * (1.41 if step.checkpointing else 1))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from trainer.config import TrainingConfig
 from trainer.events import Finding
 
-# torch's own words: its CUDA allocator says the first, the one for the CPU and the system say the others.
-_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+# torch's own words: its CUDA allocator says the first, the one for the CPU and the system say the next, and NVIDIA's
+# libraries the last, when a full card has no room for their own workspace (seen on an H200).
+_WORDS = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory",
+    "cublas_status_alloc_failed", "cudnn_status_alloc_failed", "cusolver_status_alloc_failed",
+)  # fmt: skip
 
 
 def ran_out(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
@@ -80,6 +81,8 @@ def quantization_config(config: TrainingConfig, dtype: torch.dtype) -> BitsAndBy
     if kind is None:
         return None
     if kind not in FOUR_BIT:
+        # It says at every layer of every step that LLM.int8 computes in fp16: two hundred thousand lines an hour.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,

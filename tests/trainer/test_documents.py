@@ -1,5 +1,6 @@
 """Packing: several documents in one sequence compute what they compute alone, and what cannot do so is replaced."""
 
+import itertools
 import json
 
 import pytest
@@ -112,3 +113,41 @@ def test_where_documents_cannot_be_kept_apart_like_lengths_share_a_batch(train_h
     assert spreads[True] < spreads[False] * 0.6
     assert ["Packing is off: this model mixes" in finding.evidence for finding in done.of("finding")] == [True]
     assert "rows of like length" in done.of("started")[0].details["fast_path"]
+
+
+def test_what_a_card_computes_in_one_call_is_what_documents_give_alone(monkeypatch):
+    """The card's kernel is stood in for: here is no card. What it is given, and how its answer is laid out, is ours."""
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention
+
+    from trainer import documents
+
+    def flash(query, key, value, starts, ends, longest_q, longest_k, *, scale, window_size, enable_gqa):
+        assert (longest_q, longest_k, window_size, enable_gqa) == (7, 7, (-1, 0), True)
+        assert starts.tolist() == ends.tolist() == [0, 3, 4, 11]
+        assert starts.dtype == torch.int32
+        parts = []
+        for begin, end in itertools.pairwise(starts.tolist()):
+            rows = (tensor[begin:end].transpose(0, 1) for tensor in (query, key, value))
+            parts.append(scaled_dot_product_attention(*rows, is_causal=True, scale=scale, enable_gqa=True))
+        return torch.cat(parts, dim=1).transpose(0, 1)
+
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, heads, 11, 8, generator=draw) for heads in (4, 2, 2))
+    module = torch.nn.Module()
+    module.num_key_value_groups, module.is_causal = 2, True
+    apart, _ = documents.attention(module, query, key, value, None, (3, 1, 7), scaling=0.3)
+    monkeypatch.setattr(documents, "varlen_attn", flash)
+    monkeypatch.setattr(documents, "_flash_runs_on", lambda query, value: True)
+    at_once, _ = documents.attention(module, query, key, value, None, (3, 1, 7), scaling=0.3)
+    torch.testing.assert_close(at_once, apart)
+    assert at_once.shape == (1, 11, 4, 8)
+
+
+def test_without_a_card_nobody_asks_for_its_kernel():
+    import torch
+
+    from trainer import documents
+
+    half = torch.zeros(1, 1, 2, 8, dtype=torch.bfloat16)
+    assert not documents._flash_runs_on(half, half)

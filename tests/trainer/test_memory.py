@@ -22,6 +22,24 @@ def test_half_the_micro_batch_is_the_same_effective_batch(given, made):
     assert halved(TrainingConfig(batch_size=1)) is None
 
 
+@pytest.mark.parametrize(
+    ("words", "ran_out"),
+    [
+        ("CUDA out of memory. Tried to allocate 88.00 MiB.", True),
+        (
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            True,
+        ),  # an H200 with 55 MiB free
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`", False),
+        ("The size of tensor a (3) must match the size of tensor b (4)", False),
+    ],
+)
+def test_a_full_card_is_known_by_what_nvidias_libraries_say_too(words, ran_out):
+    from trainer import memory
+
+    assert memory.ran_out(RuntimeError(words)) is ran_out
+
+
 @pytest.fixture
 def out_of_memory(monkeypatch):
     """Steps whose micro-batch has more than `rows` rows really ask for more memory than there is, from `step` on."""
