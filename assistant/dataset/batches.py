@@ -204,7 +204,7 @@ def _arrow(path: Path, names: list[str]) -> Iterator[Batch | None]:
         ):
             for table in reader:
                 columns = Table(table)
-                sizes = np.stack([columns.lengths(name) for name in table.schema.names]).sum(0, dtype=np.int64)
+                sizes = columns.sizes()
                 yield Batch([], columns, sizes) if sizes.all() else None
     except (pa.ArrowInvalid, UnicodeDecodeError):
         yield None

@@ -165,6 +165,8 @@ class Scan:
             self._next = self._stratum + int(self._draw.random() * self.stride)  # a third of randrange's time
         floor = self._long[0][0] if len(self._long) >= KEPT_LONGEST else -1
         places = np.flatnonzero(sizes > floor)
+        if len(places) > KEPT_LONGEST:
+            places = places[np.argpartition(sizes[places], -KEPT_LONGEST)[-KEPT_LONGEST:]]
         for at, size in zip(places.tolist(), sizes[places].tolist(), strict=True):
             if len(self._long) < KEPT_LONGEST:
                 heapq.heappush(self._long, self._drawn(batch, good[at], size))
