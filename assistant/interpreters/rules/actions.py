@@ -24,7 +24,7 @@ _WORDS = "|".join(WORDS)
 _ACCUMULATE = re.compile(
     rf"\baccumulat\w+(?: (?:the )?gradients?)?(?: (?:over|for|across|every|it))*\s+(?P<n>\d{{1,4}}|{_WORDS})"
     rf"(?:\s?x\b|\s+(?:times|micro-?batch\w*|mini-?batch\w*|batches|forward\w*|passes|backward\w*|of (?:them|those|these)))"
-    rf"|\b(?P<n2>\d{{1,4}})\s?(?:x|-?fold|fache?)\s(?:gradient )?(?:accum\w*|akkumulation)\b(?!\s*[=:]\s*\d)"
+    rf"|\b(?P<n2>\d{{1,4}})\s?(?:x|-?fold|fache?)\s(?:gradient )?(?:accum\w*|akkumulation)\b(?!\s*[=:]?\s*\d)"
     rf"|\b(?:acumula\w*|akkumulier\w*)\s(?:los gradientes |gradientes |die gradienten |über )*(?P<n3>\d{{1,4}}"
     rf"|{_WORDS})\s(?:veces|mal|batches|lotes|schritte\w*|pasos)"
 )

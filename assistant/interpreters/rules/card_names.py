@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from assistant.interpreters.rules.text import Message
+
 _LAPTOP = r"(?:laptops?|notebooks?|mobile|max-?[qp]|port[aá]til(?:es)?|笔记本(?:电脑)?)"
 _BRAND = rf"(?:nvidia |nvidia-|geforce |tesla |quadro |amd |intel |{_LAPTOP} )*"
 _DATACENTER = (
@@ -86,3 +88,19 @@ def name(said: str, memory: float | None, *, laptop: bool = False) -> str:
 
 def _memory(memory: float | None) -> str:
     return f" {memory:g}GB" if memory else ""
+
+
+_THE_SIZE = re.compile(
+    r"\b(\d{2})\s?-?(?:gb?|gigs?|gigabytes?)?[ -](?:one|version|variant|model|edition)\b"
+)  # "the 40 gig one"
+
+
+def size_said(message: Message, after: int, sizes: tuple[int, ...]) -> float | None:
+    """Which of a card's sizes is told apart from its name, which ends at `after`: "the A100 is the 40 gig one"."""
+    the_one = _THE_SIZE.search(message.text, after)
+    if the_one and int(the_one[1]) in sizes:
+        return float(the_one[1])
+    loose = re.finditer(r"(?<![\d.])(\d{2})(?:\s?gb?| gigs?|gg)?(?![\w.%])", message.free)
+    size = next((int(hit[1]) for hit in loose if int(hit[1]) in sizes), None)
+    near = size and re.search(rf"\b{size}\s?(?:g|$|\D)", message.free[after : after + 14])
+    return float(size) if size and near else None

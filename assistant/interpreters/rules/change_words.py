@@ -25,12 +25,13 @@ CHANGE = re.compile(
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
     r"|\bnein,?|\b(?:y|pero) eran?|\beran? en realidad|\bwaren (?:es )?(?:aber |eigentlich )?|\bmejor|\bperdón,?|\bcorrección,?"
     r"|\bdigo,?|(?<!where )\bit (?:says|reads|said)|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
+    r"|\bthis time|\bdiesmal|\besta vez|这次"
     r"|\bcámbialo a|\b(?:ponlo|d[ée]jalo) (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)"
     r"|\blet me (?:try|do"
     r"|use|take|say)|\bi'?ll (?:try|do|take|say)|\bi(?:'d| would) (?:say|take|use|go with|try)|\blo (?:bajo|subo|dejo|pongo|paso"
     r"|cambio) (?:a|en)"
     r"|\bit (?:should|shall|must|has to|needs to|ought to) be)了?(?:[\s,]*(?:just|i|we|use|using|set|to|it|that"
-    r"|with|go|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
+    r"|with|go|nur|bloß|sólo|solo|only|let'?s|make|take|at|be|the|back|wait|an? (?:ratio|share|fraction|value|rate|length) of))*[\s,.:-]*$"
 )
 OLD = re.compile(
     r"(?:\b(?:the|my|our|their) (?:old|previous|former|earlier|original)|formerly|instead of|rather than|in place of|statt|anstatt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["state", "ask", "what_if", "fits", "theirs"]
@@ -43,7 +43,7 @@ _REQUEST = re.compile(
     r"|\bhow (?:do|can|could|would) (?:i|we|you) (?:do|use|get|have|train|run|take) .{1,40}\b(?:instead of|rather than)\b"
 )
 _WHAT_IF = re.compile(
-    r"\bthinking (?:of|about) (?:doubl|halv|rais|lower|increas|decreas|reduc)\w*"
+    r"\b(?:i|we)'?d (?:have|need) to\b|\bthinking (?:of|about) (?:doubl|halv|rais|lower|increas|decreas|reduc)\w*"
     r"|\b(?:later|then) (?:maybe|perhaps|possibly)\b|\b(?:maybe|perhaps|possibly) later\b|\bif (?:that|it|this) (?:fails|does(?:n'?t"
     r"| not) (?:work|help|fit|run))\b"
     r"|^\W*(?:else|otherwise|failing that|falls nicht|sonst|si no)\b|(?:实在)?不行(?:的话)?(?:再|就|了再)|以后再|之后再"
@@ -158,6 +158,17 @@ _ORDERED = re.compile(
     r"\b(?:boss|supervisor|prof(?:essor)?|advisor|manager|client|customer|teacher|lead|cto|chef|jefe) (?:insists? on|demands?|requires?"
     r"|wants (?:me|us) to (?:use|take)|told (?:me|us) to (?:use|take)|says (?:we|i) (?:must|have to|should) (?:use|take))\b"
 )
+# "worse than last time (lr 1e-4)": what stands in the brackets is past.
+_LAST_TIME = re.compile(
+    r"\b(?:last time|before|the (?:last|previous|earlier|old|first) (?:run|one|time|try|attempt|config\w*)|beim letzten mal|vorher"
+    r"|antes|la última vez)"
+    r"\s*$"
+)
+# "is rank 64 too high? that's what I use": what was asked about is what there is.
+_MINE_NOW = re.compile(
+    r"\W*(?:that'?s|that is|this is|das ist|eso es|es) (?:what|was|lo que) (?:i|we|ich|wir)?(?:'m| am|'ve| have)? ?(?:currently |now |tengo"
+    r"|uso)?(?:have|use|using|set|got|run|running|did|put|chose|took|am at|habe|nehme|nutze)?\b"
+)
 _OFFERED = re.compile(r"\b(?:whatever|whichever|any|what|anything)\b[^,;]{0,24}\bthey (?:have|had|offer)\b")
 
 
@@ -174,7 +185,7 @@ def clauses(text: str) -> list[Clause]:
     """The clauses of `text` (lower case). A question covers what follows it up to the end of its sentence."""
     made: list[Clause] = []
     asking: Kind | None = None
-    polite = False
+    polite = aside = False
     for start, end, stop in _pieces(text):
         piece = text[start:end]
         if asking and _FRESH.search(piece) and not _ASK.search(piece):
@@ -187,6 +198,11 @@ def clauses(text: str) -> list[Clause]:
         if kind == "ask" and polite and stop == "?" and not _ASK.search(piece.strip()):
             kind = "state"  # "can you set the rank to 8, alpha to 16?"
         polite = stop not in (".", "\n", ";", "?", "!") and (polite or bool(_POLITE_VERB.search(piece)))
+        if aside:
+            kind = "theirs"
+        aside = stop != ")" and (aside or (stop == "(" and bool(_LAST_TIME.search(piece))))
+        if made and made[-1].kind == "ask" and _MINE_NOW.match(piece):
+            made[-1] = replace(made[-1], kind="state")
         made.append(Clause(start, end, piece, kind, stop))
         asking = (
             kind

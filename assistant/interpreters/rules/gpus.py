@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from assistant.interpreters.rules.card_names import CARD, TWO_SIZES, in_laptop, name
+from assistant.interpreters.rules.card_names import CARD, TWO_SIZES, in_laptop, name, size_said
 from assistant.interpreters.rules.clauses import Clause, at
 from assistant.interpreters.rules.numbers import HAN, WORDS
 from assistant.interpreters.rules.text import TAKEN, Message
@@ -248,15 +248,9 @@ def _counted(message: Message, found: list[Cards]) -> list[Cards]:
     use = _OF_USE.search(message.text)
     if use and first.memory is None and first.card in TWO_SIZES:
         first = Cards(first.start, first.end, f"{first.card} {use[2]}GB", first.count, float(use[2]), one=first.one)
-    sizes = TWO_SIZES.get(first.card)
-    if sizes and first.memory is None:
-        loose = [
-            float(h[1])
-            for h in re.finditer(r"(?<![\d.])(\d{2})(?:\s?gb?| gigs?|gg)?(?![\w.%])", message.free)
-            if int(h[1]) in sizes
-        ]
-        if loose and re.search(rf"\b{int(loose[0])}\s?(?:g|$|\D)", message.free[first.end : first.end + 14]):
-            first = Cards(first.start, first.end, f"{first.card} {loose[0]:g}GB", first.count, loose[0], one=first.one)
+    sizes = TWO_SIZES.get(first.card, ())
+    if first.memory is None and (size := size_said(message, first.end, sizes)):
+        first = Cards(first.start, first.end, f"{first.card} {size:g}GB", first.count, size, one=first.one)
     if nodes := _NODES.search(message.text):
         count = count_of(nodes["nodes"])
         each = re.match(r"\s?(?:[x*×]|with|of|mit|con|à)\s?(\d{1,2})(?![\d.])", message.text[nodes.end() :])

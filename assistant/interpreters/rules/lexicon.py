@@ -45,7 +45,7 @@ KEYS: dict[str, str] = {
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off(?:[ _-]?len(?:gth)?)?|context(?:[ _-]?(?:length|window|size"
     r"|len))?|ctx(?:[ _-]?len(?:gth)?)?|block[ _-]?size|seq"
     r"|len(?=\s*[=:]\s*\d)|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?|序列(?=\s*(?:长度)?\s*\d)"
-    r"|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
+    r"|secuencias?(?=\s*(?:=|:|de|a|hasta)?\s*\d)|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",
     "learning_rate": r"η|(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
@@ -58,10 +58,11 @@ KEYS: dict[str, str] = {
     "loraplus_lr_ratio": r"lora(?:\+|plus)\s?的?(?:比例|比率|倍率)"
     r"|lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
     "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?: with)?(?: an?)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
-    "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*0?\.\d)|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate|prob(?:ability)?))?|丢弃率",
+    "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*(?:0?\.\d|0\s*(?:$|[,;/|)])))|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate"
+    r"|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
-    r"|rango|r(?=\s*(?:=|:|->|→|\s|either|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到)\s*(?:-?\d|alpha)"
+    r"|rango|r(?=\s*(?:=|:|->|→|\s|either|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到)\s*(?:-?\d|alpha|a\s*=)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",

@@ -145,7 +145,11 @@ def _ids(message: Message, found: list[Mention], others: list[tuple[int, int, st
 
 def is_model(repo: str, before: str) -> bool:
     """Does a Hub id look like a model's? By what is said before it, else by a size or a known family in its name."""
-    if re.search(r"\b(?:dataset|data|train(?:ing)? (?:it )?on|datos|daten)\b[^.]*$|数据(?:集)?[^.]*$", before):
+    if re.search(
+        r"\b(?:dataset|data|train(?:ing)? (?:it )?on|datos|daten|entren\w+ (?:con|sobre|en)"
+        r"|trainiere\w* (?:auf|mit))\b[^.]*$|数据(?:集)?[^.]*$",
+        before,
+    ):
         return False
     if re.search(r"\b(?:model|base|modelo|modell|checkpoint|finetune|fine-tune)\b\W*$", before):
         return True

@@ -56,7 +56,9 @@ _RUN_NAME = re.compile(
     rf"\b(?:(?:call|name) (?:this run|the (?:training )?run|the job|it|this)|run[ _-]?name(?: is| to"
     rf"| should be|,)?|name (?:of )?the run(?: as)?|rename (?:it|the run|this run)(?: to| as)?|the run is called"
     rf"|(?:the |this )?(?:job|run|training|experiment) (?:should be|is|will be|shall be|gets?) (?:called|named)"
-    rf"|nenne? (?:den lauf|es)|llama(?:lo)? (?:a )?la ejecución|运行名(?:称)?(?:为|是|叫)?)\s*[:=]?\s*(?:to |as |a "
+    rf"|nenne? (?:den lauf|es)|(?:el run|la ejecución) se llama|der (?:run|lauf) heißt|llama(?:lo)? (?:a )?la ejecución"
+    rf"|运行名(?:称)?(?:为|是"
+    rf"|叫)?)\s*[:=]?\s*(?:to |as |a "
     rf"|als )?{_NAME}"
 )
 _PROJECT = re.compile(

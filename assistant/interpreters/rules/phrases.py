@@ -16,7 +16,7 @@ from trainer.config import TrainingConfig
 _PATIENCE = re.compile(
     r"\b(?:for|after|during)\s+(\w+)\s+(?:more |consecutive |straight |bad |flat |worse )?(?:evals?|evaluations?|checks?"
     r"|validations?|rounds)\b|\b(\w+) (?:evals?|evaluations?|checks?|validations?) (?:in a row|running|straight)\b"
-    r"|\b(\w+)\s(?:auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang"
+    r"|\b(\w+)\s(?:evals|auswertungen|evaluierungen|evaluaciones|validierungen)(?: lang|(?= (?:ohne|sin)\b)"
     r"| seguidas)?\b|(?:连续)?(\d+|[一二两三四五])\s?次(?:评估|验证)?(?:没有|不|没)(?:再)?(?:提升|下降|改善|降|变好|变化|进步)"
 )
 _THRESHOLD = re.compile(

@@ -23,7 +23,8 @@ from assistant.interpreters.rules.spelling import mend
 from assistant.interpreters.rules.text import Message, normalise
 
 _ERROR_STRING = re.compile(
-    r"\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bsize mismatch for [^\n]{0,160}|\bcannot merge [^\n.]{0,80}"
+    r"\btarget modules \[?[^\n.]{0,120}not found[^\n.]*|\bexpected sequence of length \d+ at dim \d+(?: \(got \d+\))?"
+    r"|\bsize mismatch for [^\n]{0,160}|\bcannot merge [^\n.]{0,80}"
 )
 _QUOTED_ERROR = re.compile(
     r"[\w.]*(?:error|exception)\b['\">]*\s*:\s*[^\n]{0,240}?(?=[.,;](?:\s|$)|\s(?:when|while|on|at|with|for|after"
@@ -31,6 +32,11 @@ _QUOTED_ERROR = re.compile(
     r"|tried to allocate [\d.]+ ?[gmk]i?b(?:\s*\([^)]*\))?|found at least two devices[^\n]{0,80}"
     r"|\busing `?load_in_[48]bit`?[^\n]{0,60}requires[^\n]*|<class '[^']*'>:?[^\n]{0,80}"
     r"|\{[^{}\n]*'(?:eval_)?loss'[^{}\n]*\}"  # a line of the trainer's own log
+)
+# 'the banner prints "Batch size per device = 8"': what a program says is no wish.
+_PRINTED = re.compile(
+    r"\b(?:banner|logs?|console|output|terminal|trainer|script|it|unsloth|axolotl|trl) (?:prints?|says|shows?|reads|reports?|displays?|logs"
+    r"|printed|said|showed)\s*:?\s*(?:\"[^\"\n]{12,}\"|“[^”\n]{12,}”|`[^`\n]{12,}`)"
 )
 _AT = re.compile(r"(?:\b(?:at|on|with|use|using|mit|con|steps|epochs)|[@,/])\s*$")
 # "packing? no": who asks and answers himself states.
@@ -42,6 +48,9 @@ _ANSWERED = re.compile(
     re.I,
 )
 _AND_NUMBER = re.compile(r"\s*(?:和|and|&|/|、|y|und)\s*(\d[\d.]*(?:e-?\d+)?)(?![\w.])")
+_PLENTY = re.compile(
+    r"\s(?:(?:is|are|should be|would be) (?:plenty|enough)|suffices?|will do|reicht|reichen|basta|alcanza)\b|\s?就?够"
+)
 _LENGTHS = {256 * 2**power for power in range(10)}  # tokens: what nothing else is counted in
 _SCRIPT = re.compile(r"[\w/.-]*?(q-?lora|dora|pissa|lora)[\w-]*\.(?:sh|py|ya?ml)\b|[\w-]+/[\w-]*(qlora)\b")
 
@@ -75,6 +84,7 @@ def read(
     reading = Reading(message.text, clauses(message.text))
     message.take_all(_ERROR_STRING)
     message.take_all(_QUOTED_ERROR)
+    message.take_all(_PRINTED)
     tags = list(chosen.get("tags") or [])
     reading.found += sharing(message) + names.titles(message, tags)
     scripts = [
@@ -168,7 +178,8 @@ def _it(reading: Reading, message: Message, places: list[tuple[int, str]], subje
         return []
     for number in reading.loose:
         last = next((name for start, name in reversed(places) if start < number.start), subject)
-        if last is None and number.value in _LENGTHS and SETTLED.match(message.text, number.end):
+        settled = SETTLED.match(message.text, number.end) or _PLENTY.match(message.text, number.end)
+        if last in (None, "max_seq_length") and number.value in _LENGTHS and settled:
             last = "max_seq_length"  # "4096 doesn't fit so 2048 it is"
             reading.found.append(Found(last, int(number.value), number.start, number.end, change=True))
             continue

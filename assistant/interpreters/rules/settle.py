@@ -18,9 +18,11 @@ MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
     r"|go(?:ing)? (?:back )?to|back (?:to|on|with)|returned to|switch\w* to|now|later|then|actually"
     r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better|today|this time"
-    r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|->|→"
+    r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|[-=]+>|→"
 )
 _TO = re.compile(r"\s*(?:to|into|for|with|by|a|por|zu|auf|durch|-+>|→|成|为)\s*")
+_FROM = re.compile(r"\b(?:from|von|de|desde)\b[^.;!?]{0,60}$|从[^。；]{0,40}$")
+_INTO = re.compile(r"\b(?:to|zu|auf|a|into)\b|[到成为]")
 _ANY_TRACKER = re.compile(r"track|logging|seguimiento|report_to|跟踪|追踪|记录")
 _SO = re.compile(r"\b(?:so|hence|therefore|thus)\b|所以|只好|只能")
 _GIVEN = re.compile(r"[=:]\s*['\"]?$")
@@ -119,6 +121,8 @@ def _later(several: list[Found], text: str) -> Found | None:
         return last  # "full ft ran out of memory so LoRA"
     if FAILED.search(between) and WORKED.search(text[first.end :]):
         return last
+    if _FROM.search(text[: first.start]) and _INTO.search(between):
+        return last  # "from lr 1e-3 and bs 8 to lr 1e-4 and bs 2"
     if _MOVES_TO.search(text[: first.start]) and not _MOVES_TO.search(text[: last.start]):
         return first  # "move it over to lambda, runpod keeps running dry"
     if FAILED.search(text[last.end : last.end + 30]) and WORKED.search(between):

@@ -30,6 +30,12 @@ from assistant.interpreters.rules.text import Message
 _GIVEN_UP = re.compile(
     r"['\"]?\s(?:is|was|goes|are|were) (?:out|gone|dropped|history|no more|over)\b(?! of)"
 )  # "warmup_steps: 10 is out"
+# "rank 16 was for the old model": what comes next without a name takes its place.
+_WAS_FOR = re.compile(
+    r"['\"]?\s(?:was|were|is|war|waren|era|eran|fue) (?:for|on|with|from|für|fürs|bei|vom|para|de|del|con) ?(?:the |my |our |das |dem "
+    r"|den |die"
+    r" |el |la |mi )?(?:old|previous|last|other|former|earlier|first|alte|vorige|letzte|erste|andere|anterior|viejo|otro)\w*\b"
+)
 _TINY = 0.01  # no count and no number of epochs
 FAR = 4.0  # a name and a number further apart than this have nothing to do with each other
 _NO_SUCH = re.compile(r"\s*(?:[a-záéíóúñ]+\s*)?,?\s*(?:y |pero )?no (?:a |las? |los? |el )?")
@@ -179,7 +185,8 @@ def _negated(key: Item, number: Item, text: str) -> bool:
 
 
 def _replaced(key: Item, number: Item, text: str) -> bool:
-    return bool(OLD.search(text[: min(key.start, number.start)][-20:]))
+    was_for = _WAS_FOR.match(text, max(key.end, number.end))
+    return bool(was_for or OLD.search(text[: min(key.start, number.start)][-20:]))
 
 
 def _instead(

@@ -32,11 +32,19 @@ _OR = re.compile(
 _NOT_BUT_MY = re.compile(
     r"\b(?:not|instead of|rather than|and no longer|nicht|en vez de|statt)\s+(?:my|our|mein\w*|mi)\s+(?:\w+\s)?$"
 )
+# "it wasn't the 4090, it's a 4070 Ti"
+_NOT_IT = re.compile(
+    r"(?:\b(?:not|never|isn'?t|wasn'?t|aren'?t|don'?t have|didn'?t get|no (?:era|es|son|tengo)|kein\w*|nicht)|不是|没有)\s?(?:actually "
+    r"|really |even )?"
+    r"(?:the |an? |my |la |el |una? |die |der |das |eine?n? )?$"
+)
 # "one 4090 there... no, make that two"
 _ANEW = re.compile(
-    r"^[^\d]{0,24}\b(?:no|nope|wait|sorry|actually|rather|better|or|hm+|well|scratch that|lieber|mejor)\b[\s,.]*(?:(?:make (?:that|it)"
+    r"^[^\d]{0,40}\b(?:no|nope|wait|sorry|actually|rather|better|or|hm+|well|scratch that|lieber|mejor|now|ahora|jetzt|this time"
+    r"|diesmal|esta vez)\b[\s,.]*(?:(?:make (?:that|it)"
     r"|let'?s (?:say|do)"
-    r"|better|rather|actually|take|use|nimm|two)[\s,]+)?(?P<n>one|two|three|four|six|eight|\d|zwei|drei|vier|dos|tres|cuatro)"
+    r"|better|rather|actually|take|use|only|just|nur|solo|nimm|two)[\s,]+)?(?P<n>one|two|three|four|six|eight|\d|zwei|drei|vier|dos"
+    r"|tres|cuatro)"
     r"(?: of (?:them|those)| cards?| gpus?)?(?=\W*$|[,.;]\s)"
 )
 _GOT = re.compile(
@@ -157,6 +165,9 @@ def _current(reading: Reading) -> list[Cards]:
             return named
     if own := [card for card in named if _NOT_BUT_MY.search(reading.text[: card.start])]:
         return [own[-1]]
+    real = [card for card in named if not _NOT_IT.search(reading.text[: card.start])]
+    if 0 < len(real) < len(named):
+        return [real[-1]]
     if len(named) > 1 and (got := [card for card in named if _GOT.search(reading.text[: card.start])]):
         return [got[-1]]
     return reading.cards
