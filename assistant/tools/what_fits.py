@@ -44,7 +44,9 @@ def largest(state: ChatState, services: Services, what: str = "") -> Outcome:
     answers = {"batch": _largest_batch, "sequence": _longest_sequence, "model": _largest_model}
     asked = [answer for name, answer in answers.items() if what in ("", name)]
     name = case.card.name if isinstance(case.card, Gpu) else case.card
-    lines = [f"On {name}, with everything else as in the plan (nothing is changed):"]
+    lines = [
+        f"On {'a ' if name.endswith(' card') else ''}{name}, with everything else as in the plan (nothing is changed):"
+    ]
     lines += [f"- {answer(case)}" for answer in asked]
     if what == "model" and "algorithm" not in state.choices:
         lines.append(f"- {_largest_model(case._replace(config=changed(case.config, QLORA)))}")

@@ -66,7 +66,7 @@ def ask(planned, text: str):
         ("could I run this on a 5 GB card?", r"Memory on 5 GB card: .* of 5: \*\*does not fit\*\*[\s\S]*What would make it fit"),
         ("is 24gb enough?", r"Memory on 24 GB card: .*: fits[\s\S]*Name the card, and I can"),
         ("can my 8gb laptop do a 3b model?", r"For \*\*Qwen/Qwen2\.5-3B\*\*:\nWith GPU \*\*8 GB card\*\*"),
-        ("I only have 12 gb, what can I train?", r"On 12 GB card.*\n- largest model of my table"),
+        ("I only have 12 gb, what can I train?", r"On a 12 GB card.*\n- largest model of my table"),
         ("how far can I push the sequence length?", r"longest sequence: [\d,]+ tokens"),
         ("does it fit without quantization?", r"With LoRA[\s\S]*base weights 13\.5"),
         ("would it fit in 16 bit?", r"With LoRA[\s\S]*base weights 13\.5"),
@@ -157,7 +157,7 @@ def test_nothing_to_rent_for_data_that_stays(planned, tmp_path: Path) -> None:
         ("how long would 2000 rows take on a 3090 with qwen 2.5 7b?", r"Time: \d"),
         ("how much vram do I need for llama 3 8b?", r"\| QLoRA, 24 GB card.*\| yes \|[\s\S]*\| LoRA, 24 GB card"),
         ("what can I train on 8 GB?", r"with lora .*\n- largest model of my table with qlora"),
-        ("could I run qlora on a 6 GB card?", r"On 6 GB card.*\n- largest model of my table with qlora"),
+        ("could I run qlora on a 6 GB card?", r"On a 6 GB card.*\n- largest model of my table with qlora"),
         ("will a 7b fit on a 4060 laptop?", r"For \*\*Qwen/Qwen2\.5-7B\*\*:\n- Memory on RTX 4060 Laptop"),
     ],
 )  # fmt: skip

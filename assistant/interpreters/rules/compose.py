@@ -170,7 +170,7 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
         name: value for name, value in wishes.ideas.items() if name not in ("base_model", "dataset", "tags", "run_name")
     }
     ideas |= _in_16_bits(reading, turn)
-    if not wishes.sets and (answers := reckoned(plain, reading, turn, ideas)):
+    if wishes.sets.keys() <= {"provider"} and (answers := reckoned(plain, reading, turn, ideas)):
         return answers
     asking = [part for part in reading.parts if part.kind in ("ask", "what_if", "fits")]
     text = " ".join(part.text for part in asking)

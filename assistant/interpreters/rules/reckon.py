@@ -39,6 +39,14 @@ _TAKES = re.compile(
 _SIZE = re.compile(
     r"(?<![\d.])(\d{1,3}) ?g(?:i?b|igs?|igabytes?)?\b(?! ?(?:of )?(?:ram|system|disk|data|file|dataset|storage)\b)"
 )
+# "I have a GPU with 24 GB": of a card told by its size alone one wants to know what it can do.
+_HAS_CARD = re.compile(
+    r"^\W*(?:(?:hi|hey|hello|so|ok|well|and|yes|btw)[\s,.!]+)*(?:(?:i|we)(?:'ve| have| got|'ve got| own)|my|our|there is"
+    r"|it(?:'s| is|'s got| has)|ich habe?|meine|tengo|mi|我(?:有|的)?)(?![a-z])[^.?!]{0,24}(?:gpu|graphics? card|video card|card|vram"
+    r"|grafikkarte|tarjeta|显卡|显存)[^.?!]{0,24}\d"
+    r"|^\W*(?:(?:i|we)(?:'ve| have| got|'ve got)|ich habe?|tengo|我有)(?![a-z])[^.?!\d]{0,16}\d{1,3} ?g\w* (?:of )?"
+    r"(?:vram|gpu memory|video memory)(?![a-z])"
+)
 _ERROR = re.compile(r"\b(?:oom|out of memory|crash\w*|errors?|killed|fail\w*|leak\w*)\b")
 _RUNS = re.compile(
     r"\b(?:is|are|would|will)\b.{0,40}\b(?:enough|sufficient|too small|too weak|ok(?:ay)?)\b"
@@ -76,8 +84,13 @@ _PRICES = re.compile(
     r"|\b(?:how old|current|live|how recent|up[- ]to[- ]date)\b.{0,20}\bprices?\b"
 )
 _MACHINE = re.compile(
-    r"\b(?:what|which) (?:gpus?|cards?|hardware)\b.{0,16}\b(?:do i have|have i got|are (?:there|here)|is (?:there|here)"
-    r"|can you see|do you see)\b"
+    r"\b(?:what|which) (?:kind of |sort of )?(?:(?:graphics?|video) )?(?:gpus?|cards?|hardware)\b.{0,16}\b(?:do (?:i|we) have|have (?:i|we)"
+    r" got|are (?:there|here)|is (?:there|here|(?:in|on) (?:this|my|the))|can you see|do you see|does (?:this|my|the) \w+ have)\b"
+    r"|^\W*(?:do|does|did|can|have) (?:i|we|you|this machine|it) (?:even |actually |really )?(?:have|got|see|find|recogni[sz]e|detect)"
+    r" (?:an?|my|the|any|our) (?:(?:graphics?|video) )?(?:gpus?|cards?)\b(?!\s*(?:with|for|that|from|under))"
+    r"|\bis there an? (?:gpu|(?:graphics?|video) card) (?:here|in (?:this|my|the))\b|\bwelche (?:grafikkarte|gpu) (?:habe|steckt"
+    r"|ist|siehst)"
+    r"|\bqué (?:gpu|tarjeta)(?: gráfica)? (?:tengo|hay|ves)|什么(?:显卡|gpu)|有没有显卡"
     r"|\bis (?:my|the) (?:gpu|card)\b.{0,16}\b(?:free|busy|in use|used|idle|taken)\b"
     r"|\b(?:what|who)(?:'s| is)? (?:using|on|blocking|hogging) (?:my|the) (?:gpu|card|vram)\b"
     r"|\bhow much (?:v?ram|memory|gpu memory)\b.{0,16}\b(?:is |do i have )?(?:free|left|available)\b"
@@ -116,6 +129,8 @@ _CASE = (
 
 def reckoned(plain: str, reading: Reading, turn: Turn, ideas: dict[str, Any]) -> list[ToolCall]:
     """The one call that answers such a question; [] when the message (lower case) asks none. ideas: values talked about."""
+    if _HAS_CARD.search(plain) and not reading.models and (card := card_by_size(reading)):
+        return [_estimate(question="largest", of="model", overrides={"gpu": card})]
     if not _ASKS.search(plain):
         return []
     if "gpu" not in ideas and (card := card_by_size(reading)):
