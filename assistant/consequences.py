@@ -19,7 +19,7 @@ def meanings(good: dict[str, Any], choices: dict[str, Any], state: ChatState, se
     """Sentences about what the newly set values `good` bring along; `choices` already hold them."""
     after = state.model_copy(update={"choices": choices})
     found: list[str] = []
-    for rule in (_effective_batch, _quantized, _memory, _epochs, _early_stopping, _warmup, _variant, _elsewhere):
+    for rule in (_effective_batch, _quantized, _memory, _epochs, _early_stopping, _warmup, _variant, _elsewhere, _sent):
         text = rule(good, choices, after, services)
         if text:
             found.append(text)
@@ -119,6 +119,29 @@ def _elsewhere(good: dict[str, Any], choices: dict[str, Any], state: ChatState, 
     if provider in services.providers:
         return ""
     return f"I can estimate and plan for {name}, but I can't rent machines there from here yet."
+
+
+def broken(constraints: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:
+    """What of the plan as it stands breaks a constraint just told; "" when nothing does."""
+    after = state.model_copy(update={"constraints": constraints})
+    said = [rule(choices, choices, after, services) for rule in (_elsewhere, _sent)]
+    return " ".join(text for text in said if text.startswith("⚠️"))
+
+
+_CLOUD_TRACKERS = {"wandb": "W&B", "comet": "Comet"}
+
+
+def _sent(good: dict[str, Any], choices: dict[str, Any], state: ChatState, services: Services) -> str:
+    chosen = good.get("experiment_tracker") or ()
+    named = [
+        _CLOUD_TRACKERS[name] for name in ([chosen] if isinstance(chosen, str) else chosen) if name in _CLOUD_TRACKERS
+    ]
+    if not named or not state.constraints.get("local_only"):
+        return ""
+    return (
+        f"⚠️ You said the data stays on this machine. {' and '.join(named)} gets no rows, but the run's settings and curves, on "
+        f"its own servers. Say *use trackio* to keep those here too."
+    )
 
 
 def _not_here(good: dict[str, Any], choices: dict[str, Any], services: Services) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant import replies
+from assistant.consequences import broken
 from assistant.plan import PLAN_FIELDS, plan_update
 from assistant.replies.questions import suggested_algorithm
 from assistant.review import plan_table
@@ -30,7 +31,11 @@ class Remember(BaseModel):
 
 def remember(args: Remember, state: ChatState, services: Services) -> Outcome:
     facts = args.model_dump(exclude_unset=True)
-    return Outcome(plan_update(state, constraints={**state.constraints, **facts}), replies.remembered(facts))
+    constraints = {**state.constraints, **facts}
+    note = " ".join(
+        part for part in (replies.remembered(facts), broken(constraints, state.choices, state, services)) if part
+    )
+    return Outcome(plan_update(state, constraints=constraints), note)
 
 
 class ShowPlan(BaseModel):

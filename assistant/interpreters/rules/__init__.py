@@ -22,6 +22,7 @@ from assistant.interpreters.rules import (
     picks,
     places,
     reckon,
+    short,
     topics,
     travel,
     tried,
@@ -106,6 +107,13 @@ class RuleInterpreter:
         if not accompanied and (more := once_more(plain, turn)):
             return [ToolCall(tool="set_parameters", args=more)]
         subject = answers_to.subject(turn)
+        if subject and short.doubts(plain):
+            doubted = {
+                "topics": [subject],
+                "question": turn.message[:500],
+                "values": {subject: turn.values.get(subject)},
+            }
+            return [ToolCall(tool="explain", args=doubted)]
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, subject)
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus, subject)
         answers_to.bare_value(plain, reading, wishes, turn)
@@ -129,9 +137,12 @@ class RuleInterpreter:
 
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
-        if turn.state.diagnosis and not calls and trouble.goes_on(plain):
-            had = [*turn.state.tried, *turn.state.remedies, *tried.tried(plain)]
-            return [ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had})]
+        if turn.state.diagnosis and trouble.goes_on(plain) and all(call.tool == "set_parameters" for call in calls):
+            had = [*turn.state.tried, *(tried.tried(plain) or turn.state.remedies)]
+            return [
+                *calls,
+                ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had}),
+            ]
         ill = trouble.trouble(plain, bool(wishes.sets or wishes.model))
         if ill is not None and not ill.certain and "push_to_hub" in wishes.sets:
             ill = None
@@ -159,9 +170,7 @@ class RuleInterpreter:
             calls.append(ToolCall(tool="you_choose", args={"fields": ["rank", "alpha", "hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):
             calls.append(ToolCall(tool="launch"))
-        calls.sort(
-            key=lambda call: call.tool == "clarify"
-        )  # what is asked back stands last, and is what the next word answers
+        calls.sort(key=lambda call: call.tool == "clarify")  # what is asked back stands last: the next word answers it
         return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
 
 

@@ -20,6 +20,7 @@ _WANTS = re.compile(
     rf"\b(?:i|we)(?:'d| would| do| really| just| also)* (?:want|like|love|need|wish|hope|plan|am|are|'m|'re|'m looking)\b"
     rf"[^.?!\n]{{0,70}}\b{_THING}(?![\w-])"
     rf"|\b(?:want|need|looking for|would like) (?:a|an|my own|our own|some) [^.?!\n]{{0,40}}\b{_THING}(?![\w-])"
+    rf"|\b(?:want|need|would like|hoping|hope|trying|looking|like) to {_MAKE} [^.?!\n]{{0,40}}\b{_THING}(?![\w-])"
     rf"|\b(?:can|could|will|would) (?:you|i|we|it|this|one) (?:please |also |even )?(?:help \w+ (?:to )?)?{_MAKE}\b"
     rf"[^.?!\n]{{0,60}}\b{_THING}(?![\w-])"
     rf"|\bhelp (?:me|us)\b[^.?!\n]{{0,24}}\b{_MAKE}\b[^.?!\n]{{0,60}}\b{_THING}(?![\w-])"

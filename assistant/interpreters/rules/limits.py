@@ -30,6 +30,7 @@ _LOCAL_ONLY = re.compile(
     r"|not allowed to|isn'?t allowed to|not) (?:ever )?(?:leave|be (?:uploaded|shared|sent)|go (?:to|into|anywhere"
     r"|outside|online)|be in the cloud)|(?:must|has to|have to|should|needs? to) (?:stay|remain|be kept"
     r"|be) (?:local|here|in-?house|on-?prem\w*|on (?:my|this|our)|private|inside))"
+    r"|\bnothing (?:\w+ ){0,3}(?:leaves?|leaving|goes (?:out|anywhere|online)|be (?:uploaded|sent|shared))\b"
     r"|\b(?:no|without(?: any)?|not in the|avoid the|keep (?:it |everything |the data |my data )?(?:off"
     r"|out of) the|don'?t (?:use|want) (?:the |any )?)\s?cloud\b|\bkeep (?:the |my |our |all )?(?:data|everything"
     r"|it) (?:local|private|here|on)|\bon-?prem(?:ise)?s? only|\bstays? on (?:my|this|our) (?:machine|computer"

@@ -35,7 +35,10 @@ _ALONE = re.compile(rf"(?<![a-z0-9_.]){_SIZE}(?:[\s_-]*(chat|instruct|base)(?![a
 _WORDS_TOO = {"opt", "yi", "mpt", "aya", "solar", "flux", "orca", "alpaca", "bert", "hermes"}  # mean other things, too
 _GRADE = re.compile(r"[\s_-]*(?:large|medium|max|plus|turbo|ultra)\b")
 _CHAT = {"instruct", "inst", "chat", "it", "sft", "指令", "聊天", "对话"}
-_TINY = re.compile(r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b")
+_TINY = re.compile(
+    r"\bstudio[- ]?tiny\b|\b(?:the |your |a )?(?:tiny|toy|built-?in|test) (?:test |toy )?model\b|^\W*(?:(?:ok|just|take"
+    r"|use|then)[\s,]+)*the (?:tiny|toy|built-?in) one\b"
+)
 _LOCAL = re.compile(
     r"\bmodel(?:\s+(?:is\s+)?(?:at|in|from|under|folder|dir(?:ectory)?|path))?\s*[:=]?\s+([~./][\w./~-]+)"
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from assistant.interpreters.rules import move_words as said
 from assistant.interpreters.rules import short
+from assistant.interpreters.rules.lexicon import KEY
 from assistant.interpreters.rules.places import field_named
 from assistant.state import ChatState, ToolCall
 
@@ -61,6 +62,10 @@ def _yes(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
         return [_call("launch")]
     if suggested := suggestion(state):
         return suggested
+    if pending.fields == ("experiment_tracker",) and not said.STARTS.search(text):
+        return [_call("explain", topics=["experiment_tracker"], question=text)]  # yes: which one?
+    if pending.kind == "field" and said.STARTS.search(text):
+        return [_call("launch")]  # "go": what is still missing is said
     if (
         pending.kind == "field"
         and len(pending.fields) == 1
@@ -115,7 +120,7 @@ def anywhere(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
     if hit := said.SKIP_FIELD.match(text):
         field = field_named(hit[1])
         return [_call("skip", fields=[field] if field else list(state.pending.fields))]
-    if said.SHOW.search(text):
+    if shows(text):
         return [_call("show_plan")]
     if said.STATUS.search(text) and (state.run_id or re.search(r"train|run\b|job|训练", text)):
         return [_call("run_status")]
@@ -139,7 +144,9 @@ def launches(text: str) -> bool:
 
 
 def shows(text: str) -> bool:
-    return bool(said.SHOW.search(text))
+    """Whether the plan is to be shown; "what's the effective batch now" is about one value of it."""
+    hit = said.SHOW.search(text)
+    return hit is not None and not (hit[0].endswith((" now", " current")) and KEY.search(hit[0]))
 
 
 def declines(text: str) -> bool:

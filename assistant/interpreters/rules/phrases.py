@@ -111,7 +111,9 @@ _ASKED_FOR = (
     r"|entrena\w*)\s+"
 )
 _PROCESSOR = re.compile(
-    rf"{_ASKED_FOR}(?:it |this |everything |that |me )?(?:just |only )?(?:on |with |en |auf |con )?(?:the |my |a "
+    rf"{_ASKED_FOR}(?:it |this |everything |that |me "
+    rf"|(?:an? |the |some )?(?:\w+ ){{0,2}}(?:model|adapter|something|one|test|demo) )?(?:just |only )?(?:on |with |en |auf "
+    rf"|con )?(?:the |my |a "
     rf"|this |der |die |la |el |only |just )*"
     r"(cpus?|processor|prozessor|procesador)\b(?!\s?-?(?:offload|ram|memory|only mode|core))|^\W*(?:the |just "
     r"|only )*(cpu)(?: only)?"

@@ -8,7 +8,8 @@ from rapidfuzz import fuzz, process
 
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import family_table
-from assistant.state import ToolCall
+from assistant.state import Pending, ToolCall
+from trainer.config import show
 
 _ORDINAL = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1, "former": 0, "latter": 1,
     "erste": 0, "ersten": 0, "zweite": 1, "zweiten": 1, "dritte": 2, "primero": 0, "primera": 0, "segundo": 1,
@@ -59,6 +60,9 @@ _CHAT = ("instruct", "chat", "it", "指令")
 _SIZE_AND_VARIANT = re.compile(
     r"(?:(?P<size>\d+(?:\.\d+)?)\s?b)?(?:[\s,-]*(?:the )?(?P<variant>instruct|chat|it|base|指令))?(?: (?:one|version|model|please|then))*"
 )
+_DOES = re.compile(
+    r"(?:(?:ok(?:ay)?|yes|then|please|and|let'?s|i'?ll|we)[\s,]+)*(?:do|apply|try)\b"
+)  # a remedy is done, an option taken
 _AND_ALSO = re.compile(r"(?:ok(?:ay)?[\s,]+)?(?:and|also|now|then|plus)\b")
 
 
@@ -73,6 +77,8 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     first = re.split(r"(?<=[a-z])[.;!](?:\s|$)", plain, maxsplit=1)[0]  # "the latter. it's for sql"
     if hit := _PICK.match(first):
         place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
+        if _DOES.match(plain) and state.remedies and state.pending.kind == "field" and 0 <= place < len(state.remedies):
+            return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[place]})]
         if _AND_ALSO.match(plain) and state.tried and state.remedies and state.pending.kind == "field" and place >= 0:
             # the one before it is applied, and gone from the list
             left = min(max(0, place - 1), len(state.remedies) - 1)
@@ -85,7 +91,7 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
             return list(list(options.values())[place])
         if state.remedies and -len(state.remedies) <= place < len(state.remedies) and not hit[1].isdigit():
             return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[place]})]
-    if state.remedies and not options and _APPLY.match(plain):
+    if state.remedies and _APPLY.match(plain) and (not options or (state.pending.kind == "field" and "apply" in plain)):
         return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[0]})]
     if options:
         words = re.sub(r"^(?:ok(?:ay)?|yes|please|use|take|the|let'?s (?:use|take|go with))\s+", "", plain.strip(" .!"))
@@ -102,19 +108,24 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
 
 def takes_it(plain: str, turn: Turn) -> list[ToolCall] | None:
     """ "Use that" after "lr?": the value just told becomes the user's own."""
-    pending = turn.state.pending
-    if (
-        turn.state.supposed
-        and pending.kind not in ("launch", "offer", "choice")
-        and (_TAKES_IT.match(plain) or _DOES_IT.match(plain))
-    ):
-        return [ToolCall(tool="set_parameters", args=turn.state.supposed)]  # "do that" after "what if 2k?"
+    pending, supposed = turn.state.pending, turn.state.supposed
+    if supposed and pending.kind != "launch" and (_TAKES_IT.match(plain) or _DOES_IT.match(plain)):
+        set_it = ToolCall(tool="set_parameters", args=supposed)
+        return [_which(set_it, pending) if pending.options and pending.kind != "field" else set_it]
     if pending.kind != "field" or pending.options or len(pending.fields) != 1 or not _TAKES_IT.match(plain):
         return None
     name = pending.fields[0]
     value = turn.values.get(name)
     chosen = isinstance(value, int | float) and not isinstance(value, bool)
     return [ToolCall(tool="set_parameters", args={name: value})] if chosen else None
+
+
+def _which(supposed: ToolCall, pending: Pending) -> ToolCall:
+    """What "do that" may mean where a what-if was answered with changes that would make it fit: asked."""
+    label = ", ".join(f"{name.replace('_', ' ')} {show(value)}" for name, value in supposed.args.items())
+    ways = [(label, [supposed]), *pending.options.items()]
+    options = [{"label": words, "calls": [call.model_dump() for call in calls]} for words, calls in ways]
+    return ToolCall(tool="clarify", args={"reason": "Which of these?", "options": options[:3]})
 
 
 def _extreme(words: str, options: dict[str, list[ToolCall]]) -> list[ToolCall] | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from assistant.state import ToolCall
 
 _STATUS_ALONE = re.compile(
     r"^\W*(?:(?:hey|hi|ok(?:ay)?|so|and|now|well|hmm+)[\s,]+)*(?:how(?:'s| is| are|s) (?:it|things|everything|we"
@@ -37,6 +40,14 @@ _RECHECK = re.compile(
     r"|prueba)\w* .{0,24}(?:otra vez|de nuevo)"
     r"|(?:再|重新)(?:查|检查|找|试)(?:一下|一次|一遍)?(?:模型)?)(?:[\s,]*(?:please|pls|thanks|bitte|por favor))?\W*$"
 )
+# "too much?" of the value just set
+_DOUBTS = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|so|and|hm+|or|but)[\s,]+)*(?:(?:is|was|isn'?t) (?:that|it|this)(?: one| value)? ?)?(?:maybe |way |a bit |not "
+    r"|perhaps )*"
+    r"(?:too (?:much|high|low|big|small|large|long|short|little|many|few)|ok(?:ay)?|enough|reasonable|normal|sensible|a lot|overkill"
+    r"|sane|safe"
+    r"|fine|zu (?:viel|hoch|groß|klein|wenig)|demasiado|mucho|太[大小多少高低长])(?: for (?:that|it|me|my card|this))?\s*\?+\s*$"
+)
 _RECHECKS_WHAT = re.compile(
     r"check|verif|look|hub|hugging|model|search|fetch|find|id\b|prüf|such|schau|comprueb|busca|mira|查|找|模型"
 )
@@ -44,6 +55,16 @@ _RECHECKS_WHAT = re.compile(
 
 def status(text: str) -> bool:
     return bool(_STATUS_ALONE.match(text))
+
+
+def doubts(text: str) -> bool:
+    """Whether it asks of the value just spoken of whether that is too much, or enough."""
+    return bool(_DOUBTS.match(text))
+
+
+def asks_whether(field: str, value: Any, text: str) -> list[ToolCall]:
+    """The question whether this value of the plan is right."""
+    return [ToolCall(tool="explain", args={"topics": [field], "question": text[:500], "values": {field: value}})]
 
 
 def in_the_way(text: str) -> bool:

@@ -59,7 +59,8 @@ _SOUNDS_ILL = re.compile(
     r"|suddenly|as if|stops?|stopped|waits?|waiting|asks?|long|hours?|takes?|ayuda|nunca|solo|siempre|otra vez|se cuelga|falla"
     r"|sube|lent\w*|(?:va|sale|responde|muy|tan) mal|peor|repite|sin|nicht|kein\w*|nie|nur|immer|hängt|fehler\w*|steigt|schlecht\w*"
     r"|warum|plötzlich)\b"
-    r"|[报出]错|不(?:了|动|上|出|到|行|对|收敛|下|能|会|停|够|足|支持|匹配|一致|存在|见|起|来|去|降|变|更新|正常|稳|好)|没(?:有|法|反应|变|用|动|降|学)|无(?:法|效|响应)|失败|只(?!用|要|想|跑|训)|一直|突然|怎么|卡(?:住|死|在|顿|了)|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
+    r"|[报出]错|不(?:了|动|上|出|到|行|对|收敛|下|能|会|停|够|足|支持|匹配|一致|存在|见|起|来|去|降|变|更新|正常|稳|好)|没(?:有|法|反应|变|用|动|降|学)|无(?:法|效|响应)|失败|只(?!用|要|想|跑|训)|一直"
+    r"|突然|怎么|卡(?:住|死|在|顿|了)|慢|崩|丢|乱码|停|爆|满|反复|重复|为什么|为啥|咋|越"
 )
 # A warm-up as long as the run, in whichever order it is told: the rate never gets up.
 _WARMUP_BEYOND = re.compile(r"\bwarm-?up[_ ]steps\W{1,3}(\d{2,6})\b[\s\S]{0,80}\bmax[_ ]steps\W{1,3}(\d{2,6})\b")
@@ -74,7 +75,8 @@ _NO_HELP = re.compile(
     r"|(?:i )?(?:have |'ve )?(?:already )?(?:tried|did|done) (?:all|both|everything|that|those|these|them|it|this)\b"
     r"|(?:that|it|this|they|neither|nothing)?(?: one)? ?(?:did|does|do|has|have)?(?:n'?t| not|nothing)? ?(?:help(?:ed|s)?|work(?:ed|s)?"
     r"|fix(?:ed|es)? it)(?: either| at all| much)?\W*$"
-    r"|no luck\b|still (?:the )?(?:same|broken|failing|happening|there|not working|no)\b|same (?:error|problem|thing|result|again)\b"
+    r"|(?:i |we )?(?:have |'ve |am |are )?already (?:tried|using|use|doing|have|got|at|on|did|set|enabled)\b|no luck\b"
+    r"|still (?:the )?(?:same|broken|failing|happening|there|not working|no)\b|same (?:error|problem|thing|result|again)\b"
     r"|next (?:one|idea)\W*$)"
     r"|^(?:还有|有没有)(?:别的|其他|什么)|都试过|^(?:没用|不行|还是(?:一样|不行|报错))"
 )
