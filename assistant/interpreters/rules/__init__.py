@@ -107,13 +107,8 @@ class RuleInterpreter:
         if not accompanied and (more := once_more(plain, turn)):
             return [ToolCall(tool="set_parameters", args=more)]
         subject = answers_to.subject(turn)
-        if subject and short.doubts(plain):
-            doubted = {
-                "topics": [subject],
-                "question": turn.message[:500],
-                "values": {subject: turn.values.get(subject)},
-            }
-            return [ToolCall(tool="explain", args=doubted)]
+        if doubted := short.doubts(plain, subject, turn.values):
+            return doubted
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, subject)
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus, subject)
         answers_to.bare_value(plain, reading, wishes, turn)
@@ -165,7 +160,7 @@ class RuleInterpreter:
             told = None if any(call.tool == "recommend" for call in found) else goals.tells(plain, reading, turn)
             calls += [*([told] if told else []), *found]
             if not wishes.sets and not any(call.tool in ("explain", "estimate", "recommend") for call in calls):
-                calls += vague.vague(plain, turn.values)
+                calls += vague.vague(plain, turn.values) or vague.of_it(plain, answers_to.subject(turn), turn.values)
         if wishes.sets and moves.chooses(plain):
             calls.append(ToolCall(tool="you_choose", args={"fields": ["rank", "alpha", "hyperparameters"]}))
         if moves.launches(plain) and not any(call.tool in ("explain", "clarify", "stop_run") for call in calls):

@@ -124,7 +124,8 @@ def _number(value: Any) -> bool:
 
 def after_the_rank(message: Message, found: list[Found], values: Mapping[str, Any]) -> list[Found]:
     """ "make it 16, and alpha the same": the rank of this message, not the one before it."""
-    rank = next((one.value for one in found if one.field == "rank" and _number(one.value)), None)
+    ranks = [one for one in found if one.field == "rank" and _number(one.value)]
+    rank = max(ranks, key=lambda one: one.start).value if ranks else None
     old = values.get("rank")
     if rank is None or not isinstance(old, int | float) or not _FOLLOWS_RANK.search(message.text):
         return found

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from assistant.interpreters import Turn
-from assistant.interpreters.rules import slots
+from assistant.interpreters.rules import phrases, slots
 from assistant.interpreters.rules.decide import ASKS
 from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
 from assistant.interpreters.rules.numbers import WORDS, Number, numbers
@@ -88,6 +88,8 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
         wishes.sets[name] = reading.generic[0].many
     elif fields in (("project_name",), ("run_name",), ("output_dir",)):
         _named(fields[0], turn.message, wishes)
+    elif fields[:1] and (nought := phrases.NOUGHT.get(fields[0])) is not None and _NOTHING.match(plain):
+        wishes.sets[fields[0]] = nought
     elif "experiment_tracker" in fields and _NOTHING.match(plain):
         wishes.sets["experiment_tracker"] = "none"
 

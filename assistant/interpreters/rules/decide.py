@@ -102,9 +102,13 @@ def _model(reading: Reading, chosen: Mapping[str, Any], pending: tuple[str, ...]
         else:
             wishes.model_options, wishes.model_said = tuple(queries[:3]), exact[0].said
         return
-    variant = re.search(r"\b(?:the )?(chat|instruct|base)(?:[- ]tuned)? (?:one|version|variant|model)\b", reading.text)
+    variant = re.search(
+        r"\b(?:the )?(chat|instruct|base)(?:[- ]tuned)? (?:one|version|variant|model)\b|^\W*(?:(?:ok|then|so|the|use|take|just)[\s,]+)*"
+        r"(chat|instruct|base)(?:[\s,]+(?:please|pls|then|thanks|bitte))*\W*$",
+        reading.text,
+    )
     if variant and current and not usable and reading.kind(variant.start()) == "state":
-        wishes.model = family_table.sibling(current, "base" if variant[1] == "base" else "chat") or current
+        wishes.model = family_table.sibling(current, "base" if "base" in variant.groups() else "chat") or current
         return
     for one in usable:
         if one.size and not one.family and current:

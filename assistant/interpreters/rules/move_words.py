@@ -109,6 +109,9 @@ LAUNCH = re.compile(
     r"|launch))?|hit it|send it|do the training|starte? (?:das )?training|training starten|los geht'?s"
     r"|empieza(?:r)? (?:el |a )?entren\w+|lanza(?:r)?(?: el entrenamiento| ya)?|inicia(?:r)? el entrenamiento)\b"
     r"|开始训练|启动训练|开训|开跑"
+    r"|^(?:listo|bueno|perfecto|vale|fertig|gut|ready|all set|done|ok(?:ay)?|great|cool)[\s,.!]+(?:empieza|empecemos|adelante|lánzalo"
+    r"|dale|start|go"
+    r"|begin|los|starte?n?)(?: now| please| jetzt| ya)?\W*$"
 )
 STATUS = re.compile(
     r"\bhow(?:'s| is| are)? (?:it|the (?:training|run|job)|things|we|my (?:run|training)) ?(?:going|doing|looking"

@@ -64,7 +64,7 @@ def _yes(text: str, state: ChatState, run_active: bool) -> list[ToolCall]:
         return suggested
     if pending.fields == ("experiment_tracker",) and not said.STARTS.search(text):
         return [_call("explain", topics=["experiment_tracker"], question=text)]  # yes: which one?
-    if pending.kind == "field" and said.STARTS.search(text):
+    if pending.kind == "field" and is_yes(text) and said.STARTS.search(text):
         return [_call("launch")]  # "go": what is still missing is said
     if (
         pending.kind == "field"

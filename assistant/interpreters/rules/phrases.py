@@ -96,12 +96,13 @@ _IS_NONE = re.compile(
     r"|关|无|不要|不用|去掉)(?![a-z])(?!\s*(?:of|if"
     r"|but))"
 )
-_NOUGHT = {
+NOUGHT = {
     "validation_split": 0,
     "dropout": 0,
     "weight_decay": 0,
     "max_grad_norm": 0,
     WARMUP: 0,
+    "warmup_ratio": 0,
     "gradient_accumulation_steps": 1,
 }
 _ASKED_FOR = (
@@ -233,11 +234,11 @@ def _nought(message: Message) -> list[Found]:
     for key in list(KEY.finditer(message.free)):
         name = field_of(key)
         refused = _NONE_OF_IT.search(message.free[max(0, key.start() - 32) : key.start()])
-        if name not in _NOUGHT or not (refused or _IS_NONE.match(message.free, key.end())):
+        if name not in NOUGHT or not (refused or _IS_NONE.match(message.free, key.end())):
             continue
         if re.match(r"[\s=:]*(?:(?:of|at|is|to|de|von)\s)?\s*[\d.]", message.free[key.end() :]):
             continue
-        found.append(Found("warmup_ratio" if name == WARMUP else name, _NOUGHT[name], *key.span()))
+        found.append(Found("warmup_ratio" if name == WARMUP else name, NOUGHT[name], *key.span()))
         message.take(*key.span())
     return found
 

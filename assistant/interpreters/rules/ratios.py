@@ -15,6 +15,12 @@ from assistant.interpreters.rules.text import Message
 _FORMULA = re.compile(
     r"(?<![a-z])(?:lora_)?alpha\s*(?:=|:|is|to)?\s*(\d+(?:\.\d+)?)\s?[*x×]\s?(?:the )?r(?:ank)?(?![a-z])(?!\s*=\s*\d)"
 )
+# "keep alpha at 2x": of the rank
+_KEPT_TIMES = re.compile(
+    r"\b(?:keep|leave|hold|have|with) (?:the )?(?:lora[_ ])?alpha (?:at |to |as )?(\d(?:\.\d)?)\s?[x×](?! ?(?:lower|higher|less|more"
+    r"|smaller|larger))"
+    r"|\b(?:lora[_ ])?alpha (?:stays?|remains?|should (?:be|stay)) (?:at )?(\d(?:\.\d)?)\s?[x×](?![\w])"
+)
 _AS_MUCH = re.compile(
     r"(?<![a-z])(?:lora_)?alpha (?:is |at |to |gets |should be )?(?:the )?same(?: number| value| one| amount)?(?=\s*(?:[.,;!)]|$))"
     r"|(?<![a-z])(?:alpha|alfa) (?:genauso|gleich(?:viel)?|igual|lo mismo|ebenso)(?=\s*(?:[.,;!)]|$))|(?<![a-z])alpha\s?(?:也"
@@ -76,6 +82,10 @@ def _alpha(message: Message, values: Mapping[str, Any]) -> list[Found]:
         rank = values.get("rank")
         if isinstance(rank, int | float):
             found.append(Found("alpha", whole("alpha", float(hit[1]) * rank), *hit.span()))
+        message.take(*hit.span())
+    for hit in message.each(_KEPT_TIMES):
+        if isinstance(rank := _rank_said(message) or values.get("rank"), int | float):
+            found.append(Found("alpha", whole("alpha", float(hit[1] or hit[2]) * rank), *hit.span()))
         message.take(*hit.span())
     for hit in message.each(_BOTH_ARE):
         for name in ("alpha", "rank"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from assistant.state import ToolCall
@@ -57,14 +58,11 @@ def status(text: str) -> bool:
     return bool(_STATUS_ALONE.match(text))
 
 
-def doubts(text: str) -> bool:
-    """Whether it asks of the value just spoken of whether that is too much, or enough."""
-    return bool(_DOUBTS.match(text))
-
-
-def asks_whether(field: str, value: Any, text: str) -> list[ToolCall]:
-    """The question whether this value of the plan is right."""
-    return [ToolCall(tool="explain", args={"topics": [field], "question": text[:500], "values": {field: value}})]
+def doubts(text: str, field: str | None, values: Mapping[str, Any]) -> list[ToolCall]:
+    """ "Too much?" of `field`, the one spoken of last: whether its value in the plan is right."""
+    if not field or not _DOUBTS.match(text):
+        return []
+    return [ToolCall(tool="explain", args={"topics": [field], "question": text, "values": {field: values.get(field)}})]
 
 
 def in_the_way(text: str) -> bool:

@@ -41,6 +41,9 @@ _IS_X = re.compile(
 _NAMES_DATA = re.compile(
     r"^(?:ok |and |so |hi |hello )*(?:(?:my|the|our) )?(?:training )?(?:data ?set|data|file)(?: file)?(?: is| are|:| =| is called)"
     r"(?: in| at)? ['\"`]?[\w./~-]+\.\w+['\"`]?[.!]?$"
+    r"|^(?:ok |and |so |hi |hello )*(?:(?:my|the|our) )?(?:training )?(?:data ?set|data|file|csv|it) (?:has|have|comes with"
+    r"|with)(?: the| two| three)?"
+    r" (?:columns?|fields?|keys?)\b[^.?!]{2,60}[.!]?$"
 )
 _COMPLAINT = re.compile(
     r"\b(?:help|stuck|error|fails?|failing|crash\w*|always|keeps|(?<=\w )keep|again|still|suddenly|getting|got|get|gets|gives"

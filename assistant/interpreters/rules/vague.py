@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assistant.state import ToolCall
+from trainer.config import show
 
 _MORE = (
     r"(?:bigger|larger|higher|more|greater|increase|raise|stronger|up|crank up|increas\w+|größer\w*|höher\w*|mehr"
@@ -63,6 +64,22 @@ def vague(text: str, values: Mapping[str, Any]) -> list[ToolCall]:
     return calls[:2]
 
 
+# "hmm, lower": of the value spoken of last
+_BARE = re.compile(
+    rf"^\W*(?:(?:hm+|ok(?:ay)?|so|then|maybe|make (?:it|that)|a (?:bit|little|touch|tad)|slightly|somewhat|much|even|go|ein bisschen"
+    rf"|etwas|un poco"
+    rf"|now|still|no|yes|please|set it)[\s,.]+)*(?:(?P<more>{_MORE}|longer)|(?P<less>{_LESS}|shorter))(?:[\s,.]+(?:please|then|still"
+    rf"|though|i think"
+    rf"|maybe|a bit|bitte))*\W*$"
+)
+
+
+def of_it(text: str, subject: str | None, values: Mapping[str, Any]) -> list[ToolCall]:
+    """ "A bit higher": how far is asked, of the field spoken of last; [] where the message says more or no field was."""
+    hit = _BARE.match(text)
+    return [_offer(subject, bool(hit["more"]), values)] if hit and subject in _STEPS else []
+
+
 def _offer(name: str, up: bool, values: Mapping[str, Any]) -> ToolCall:
     now = values.get(name) or 0
     options = []
@@ -74,7 +91,9 @@ def _offer(name: str, up: bool, values: Mapping[str, Any]) -> ToolCall:
                 {"label": f"{_TITLES[name]} {value:g}", "calls": [{"tool": "set_parameters", "args": {name: value}}]}
             )
     options = list({option["label"]: option for option in options}.values())
-    reason = f"{_TITLES[name].capitalize()} is {now:g} now. How far {'up' if up else 'down'} should it go? {_WHY[name]}"
+    reason = (
+        f"{_TITLES[name].capitalize()} is {show(now)} now. How far {'up' if up else 'down'} should it go? {_WHY[name]}"
+    )
     return ToolCall(tool="clarify", args={"fields": [name], "reason": reason, "options": options})
 
 
