@@ -73,6 +73,16 @@ def test_two_hundred_and_eighty_first_messages_and_twenty_six_conversations():
     assert found["dialogues"]["exact"] >= 0.85
 
 
+@pytest.mark.slow
+def test_seventy_first_messages_after_public_threads(tmp_path):
+    none = tmp_path / "none.jsonl"
+    none.write_text("")
+    found, misses = score(HERE / "utterances12.jsonl", none)
+    print("\n".join(misses))
+    assert found["configure"]["f1"] >= 0.95
+    assert found["configure"]["joint"] >= 0.80
+
+
 def test_conversations_of_thirty_six_other_people(tmp_path):
     none = tmp_path / "none.jsonl"
     none.write_text("")

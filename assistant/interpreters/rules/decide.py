@@ -83,6 +83,8 @@ def _where(one: Found, reading: Reading, fresh: bool, pending: tuple[str, ...]) 
     explicit = bool(re.search(r"--?\w+|\w\s*=\s*\S", reading.text[max(0, one.start - 24) : one.end]))
     if kind == "fits" and fresh and (one.field in CHOSEN_IN_A_QUESTION or explicit):
         return "set"
+    if kind == "ask" and fresh and explicit and len(reading.found) > 3 and one.field not in CHOSEN_IN_A_QUESTION:
+        return "set"  # "does 4-bit hurt with r=256? rsLoRA on, alpha=16, lr=1e-5": written as what there is, among more of it
     short = clause is not None and clause.stop == "?" and len(clause.text.split()) <= 4
     if kind == "ask" and fresh and clause and short and len(reading.found) > 2 and not ASKS.match(clause.text.strip()):
         return "set"  # "qwen 7b, qlora, 2 epochs, r 32?": the last of a list, which the mark does not put in doubt

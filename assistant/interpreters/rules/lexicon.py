@@ -58,7 +58,7 @@ KEYS: dict[str, str] = {
     "loraplus_lr_ratio": r"lora(?:\+|plus)\s?的?(?:比例|比率|倍率)"
     r"|lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
     "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?: with)?(?: an?)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
-    "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*(?:0?\.\d|0\s*(?:$|[,;/|)])))|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate"
+    "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*(?:0?\.\d|0\s*(?:$|[,;/|)\ue000])))|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate"
     r"|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
