@@ -26,6 +26,10 @@ from .test_rules import say, sets
         ("ok so rank 8, no make it 16. alpha twice that", {"rank": 16, "alpha": 32}),
         ("with 4 gpus i'd have to double accum, yes?", {}),
         ("any reason to use dora here?", {}),
+        ("what lr would you use for qlora on a 13b?", {}),
+        ("wait, len 1024", {"max_seq_length": 1024}),
+        ("Kannst du mir erklären was DoRA ist?", {}),
+        ("kannst du den Rang auf 16 setzen?", {"rank": 16}),
     ],
 )
 def test_values_as_they_are_told(message, expected):
@@ -75,6 +79,18 @@ def test_a_doubt_is_about_the_value_just_set_and_a_number_after_it_changes_that(
     assert "Batch size" in assistant.say("t", "too much?").text
     assistant.say("t", "ok then 2")
     assert assistant.choices("t")["batch_size"] == 2
+
+
+def test_an_order_worded_as_a_question_is_done_and_not_explained():
+    assert [call.tool for call in say("can you set the rank to 8, alpha to 16?")] == ["set_parameters"]
+
+
+def test_what_was_asked_for_in_two_parts_is_taken_whole_and_a_no_takes_no_offer(assistant):
+    for message in ("batch?", "do 1, with 32 accumulation", "lr 2e-4", "higher", "no lower"):
+        reply = assistant.say("t", message)
+    chosen = assistant.choices("t")
+    assert (chosen["batch_size"], chosen["gradient_accumulation_steps"], chosen["learning_rate"]) == (1, 32, 2e-4)
+    assert "How far down" in reply.text
 
 
 def test_go_says_what_is_still_missing(assistant):

@@ -107,7 +107,7 @@ class RuleInterpreter:
         if not accompanied and (more := once_more(plain, turn)):
             return [ToolCall(tool="set_parameters", args=more)]
         subject = answers_to.subject(turn)
-        if doubted := short.doubts(plain, subject, turn.values):
+        if doubted := short.doubts(plain, subject or next(reversed(turn.state.topics), None), turn.values):
             return doubted
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, subject)
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus, subject)

@@ -38,7 +38,7 @@ _FILLER = re.compile(
 )
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _TAKES = re.compile(
-    r"(?:ok(?:ay)?|then|yes|so|well)?[\s,]*(?:take|use|go with|make it|let'?s (?:take|use|do|say)|i'?ll take|nimm|usa|用|取)"
+    r"(?:ok(?:ay)?|then|yes|so|well)?[\s,]*(?:take|use|do|try|go with|make it|let'?s (?:take|use|do|say)|i'?ll take|nimm|usa|用|取)"
     r"\s+(?=\d)([\d.,e-]+k?)(?=\s*(?:,|and\b|with\b|und\b|y\b))"
 )
 _LEADS = re.compile(

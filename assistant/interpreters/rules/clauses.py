@@ -31,10 +31,14 @@ _SPLIT = re.compile(
 )
 _POLITE_VERB = re.compile(
     rf"\b(?:can|could|would) (?:some(?:one|body)|any(?:one|body)|you guys|u) (?:please |pls )?(?:sanity[- ]?check|double[- ]?check"
-    rf"|check|set up|configure)\b|(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?:podrías|puedes"
+    rf"|check|set up|configure)\b|(?:can|could|would|will)\s(?:you|u|we)\s+(?:please\s+|just\s+)?(?:{_VERBS})\b|^(?!.{{0,24}}\b(?:erkl"
+    rf"|sagen|was (?:ist|sind|bedeutet)|explic|decir))(?:podrías|puedes"
     rf"|kannst du"
     rf"|könntest du)"
 )
+_OPEN = re.compile(
+    r"\W*(?:(?:and|so|ok|but|then)\W+)*(?:what|which|how|why|when|where|qué|cuál|welche\w*|was|wie)\b"
+)  # "what lr would you use?"
 # Worded as a question, and asked to be done.
 _REQUEST = re.compile(
     r"\bhow (?:do|can|could|would) (?:i|we|you) (?:turn off|switch off|disable|deactivate|get rid of|remove|kill|avoid|(?:run|train"
@@ -227,7 +231,7 @@ def _pieces(text: str) -> list[tuple[int, int, str]]:
 
 
 def _kind(piece: str, stop: str) -> Kind:
-    if _POLITE_VERB.search(piece) or _REQUEST.search(piece):
+    if (_POLITE_VERB.search(piece) and not _OPEN.match(piece)) or _REQUEST.search(piece):
         return "state"
     if _CONDITION.match(piece):
         return "what_if"

@@ -45,6 +45,9 @@ _EXPLAINS = re.compile(
     r"|\bsoll(?:te)?\b|\bwieso\b|\bi said not\b|\byou (?:put|set|changed|wrote)\b"
 )
 
+_BLAMES = re.compile(
+    r"(?<!can )(?<!could )(?<!would )(?<!will )\byou (?:put|set|changed|wrote|used)\b|\bi said (?:not|no)\b"
+)
 _POINTS = re.compile(r"\b(?:it|that|this|they|them|eso|das|es)\b|它|这个")
 # "Why is that too high?" points at what was spoken of last; "do I need to shuffle it?" has a subject of its own.
 _OTHER_WORD = re.compile(
@@ -174,7 +177,7 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
         return answers
     asking = [part for part in reading.parts if part.kind in ("ask", "what_if", "fits")]
     text = " ".join(part.text for part in asking)
-    complaint = bool(re.search(r"\byou (?:put|set|changed|wrote|used)\b|\bi said (?:not|no)\b", plain))
+    complaint = _BLAMES.search(plain) is not None
     if not asking and not complaint and not (_EXPLAINS.search(plain) and not wishes.sets):
         return []
     subject = text or plain
@@ -205,9 +208,7 @@ def questions(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> list[
     return []
 
 
-USUAL_CARD = (
-    "24 GB card"  # what a question about VRAM is held against while no card is known; most rented and good own ones
-)
+USUAL_CARD = "24 GB card"  # what VRAM is held against while no card is known: most rented and good own ones
 _UNQUANTIZED = re.compile(r"\b(?:in |with |at )?(?:full|16[- ]?bits?|bf16|fp16) (?:weights|precision|base)\b|\bin 16[- ]?bits?\b"
                           r"|\b(?:un|not |non-?)quanti[sz]ed\b")  # fmt: skip
 

@@ -12,7 +12,7 @@ from assistant.interpreters.rules.wishes import Wishes
 from assistant.state import ToolCall
 
 _THING = (
-    r"(?:chat ?bots?|bots?|assistants?|models?|llms?|ai|a\.i\.|gpts?|tutors?|agents?|classifiers?|translators?|summari[sz]ers?"
+    r"(?:something|chat ?bots?|bots?|assistants?|models?|llms?|ai|a\.i\.|gpts?|tutors?|agents?|classifiers?|translators?|summari[sz]ers?"
     r"|chatgpt|asistente|modelo|\w*modell|assistent\w*|机器人|助手|模型)"
 )
 _MAKE = r"(?:make|build|create|train|fine-?tune|teach|set up|get|have|customi[sz]e|develop)"
@@ -27,7 +27,7 @@ _WANTS = re.compile(
     rf"|^(?:please )?(?:make|build|create|train|give)(?: me| us)?\b[^.?!\n]{{0,30}}\b(?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
     rf"|\b(?:could|can|should|would|will) (?:be|make|become|give|turn into) (?:me |us )?(?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
     rf"|\bturn(?:ed|ing)? (?:it|this|that|them|these|those|my \w+|our \w+) into (?:a|an|my|our|some) [^.?!\n]{{0,30}}\b{_THING}\b"
-    rf"|\b(?:my|the) goal is\b|\b(?:i|we) (?:want|need|would like|'d like) (?:it|something|one)? ?(?:to|that) "
+    rf"|\b(?:my|the) goal is\b|\b(?:i|we) (?:just |really |only )*(?:want|need|would like|'d like) (?:it|something|one)? ?(?:to|that) "
     rf"(?:answer|write|classify|sort|summari[sz]e|translate|reply|respond|sound|talk|generate|extract)\w*"
     rf"|(?:想|要|需要|打算).{{0,12}}(?:做|训练|搞|微调|弄)(?:一)?个?.{{0,16}}{_THING}"
     rf"|(?:quiero|necesito|me gustaría|busco)\b.{{0,40}}\b{_THING}|(?:ich|wir|prof\w*|chefin?|firma|schule)"
@@ -76,7 +76,8 @@ _TASKS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _KEPT_IN: tuple[tuple[str, str], ...] = (
     ("excel", r"\bexcel\b|\bspread ?sheets?\b|\bgoogle sheets?\b|\.xlsx?\b|\bods\b|表格|hoja de cálculo|tabelle"),
-    ("document", r"\bpdfs?\b|\bword (?:docs?|documents?|files?)\b|\bdocx?\b|\bbooks?\b|\bmanuals?\b|\bscans?\b"),
+    ("document", r"\bpdfs?\b|\bmarkdown\b|\bobsidian\b|\bnotion\b|\b(?:text|txt) files?\b|\bword (?:docs?|documents?|files?)\b"
+        r"|\bdocx?\b|\bbooks?\b|\bmanuals?\b|\bscans?\b"),
     ("export", r"\b(?:e-?mails?|mails|whatsapp|slack|discord|telegram|outlook|gmail|inbox|zendesk)\b|\bchat (?:logs?|history)"),
     ("database", r"\bdatabase\b|\bpostgres\w*|\bmysql\b|\bsql server\b|\bmongo\w*|数据库"),
 )  # fmt: skip

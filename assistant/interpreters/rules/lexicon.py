@@ -44,7 +44,8 @@ KEYS: dict[str, str] = {
     r"|max[ _-]?seq(?:uence)?"
     r"|seq(?:uence)?s?[ _-]?len(?:gth)?s?|cut[ _-]?off(?:[ _-]?len(?:gth)?)?|context(?:[ _-]?(?:length|window|size"
     r"|len))?|ctx(?:[ _-]?len(?:gth)?)?|block[ _-]?size|seq"
-    r"|len(?=\s*[=:]\s*\d)|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?|序列(?=\s*(?:长度)?\s*\d)"
+    r"|len(?=\s*(?:[=:]|to|of|is)?\s*\d)|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?"
+    r"|序列(?=\s*(?:长度)?\s*\d)"
     r"|secuencias?(?=\s*(?:=|:|de|a|hasta)?\s*\d)|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
     r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",

@@ -27,14 +27,15 @@ SOFT_YES = re.compile(
     r"|then )*(?:let'?s |i'?ll "
     r"|we )?(?:go with|take|use) (?:that|it|this|the "
     r"suggest(?:ion|ed)|your suggestion)"
-    r"(?: one| model)?|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
+    r"(?: one| model)?|gut|prima|super|in ordnung|alles klar|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
     r"|stimmt|gerne?|bueno|perfecto|de acuerdo|vale(?:[, ]+es[aeo])?|es[aeo](?: mism[ao])?|das da|den da|就这个|就它|嗯+|行吧|👍|👌|✅)"
     + _TAIL
 )
 PLAIN_NO = re.compile(
     r"^\s*(?:n|no|nope|nah|nay|not now|not yet|no thanks?(?: you)?|don'?t|stop|wait|hold on|never ?mind|nvm"
     r"|forget (?:it|that|about it)|cancel(?: that| it)?|leave it(?: as it is| alone| like that)?"
-    r"|keep it(?: as it is| like that)?|skip that|drop it|no matter|nein|ne|nee|lieber nicht|vergiss es|egal"
+    r"|(?:ok(?:ay)?,? |then )?(?:keep|leave) (?:it|that|them)(?: as (?:it is|is|they are)| like that| that way| so)?|skip that|drop it"
+    r"|no matter|nein|ne|nee|lieber nicht|vergiss es|egal"
     r"|déjalo|olvídalo|cancela(?:r)?|不|不要|不用|不用了|算了|取消|先不|没事)"
     r"(?:[\s,.]*(?:leave it|keep it|thanks|thx|danke|gracias|please|lol|never ?mind|as it is|leave it as is|man"
     r"|bro|谢谢))*[\s.!]*$"
@@ -109,6 +110,8 @@ LAUNCH = re.compile(
     r"|launch))?|hit it|send it|do the training|starte? (?:das )?training|training starten|los geht'?s"
     r"|empieza(?:r)? (?:el |a )?entren\w+|lanza(?:r)?(?: el entrenamiento| ya)?|inicia(?:r)? el entrenamiento)\b"
     r"|开始训练|启动训练|开训|开跑"
+    r"|^(?:(?:ok(?:ay)?|so|and|i think|alright)[\s,]+)*(?:that'?s (?:it|all|everything)|i'?m done|we'?re done|all done|fertig"
+    r"|das war'?s|eso es todo)\W*$"
     r"|^(?:listo|bueno|perfecto|vale|fertig|gut|ready|all set|done|ok(?:ay)?|great|cool)[\s,.!]+(?:empieza|empecemos|adelante|lánzalo"
     r"|dale|start|go"
     r"|begin|los|starte?n?)(?: now| please| jetzt| ya)?\W*$"

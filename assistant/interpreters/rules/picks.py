@@ -132,7 +132,7 @@ def _extreme(words: str, options: dict[str, list[ToolCall]]) -> list[ToolCall] |
     """ "The smaller one" of options that set one number, one number of bits, or take one size of a model."""
     hit = _SIZED.search(words) or _SIZED_HAN.search(words)
     sizes = {label: size for label, calls in options.items() for call in calls if (size := _size(call)) is not None}
-    if not hit or len(set(sizes.values())) < 2 or len(words.split()) > 6:
+    if not hit or len(set(sizes.values())) < 2 or len(words.split()) > 6 or re.match(r"(?:no|nope|nein)\b", words):
         return None
     pick = min if hit["less"] else max
     return list(options[pick(sizes, key=lambda label: sizes[label])])

@@ -43,11 +43,12 @@ _RECHECK = re.compile(
 )
 # "too much?" of the value just set
 _DOUBTS = re.compile(
-    r"^\W*(?:(?:ok(?:ay)?|so|and|hm+|or|but)[\s,]+)*(?:(?:is|was|isn'?t) (?:that|it|this)(?: one| value)? ?)?(?:maybe |way |a bit |not "
+    r"^(?=.*\?|\W*(?:is|was|isn'?t|how) )\W*(?:(?:ok(?:ay)?|so|and|hm+|or|but)[\s,]+)*(?:(?:is|was|isn'?t) (?:that|it|this)(?: one"
+    r"| value)? ?)?(?:maybe |way |a bit |not "
     r"|perhaps )*"
     r"(?:too (?:much|high|low|big|small|large|long|short|little|many|few)|ok(?:ay)?|enough|reasonable|normal|sensible|a lot|overkill"
-    r"|sane|safe"
-    r"|fine|zu (?:viel|hoch|groß|klein|wenig)|demasiado|mucho|太[大小多少高低长])(?: for (?:that|it|me|my card|this))?\s*\?+\s*$"
+    r"|sane|safe|possible|allowed|supported|wise|common|usual|how much (?:slower|faster|worse|better)"
+    r"|fine|zu (?:viel|hoch|groß|klein|wenig)|demasiado|mucho|太[大小多少高低长])(?: for (?:that|it|me|my card|this))?\s*(?:\?+|$)"
 )
 _RECHECKS_WHAT = re.compile(
     r"check|verif|look|hub|hugging|model|search|fetch|find|id\b|prüf|such|schau|comprueb|busca|mira|查|找|模型"
