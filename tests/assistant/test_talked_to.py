@@ -28,13 +28,15 @@ from .test_rules import say, sets
         ("any reason to use dora here?", {}),
         ("what lr would you use for qlora on a 13b?", {}),
         ("wait, len 1024", {"max_seq_length": 1024}),
+        ("3 epochs, no eval", {"num_epochs": 3, "validation_split": 0}),
+        ("actually eval 5%", {"validation_split": 0.05}),
         ("Kannst du mir erklären was DoRA ist?", {}),
         ("kannst du den Rang auf 16 setzen?", {"rank": 16}),
     ],
 )
 def test_values_as_they_are_told(message, expected):
     found = sets(say(message))
-    assert {name: value for name, value in found.items() if name not in ("num_gpus", "algorithm")} == expected
+    assert {name: value for name, value in found.items() if name != "num_gpus"} == expected
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,23 @@ def test_a_doubt_is_about_the_value_just_set_and_a_number_after_it_changes_that(
     assert "Batch size" in assistant.say("t", "too much?").text
     assistant.say("t", "ok then 2")
     assert assistant.choices("t")["batch_size"] == 2
+
+
+def test_what_is_no_text_is_said_to_be_none():
+    assert [call.args["topics"] for call in say("i want to finetune whisper on my podcast")] == [["images"]]
+
+
+def test_the_best_one_is_no_choice_left_to_us_when_it_is_to_be_kept(assistant):
+    assistant.say("t", "keep only the best one")
+    assert not assistant.choices("t")
+
+
+def test_how_to_mend_what_was_diagnosed_is_told_again_and_the_first_is_applied(assistant):
+    assistant.say("t", "it keeps repeating the same sentence forever")
+    told = assistant.say("t", "how do i fix that")
+    assert told.remedies
+    assert "you" in assistant.say("t", "apply the first").text
+    assert not assistant.state("t").shown_plan
 
 
 def test_an_order_worded_as_a_question_is_done_and_not_explained():

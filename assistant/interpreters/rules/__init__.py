@@ -133,11 +133,13 @@ class RuleInterpreter:
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
         if turn.state.diagnosis and trouble.goes_on(plain) and all(call.tool == "set_parameters" for call in calls):
-            had = [*turn.state.tried, *(tried.tried(plain) or turn.state.remedies)]
+            had = [*turn.state.tried, *(tried.tried(plain) or ([] if trouble.asks_how(plain) else turn.state.remedies))]
             return [
                 *calls,
                 ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had}),
             ]
+        if not calls and (other := goals.other_kind(plain)):
+            return other
         ill = trouble.trouble(plain, bool(wishes.sets or wishes.model))
         if ill is not None and not ill.certain and "push_to_hub" in wishes.sets:
             ill = None

@@ -43,7 +43,7 @@ _WHICH = re.compile(
     r"\b(?:which|what)(?: \w+){0,2} (?:models?|llms?)\b(?=.{0,40}\b(?:take|use|pick|choose|best|recommend|suggest|good|right"
     r"|start|should|fit|suit|work|need)|\W*$)|\b(?:recommend|suggest)\b.{0,24}\b(?:models?|something|setup|one|me)\b"
     r"|\bwhat (?:do|would|can|should) you (?:recommend|suggest|advise)\b|\bany (?:recommendations?|suggestions?|advice)\b"
-    r"|\bbest (?:base )?model\b|(?:推荐|建议).{0,8}(?:模型|什么)|(?:用|选)(?:哪个|什么)模型"
+    r"|\bsomething (?:small|tiny|light\w*)\b|\bbest (?:base )?model\b|(?:推荐|建议).{0,8}(?:模型|什么)|(?:用|选)(?:哪个|什么)模型"
     r"|\bqué modelo\b.{0,30}\b(?:recomiend|uso|usar|elijo|mejor|debo)|\bwelches modell\b|\bwas empf(?:iehl|ehl)"
 )
 _CARD = (
@@ -99,6 +99,20 @@ _SO_MANY = re.compile(
 _CONVERTS = re.compile(
     r"\b(?:how|can|could|do|does|convert|export|save|turn|get|read|take|accept|support|open|use|upload|work with)\b"
 )
+
+
+# What is no text model, said as a wish.
+_OTHER_KIND = re.compile(
+    r"\b(?:train|fine-?tun\w*|tune|teach|use|want|need)\b[^.?!]{0,40}\b(?:whisper|stable diffusion|sdxl|flux(?:\.1)?|dreambooth|tts"
+    r"|text[- ]to[- ]speech"
+    r"|speech (?:model|recognition)|voice (?:model|clon\w*)|image (?:model|generator)|clip|yolo\w*|vits|tortoise|musicgen)\b"
+)
+
+
+def other_kind(plain: str) -> list[ToolCall]:
+    """ "I want to finetune whisper": what this trains and what not."""
+    known = _OTHER_KIND.search(plain)
+    return [ToolCall(tool="explain", args={"topics": ["images"], "question": plain[:500]})] if known else []
 
 
 def goal(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> ToolCall | None:

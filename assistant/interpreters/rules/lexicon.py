@@ -74,7 +74,9 @@ KEYS: dict[str, str] = {
     r"|(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
     "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
     "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction"
-    r"|set[ _-]?size)|validation|val|eval(?:uate)?(?= on (?:about )?\d+(?:\.\d+)?\s?%)|validat(?:e|ing)(?= (?:on|with"
+    r"|set[ _-]?size)|validation|val|(?<=no )eval(?:uation)?(?!\w| ?(?:batch|steps|loss))|eval(?=\s*(?:=|:|of|at|with)?\s*\d{1,2}\s?%)"
+    r"|eval(?:uate)?(?= on (?:about )?\d+(?:\.\d+)?\s?%)"
+    r"|validat(?:e|ing)(?= (?:on|with"
     r"|using) (?:the last |about )?\d)"
     r"|hold[ -]?out|held[ -]?out"
     r"|validación|validierung(?:s(?:anteil|daten|menge))?|验证集?(?:比例|划分)?",

@@ -79,7 +79,7 @@ CHOOSE = re.compile(
     r"|everything (?:at|on|else) )?(?:defaults?|recommended|usual|standard)(?: (?:values?|settings?|ones?|is fine"
     r"|are fine|for (?:the rest|everything)))?|defaults? (?:is|are|please|for (?:the rest|everything|all))"
     r"|\bdefaults?\s*[.!]*$|recommended(?: one| values?)?[\s.!]*$|choose for me|pick (?:one|something)(?: for me)?"
-    r"|the best one|i trust you|du entscheidest|such du aus|entscheide du|egal was"
+    r"|(?<!keep )(?<!only )(?<!save )the best one|i trust you|du entscheidest|such du aus|entscheide du|egal was"
     r"|standard(?:werte)?(?: bitte)?\s*$|elige tú|tú (?:eliges|decides)|lo que (?:tú )?(?:quieras|recomiendes)"
     r"|por defecto|你(?:来)?(?:定|决定|选|看着办)|默认(?:就好|即可|值|就行)?|随你)\b|whatever you think|你定|默认"
 )

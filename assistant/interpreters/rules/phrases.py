@@ -116,7 +116,7 @@ _PROCESSOR = re.compile(
     rf"|(?:an? |the |some )?(?:\w+ ){{0,2}}(?:model|adapter|something|one|test|demo) )?(?:just |only )?(?:on |with |en |auf "
     rf"|con )?(?:the |my |a "
     rf"|this |der |die |la |el |only |just )*"
-    r"(cpus?|processor|prozessor|procesador)\b(?!\s?-?(?:offload|ram|memory|only mode|core))|^\W*(?:the |just "
+    r"(cpus?|processor|prozessor|procesador)\b(?!\s?-?(?:offload|ram|memory|only mode|core))|^\W*(?:ok(?:ay)?,? |then |so |the |just "
     r"|only )*(cpu)(?: only)?"
     r"(?: please| then| is fine)*\W*$|\b(cpu[- ]only)\b(?! (?:version|build|wheel|package|torch|pytorch|bitsandbytes|install\w*))|(?:用"
     r"|使用)\s?(cpu)"

@@ -77,7 +77,8 @@ def pending(plain: str, turn: Turn) -> list[ToolCall] | None:
     first = re.split(r"(?<=[a-z])[.;!](?:\s|$)", plain, maxsplit=1)[0]  # "the latter. it's for sql"
     if hit := _PICK.match(first):
         place = int(hit[1]) - 1 if hit[1].isdigit() else _ORDINAL.get(hit[1], 0)
-        if _DOES.match(plain) and state.remedies and state.pending.kind == "field" and 0 <= place < len(state.remedies):
+        does = _DOES.match(plain)
+        if does and (state.pending.kind == "field" or "apply" in does[0]) and 0 <= place < len(state.remedies):
             return [ToolCall(tool="apply_remedy", args={"remedy": state.remedies[place]})]
         if _AND_ALSO.match(plain) and state.tried and state.remedies and state.pending.kind == "field" and place >= 0:
             # the one before it is applied, and gone from the list

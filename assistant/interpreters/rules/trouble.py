@@ -80,9 +80,11 @@ _NO_HELP = re.compile(
     r"|fix(?:ed|es)? it)(?: either| at all| much)?\W*$"
     r"|(?:i |we )?(?:have |'ve |am |are )?already (?:tried|using|use|doing|have|got|at|on|did|set|enabled)\b|no luck\b"
     r"|still (?:the )?(?:same|broken|failing|happening|there|not working|no)\b|same (?:error|problem|thing|result|again)\b"
-    r"|next (?:one|idea)\W*$)"
+    r"|next (?:one|idea)\W*$|(?:so )?how (?:do|can|could|should|would) (?:i|we) (?:fix|solve|avoid|get rid of) (?:that|it|this)\b"
+    r"|(?:so )?what (?:do|can|should) (?:i|we) do(?: now| then| about (?:it|that))?\W*$|[\w -]{2,24} (?:is|are|was) already\b)"
     r"|^(?:还有|有没有)(?:别的|其他|什么)|都试过|^(?:没用|不行|还是(?:一样|不行|报错))"
 )
+_HOW = re.compile(r"^\W*(?:(?:ok(?:ay)?|so|and|hm+)[\s,]+)*(?:how|what (?:do|can|should) (?:i|we) do)\b")
 _END = re.compile(r"[.!?](?=\s|$)")
 _SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[a-z\d'{\[])|(?<=[a-z\d'}\]])(?=[\u4e00-\u9fff])")
 
@@ -130,6 +132,11 @@ def _surely_ill(text: str) -> bool:
 def goes_on(text: str) -> bool:
     """Whether a short message says of the remedies just told that they did not help, or asks for others."""
     return len(text.split()) <= _FOLLOWS and bool(_NO_HELP.search(text))
+
+
+def asks_how(text: str) -> bool:
+    """Whether it asks for the remedies again, of which none is said to have been tried."""
+    return bool(_HOW.match(text))
 
 
 def perhaps(text: str) -> Trouble | None:

@@ -68,7 +68,8 @@ def vague(text: str, values: Mapping[str, Any]) -> list[ToolCall]:
 _BARE = re.compile(
     rf"^\W*(?:(?:hm+|ok(?:ay)?|so|then|maybe|make (?:it|that)|a (?:bit|little|touch|tad)|slightly|somewhat|much|even|go|ein bisschen"
     rf"|etwas|un poco"
-    rf"|now|still|no|yes|please|set it)[\s,.]+)*(?:(?P<more>{_MORE}|longer)|(?P<less>{_LESS}|shorter))(?:[\s,.]+(?:please|then|still"
+    rf"|now|still|no|yes|please|set it)[\s,.]+)*(?:(?P<more>{_MORE}|longer)|(?P<less>{_LESS}|shorter))(?:[\s,.]+(?:it|that|please|then"
+    rf"|still"
     rf"|though|i think"
     rf"|maybe|a bit|bitte))*\W*$"
 )
