@@ -28,6 +28,17 @@ from .test_rules import say, sets
         ("any reason to use dora here?", {}),
         ("what lr would you use for qlora on a 13b?", {}),
         ("wait, len 1024", {"max_seq_length": 1024}),
+        (
+            "I'd like 4 epochs. Hmm wait, early stopping with max 10 epochs instead.",
+            {"num_epochs": 10, "early_stopping": True},
+        ),
+        ("i don't trust nf4, use int8", {"quantization": "int8"}),
+        ("rank不是16，是32", {"rank": 32}),
+        ("日志每10步", {"logging_steps": 10}),
+        (
+            "batch_size=4，gradient_accumulation_steps=4，等效batch 16",
+            {"batch_size": 4, "gradient_accumulation_steps": 4},
+        ),
         ("3 epochs, no eval", {"num_epochs": 3, "validation_split": 0}),
         ("actually eval 5%", {"validation_split": 0.05}),
         ("Kannst du mir erklären was DoRA ist?", {}),
@@ -69,7 +80,12 @@ def test_what_is_here_and_what_it_holds(message, question):
 
 
 @pytest.mark.parametrize(
-    "message", ["train a small model on cpu just to try", "my dataset has columns instruction and output"]
+    "message",
+    [
+        "train a small model on cpu just to try",
+        "my dataset has columns instruction and output",
+        "want it to write descriptions from the title",
+    ],
 )
 def test_a_wish_is_no_complaint(message):
     assert not [call for call in say(message) if call.tool == "diagnose"]
@@ -81,6 +97,46 @@ def test_a_doubt_is_about_the_value_just_set_and_a_number_after_it_changes_that(
     assert "Batch size" in assistant.say("t", "too much?").text
     assistant.say("t", "ok then 2")
     assert assistant.choices("t")["batch_size"] == 2
+
+
+def test_in_chinese_too_a_doubt_sets_nothing_and_what_is_doubled_is(assistant):
+    assistant.say("t", "llama3-8b用lora微调，rank 8")
+    assistant.say("t", "rank改大一倍")
+    assert assistant.choices("t")["rank"] == 16
+    assistant.say("t", "学习率呢")
+    assistant.say("t", "2e-4太大了吗")
+    assert "learning_rate" not in assistant.choices("t")
+    assistant.say("t", "那就1e-4")
+    assert assistant.choices("t")["learning_rate"] == 1e-4
+
+
+def test_in_chinese_too_what_was_tried_goes_on_and_the_first_remedy_is_applied(assistant):
+    assistant.say("t", "训练到一半爆显存了")
+    left = assistant.say("t", "batch已经是1了")
+    assert left.remedies
+    first = left.remedies[0]
+    assert [call.args for call in assistant.say("t", "用第一个办法").calls if call.tool == "apply_remedy"] == [
+        {"remedy": first}
+    ]
+
+
+@pytest.mark.parametrize("words", ["an order of magnitude lower", "学习率再低一个数量级"])
+def test_an_order_of_magnitude_is_a_tenth(assistant, words):
+    assistant.say("t", "lr 2e-4")
+    assistant.say("t", words)
+    assert assistant.choices("t")["learning_rate"] == 2e-5
+
+
+def test_the_suggested_one_is_the_value_just_told_and_no_number(assistant):
+    for message in ("lr?", "suggested one"):
+        assistant.say("t", message)
+    assert assistant.choices("t")["learning_rate"] == 2e-4
+
+
+def test_check_if_it_fits_is_answered_with_numbers(assistant):
+    for message in ("mistral 7b, qlora, on a 3060", "check if it fits"):
+        reply = assistant.say("t", message)
+    assert "Memory on RTX 3060" in reply.text
 
 
 def test_what_is_no_text_is_said_to_be_none():

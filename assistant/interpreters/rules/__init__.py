@@ -107,7 +107,8 @@ class RuleInterpreter:
         if not accompanied and (more := once_more(plain, turn)):
             return [ToolCall(tool="set_parameters", args=more)]
         subject = answers_to.subject(turn)
-        if doubted := short.doubts(plain, subject or next(reversed(turn.state.topics), None), turn.values):
+        spoken = next((topic for topic in reversed(turn.state.topics) if topics.is_named(topic)), subject)
+        if doubted := short.doubts(plain, spoken, turn.values):
             return doubted
         reading = read(raw, turn.values, turn.state.choices, turn.state.pending.fields, subject)
         wishes = decide(reading, turn.values, turn.state.choices, turn.state.pending.fields, turn.gpus, subject)
@@ -133,7 +134,7 @@ class RuleInterpreter:
     def _calls(self, turn: Turn, plain: str, reading: Reading, wishes: Wishes) -> list[ToolCall]:
         calls = compose(reading, wishes, turn)
         if turn.state.diagnosis and trouble.goes_on(plain) and all(call.tool == "set_parameters" for call in calls):
-            had = [*turn.state.tried, *(tried.tried(plain) or ([] if trouble.asks_how(plain) else turn.state.remedies))]
+            had = [*turn.state.tried, *(tried.tried(plain) or ([] if trouble.not_all(plain) else turn.state.remedies))]
             return [
                 *calls,
                 ToolCall(tool="diagnose", args={"text": plain, "symptoms": [turn.state.diagnosis], "tried": had}),
@@ -141,15 +142,7 @@ class RuleInterpreter:
         if not calls and (other := goals.other_kind(plain)):
             return other
         ill = trouble.trouble(plain, bool(wishes.sets or wishes.model))
-        if ill is not None and not ill.certain and "push_to_hub" in wishes.sets:
-            ill = None
-        if (
-            ill is not None
-            and not ill.certain
-            and (goals.without_gpu(plain) or _known_question(plain) or _starts_anew(plain, ill))
-        ):
-            ill = None
-        if ill is not None and reckon.only_asks(plain):
+        if ill is not None and _is_something_else(plain, ill, wishes):
             ill = None
         if ill is None and turn.state.diagnosis and calls and _answers_doctor(wishes):
             ill = trouble.Trouble([turn.state.diagnosis], tried.tried(plain), False)
@@ -169,6 +162,13 @@ class RuleInterpreter:
             calls.append(ToolCall(tool="launch"))
         calls.sort(key=lambda call: call.tool == "clarify")  # what is asked back stands last: the next word answers it
         return calls or _rest(plain, turn) or _perhaps_ill(turn, plain, reading, wishes)
+
+
+def _is_something_else(plain: str, ill: trouble.Trouble, wishes: Wishes) -> bool:
+    """Whether what sounds like trouble is a wish, a question people ask, or a new start."""
+    told = goals.without_gpu(plain) or (goals.wants(plain) and not trouble.complains(plain))
+    other = told or "push_to_hub" in wishes.sets or _known_question(plain) or _starts_anew(plain, ill)
+    return reckon.only_asks(plain) or (other and not ill.certain)
 
 
 def _starts_anew(plain: str, ill: trouble.Trouble) -> bool:

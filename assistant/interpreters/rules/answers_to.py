@@ -8,7 +8,7 @@ from typing import Any
 
 from assistant.interpreters import Turn
 from assistant.interpreters.rules import phrases, slots
-from assistant.interpreters.rules.decide import ASKS
+from assistant.interpreters.rules.decide import ASKS, DOUBTED
 from assistant.interpreters.rules.lexicon import INTEGERS, SHARES
 from assistant.interpreters.rules.numbers import WORDS, Number, numbers
 from assistant.interpreters.rules.reading import Reading
@@ -34,7 +34,8 @@ _FILLER = re.compile(
     r"(?<![a-z])(?:ha(?:ha)*|lol|hm+|ok(?:ay)?|oh|ah|yes|yeah|no|sure|fine|well|let'?s|say|i'?d|i'?ll|i|we|go|for|with|take|try|make"
     r"|it|is"
     r"|just|maybe|then|please|pls|thanks|so|that|should|do|sounds|good|to|use|set|the|mean|meant|at|dann|also|nimm|lieber|pues|digamos"
-    r"|entonces|mejor|sea|vale|um|uh|er|be|would|will|are|enough|plenty|reicht|genügt|basta|alcanza|is|guess|think|too|many|much|high|low|few)(?![a-z'])|那就|就|吧|那|改成|用|够了|就够|够|好的?|嗯"
+    r"|entonces|mejor|sea|vale|um|uh|er|be|would|will|are|enough|plenty|reicht|genügt|basta|alcanza|is|guess|think|too|many|much|high"
+    r"|low|few)(?![a-z'])|那就|就|吧|那|改成|用|够了|就够|够|好的?|嗯"
 )
 _NOTHING = re.compile(r"^(?:no(?:ne)?|nothing|no tracker|keiner?|ninguno|不用|没有)\W*$")
 _TAKES = re.compile(
@@ -73,7 +74,15 @@ def bare_value(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> None
     if first := _first_value(plain, reading, wishes, turn):
         wishes.sets[first] = slots.convert(first, reading.loose[0])
         return
-    if ASKS.match(plain) or _completed(wishes, turn) or wishes.sets or wishes.asks or len(plain.split()) > _WORDS:
+    doubted = ("?" in plain or plain.endswith("吗")) and DOUBTED.search(plain)
+    if (
+        ASKS.match(plain)
+        or doubted
+        or _completed(wishes, turn)
+        or wishes.sets
+        or wishes.asks
+        or len(plain.split()) > _WORDS
+    ):
         return
     if any(part.kind == "what_if" for part in reading.parts):
         return

@@ -54,7 +54,7 @@ FAILED = re.compile(
 )
 WORKED = re.compile(
     r"\b(?:works?|worked|runs?|ran|trains?|fine|ok|okay|fits?|stable|goes (?:through|well)|went (?:through|well)|passes"
-    r"|survives?|trained|does(?:n'?t| not)?(?! (?:work|fit|run|train)))\b|可以|能跑|正常|没问题|就行"
+    r"|survives?|trained|does(?:n'?t| not)?(?! (?:work|fit|run|train)))\b|可以|能跑|正常|没问题|就行|就好|好了"
 )
 # "went with the latter": which of two values told before.
 PICKED = re.compile(

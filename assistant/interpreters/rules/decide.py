@@ -26,6 +26,9 @@ ASKS = re.compile(
     r"(?:and |but |so )?(?:why|what|how|which|when|where|who|do|does|did|is|are|can|could|should|would|will|explain"
     r"|tell)\b|(?:por qué|qué|cómo|warum|wieso|was|wie|ist)\b|为什么|为啥|什么|怎么"
 )
+DOUBTED = re.compile(
+    r"\btoo \w+|\benough\b|\bzu (?:hoch|niedrig|viel|wenig|groß|klein)\b|\bdemasiado\b|太|吗\s*$|够不够|会不会"
+)  # "2e-4 too high?"
 CHOSEN_IN_A_QUESTION = {"gpu", "num_gpus", "algorithm", "quantization", "base_model", "max_seq_length"}
 
 
@@ -88,7 +91,8 @@ def _where(one: Found, reading: Reading, fresh: bool, pending: tuple[str, ...]) 
     short = clause is not None and clause.stop == "?" and len(clause.text.split()) <= 4
     if kind == "ask" and fresh and clause and short and len(reading.found) > 2 and not ASKS.match(clause.text.strip()):
         return "set"  # "qwen 7b, qlora, 2 epochs, r 32?": the last of a list, which the mark does not put in doubt
-    if kind == "ask" and one.field in pending and clause and short and not ASKS.match(clause.text.strip()):
+    asks = clause and (ASKS.match(clause.text.strip()) or DOUBTED.search(clause.text))
+    if kind == "ask" and one.field in pending and short and not asks:
         return "set"
     return "theirs" if kind == "theirs" else "idea"
 

@@ -101,12 +101,21 @@ _CONVERTS = re.compile(
 )
 
 
+_STARTS_WITH_IT = re.compile(
+    r"\W*(?:(?:ok(?:ay)?|so|hi|hey|hello|and|well|basically)[\s,]+)*(?:(?:i|we)(?:'d| would)? )?(?:just |really |only )*(?:want"
+    r"|need|like)\b"
+)
 # What is no text model, said as a wish.
 _OTHER_KIND = re.compile(
     r"\b(?:train|fine-?tun\w*|tune|teach|use|want|need)\b[^.?!]{0,40}\b(?:whisper|stable diffusion|sdxl|flux(?:\.1)?|dreambooth|tts"
     r"|text[- ]to[- ]speech"
     r"|speech (?:model|recognition)|voice (?:model|clon\w*)|image (?:model|generator)|clip|yolo\w*|vits|tortoise|musicgen)\b"
 )
+
+
+def wants(plain: str) -> bool:
+    """Whether the message begins with what somebody wants of a model: "want it to write descriptions from the title"."""
+    return bool(_STARTS_WITH_IT.match(plain) and (_WANTS.search(plain) or _WANTS.search(f"i {plain}")))
 
 
 def other_kind(plain: str) -> list[ToolCall]:
@@ -122,7 +131,9 @@ def goal(plain: str, reading: Reading, wishes: Wishes, turn: Turn) -> ToolCall |
     which = (bool(_WHICH.search(plain)) and not reading.models) or (
         without_gpu(plain) and not turn.state.choices.get("base_model")
     )
-    if not which and (turn.state.choices.get("base_model") or not (_WANTS.search(plain) or _WHERE.search(plain))):
+    if not which and (
+        turn.state.choices.get("base_model") or not (_WANTS.search(plain) or wants(plain) or _WHERE.search(plain))
+    ):
         return None
     return ToolCall(tool="recommend", args=_told(plain, reading))
 

@@ -13,7 +13,7 @@ KEYS: dict[str, str] = {
     EFFECTIVE: r"(?:gradient )?accumulation so (?:that )?(?:it|that|this|the (?:effective |total )?(?:batch(?: size)?|total))"
     r"(?: is| becomes| makes| comes to| ends up at| adds up to| reaches)|(?:effective|global|total"
     r"|overall) (?:train(?:ing)? )?batch(?: ?size)?|effektive batch ?(?:größe)?"
-    r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|有效 ?batch ?(?:size)?",
+    r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|(?:有效|等效|全局) ?batch ?(?:size)?",
     IGNORED: r"(?:per_device_)?eval(?:uation)?[ _]batch[ _]?size|eval[ _]accumulation[ _]steps|num[ _]workers?|workers"
     r"|warmup[ _]init|min[ _]lr|lr[ _]?(?:min|end)|temperature|top[ _]?[pk]|beam|beta ?[12]?|adam[ _]\w+"
     r"|max[ _]new[ _]tokens|zero(?=[ _-]?(?:stage|[0-3]\b|offload))|stage"
@@ -72,7 +72,7 @@ KEYS: dict[str, str] = {
     "eval_steps": r"eval(?:uat(?:e|ion))?[ _-]?(?:steps|every|interval)|evalúa cada|evaluieren? alle|每.{0,3}评估",
     "save_steps": r"(?:save|write|keep)(?: an?| the)? checkpoints?(?: only)? (?:every|each)"
     r"|(?:save|checkpoint)[ _-]?(?:steps|every|interval)|guarda(?:r)? cada|speichern? alle|保存步数",
-    "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志步数",
+    "logging_steps": r"log(?:ging)?[ _-]?(?:steps|every|interval)|日志(?:步数|间隔|每)",
     "validation_split": r"(?:validation|val|eval|test|dev)[ _-]?(?:split|set|share|size|ratio|fraction"
     r"|set[ _-]?size)|validation|val|(?<=no )eval(?:uation)?(?!\w| ?(?:batch|steps|loss))|eval(?=\s*(?:=|:|of|at|with)?\s*\d{1,2}\s?%)"
     r"|eval(?:uate)?(?= on (?:about )?\d+(?:\.\d+)?\s?%)"

@@ -13,8 +13,9 @@ PLAIN_YES = re.compile(
     r"^\s*(?:(?:(?:yes|yep|yeah|ok|okay)[\s,]+train(?: it| now)?|yes|yep|yeah|yup|sure|ok|okay|absolutely|definitely|of course"
     r"|confirm(?:ed)?|agreed|ja|jawohl|jo"
     r"|klar|sí|si|vale|claro|dale|oui|是|是的|好|好的|好吧|可以|行|对|确认|同意|没问题|开始|启动)"
-    r"|(?:yes,? )?(?:go(?: ahead)?|do it|start(?: it| training| the training| now)?|launch(?: it| training| now)?"
-    r"|run it|train it|let'?s go|ship it|los|los geht'?s|starte?n?|adelante|empieza|lánzalo|开始吧|开始训练|启动吧))"
+    r"|(?:yes,? |(?:好的?|行|可以|嗯)[\s,，]*)?(?:go(?: ahead)?|do it"
+    r"|start(?: it| training| the training| now)?|launch(?: it| training| now)?"
+    r"|run it|train it|let'?s go|ship it|los|los geht'?s|starte?n?|adelante|empieza|lánzalo|开始吧|开始训练|启动吧|开始了?))"
     + _TAIL
 )
 STARTS = re.compile(r"\b(?:start\w*|launch|train|run|go|begin|empieza|adelante|los)\b|开始|启动")
@@ -28,14 +29,14 @@ SOFT_YES = re.compile(
     r"|we )?(?:go with|take|use) (?:that|it|this|the "
     r"suggest(?:ion|ed)|your suggestion)"
     r"(?: one| model)?|gut|prima|super|in ordnung|alles klar|bet|aye|mhm|uh-?huh|yea|true|genau|passt"
-    r"|stimmt|gerne?|bueno|perfecto|de acuerdo|vale(?:[, ]+es[aeo])?|es[aeo](?: mism[ao])?|das da|den da|就这个|就它|嗯+|行吧|👍|👌|✅)"
-    + _TAIL
+    r"|stimmt|gerne?|bueno|perfecto|de acuerdo|vale(?:[, ]+es[aeo])?|es[aeo](?: mism[ao])?|das da|den da|(?:(?:好的?|行|嗯|可以"
+    r"|那)[\s,，]*)?就用?(?:这个|它|你说的)(?:吧|了)?|嗯+|行吧|👍|👌|✅)" + _TAIL
 )
 PLAIN_NO = re.compile(
     r"^\s*(?:n|no|nope|nah|nay|not now|not yet|no thanks?(?: you)?|don'?t|stop|wait|hold on|never ?mind|nvm"
     r"|forget (?:it|that|about it)|cancel(?: that| it)?|leave it(?: as it is| alone| like that)?"
-    r"|(?:ok(?:ay)?,? |then )?(?:keep|leave) (?:it|that|them)(?: as (?:it is|is|they are)| like that| that way| so)?|skip that|drop it"
-    r"|no matter|nein|ne|nee|lieber nicht|vergiss es|egal"
+    r"|(?:ok(?:ay)?,? |then )?(?:keep|leave)(?: (?:it|that|them))?(?: as (?:it is|is|they are)| like that| that way| so)?|skip that|drop it"
+    r"|no matter|not worth it|nein|ne|nee|lieber nicht|vergiss es|egal"
     r"|déjalo|olvídalo|cancela(?:r)?|不|不要|不用|不用了|算了|取消|先不|没事)"
     r"(?:[\s,.]*(?:leave it|keep it|thanks|thx|danke|gracias|please|lol|never ?mind|as it is|leave it as is|man"
     r"|bro|谢谢))*[\s.!]*$"

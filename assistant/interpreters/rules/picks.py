@@ -17,11 +17,12 @@ _ORDINAL = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "
             "第一个": 0, "第二个": 1, "第三个": 2, "第一": 0, "第二": 1, "第三": 2}  # fmt: skip
 _PICK = re.compile(
     r"^(?:(?:ok(?:ay)?|yes|yeah|no|please|sure|then|and|let'?s|i'?ll|i|we|do|try|take|use|apply|go with|go for"
-    r"|pick|choose|want|with|give me|den|die|das|nimm|mach|el|la|usa|toma|用|选|就|要|试试)[\s,]+)*(?:the |your |option "
+    r"|pick|choose|want|with|give me|den|die|das|nimm|mach|el|la|usa|toma)[\s,]+|[用选就要那好试]+[\s,，]*)*(?:the |your |option "
     r"|number |no\.? |#|den |die |das |el |la )?"
     r"(first|second|third|last|former|latter|1st|2nd|3rd|ersten?|zweiten?|dritte|primer[oa]|segund[oa]|tercero"
-    r"|第[一二三]个?|[123](?=\)|\.|$))(?:\s+(?:one|option|fix|remedy|suggestion|of (?:those|these|them)|opción"
-    r"|vorschlag|个))?(?:[\s,]*(?:please|then|sounds good|thanks|bitte|吧))*[\s.!]*$"
+    r"|第[一二三]个?|[123](?=\)|\.|$))(?:\s*(?:办法|方案|方法|建议|个)|\s+(?:one|option|fix|remedy|suggestion|of (?:those|these|them)"
+    r"|opción"
+    r"|vorschlag))?(?:[\s,]*(?:please|then|sounds good|thanks|bitte|吧))*[\s.!]*$"
 )
 _APPLY = re.compile(
     r"^(?:ok(?:ay)?[\s,]+|yes[\s,]+|sure[\s,]+|please[\s,]+|let'?s[\s,]+)*(?:do|apply|try|fix|use|take"
@@ -50,7 +51,8 @@ _COMPARED = re.compile(
 _TAKES_IT = re.compile(
     r"^(?:(?:ok(?:ay)?|good|great|fine|then|yes|so|well|alright)[\s,]+)*(?:let'?s |i'?ll )?(?:use|take|go with|keep|try) (?:that|it"
     r"|this)(?: one| value)?"
-    r"(?: then| please)?\W*$|^(?:dann )?nimm (?:den|das|die)\W*$|^(?:pues )?(?:usa|toma|pon) (?:ese|eso|esa)\W*$|^就用?(?:这个|它)吧?\W*$"
+    r"(?: then| please)?\W*$|^(?:(?:ok(?:ay)?|then|the|use|take)[\s,]+)*(?:suggested|recommended|usual) (?:one|value)(?: please| then)?\W*$"
+    r"|^(?:dann )?nimm (?:den|das|die)\W*$|^(?:pues )?(?:usa|toma|pon) (?:ese|eso|esa)\W*$|^就用?(?:这个|它)吧?\W*$"
 )
 _DOES_IT = re.compile(
     r"^(?:(?:ok(?:ay)?|good|great|fine|then|yes|so|well|alright|let'?s)[\s,]+)*(?:do|switch to|set|apply) that(?: one| then| please)?\W*$"

@@ -18,7 +18,8 @@ _FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "twice": 2.0, "tripl
     "halve": 0.5, "halved": 0.5, "half": 0.5, "verdopple": 2.0, "verdoppeln": 2.0, "doppelt": 2.0, "halbiere": 0.5, "halbier": 0.5,
     "verdoppel": 2.0,
             "halbieren": 0.5, "duplica": 2.0, "doblar": 2.0, "dobla": 2.0, "doble": 2.0, "duplicar": 2.0, "mitad": 0.5,
-            "翻倍": 2.0, "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
+            "翻倍": 2.0, "大一倍": 2.0, "多一倍": 2.0, "高一倍": 2.0, "加一倍": 2.0, "翻一倍": 2.0, 
+            "加倍": 2.0, "减半": 0.5, "两倍": 2.0, "一半": 0.5, "翻一番": 2.0}  # fmt: skip
 _FACTOR = re.compile(
     rf"(?:(?<![a-z])|(?=[\u4e00-\u9fff]))({'|'.join(sorted(_FACTORS, key=len, reverse=True))})(?![a-z])"
 )
@@ -33,6 +34,9 @@ _TIMES = re.compile(
     r"|缩小(?P<han>\d+|十|两)倍|(?:除以|/\s?)(?P<div>\d+)\b"
 )
 _TIMES_N = re.compile(r"[a-z]\s*[x×*]\s?(\d+(?:\.\d+)?)\s*$")  # "lr x2"
+_MAGNITUDE = re.compile(
+    r"\b(?:an?|one) order of magnitude\b|[一1]个数量级|\b(?:um )?eine größenordnung\b|\bun orden de magnitud\b"
+)
 _STEPS = re.compile(r"\b(?:steps|schritte|pasos)\b|步")
 _OF_IT = re.compile(r"\s?(?:of|von|de) (?:that|it|this|what it (?:is|was)|dem|eso|ello)\b|\s?davon\b")
 _DOWN = re.compile(
@@ -238,6 +242,8 @@ def _warmup_field(field: str | None, values: Mapping[str, Any]) -> str | None:
 
 
 def _factor(text: str) -> tuple[float | None, tuple[int, int]]:
+    if magnitude := _MAGNITUDE.search(text):
+        return (0.1 if _DOWN.search(text) else 10.0), magnitude.span()
     if (times := _TIMES_N.search(text)) and len(text.split()) <= 4:
         return float(times[1]), times.span()
     if hit := _FACTOR.search(text):

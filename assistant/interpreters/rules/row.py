@@ -38,7 +38,7 @@ _COUNTS = re.compile(r"\s(?!epochs|steps|passes|gpus|cards|cycles|is\b|was\b|wor
 _IS_NOW = re.compile(r"^[\s,]*(?:and|but|,)?\s*(?:(?:is|it's|it is|now|today|currently|jetzt|ahora|ist)[\s,]*)+$")
 _WAS = re.compile(r"\b(?:was|were|used to be|been|war|era|antes)\s*(?:at )?$")
 _NO_COMMA = re.compile(r"^\s*,\s*no\s*$")
-_NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是)\s*$")
+_NOT_BUT = re.compile(r"^[\s,]*(?:but|sondern|sino|而是|(?:应该|其实)?是|it(?:'s| is)|es ist)\s*$")
 _OR = re.compile(
     r"^\s*(?:,|/|[-–](?=$)|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
 )

@@ -17,7 +17,7 @@ from assistant.interpreters.rules.words import MODIFIER
 MOVED_ON = re.compile(
     r"\b(?:dropp?ed|lowered|raised|reduced|increased|cut|changed|bumped|drop to|went (?:back )?to"
     r"|go(?:ing)? (?:back )?to|back (?:to|on|with)|returned to|switch\w* to|now|later|then|actually"
-    r"|instead|finally|ended up|once i|changed? to|no,|sorry|i mean|nvm|never ?mind|rather|works? with|but|better|today|this time"
+    r"|instead|finally|ended up|once i|changed? to|no,|sorry|wait|i mean|nvm|never ?mind|rather|works? with|but|better|today|this time"
     r"|lieber|doch|mejor|luego|ahora)\b|后来|[改调换变降升加减增提](?:成|为|到|至)|算了|现在|[-=]+>|→"
 )
 _TO = re.compile(r"\s*(?:to|into|for|with|by|a|por|zu|auf|durch|-+>|→|成|为)\s*")

@@ -48,7 +48,7 @@ _DOUBTS = re.compile(
     r"|perhaps )*"
     r"(?:too (?:much|high|low|big|small|large|long|short|little|many|few)|ok(?:ay)?|enough|reasonable|normal|sensible|a lot|overkill"
     r"|sane|safe|possible|allowed|supported|wise|common|usual|how much (?:slower|faster|worse|better)"
-    r"|fine|zu (?:viel|hoch|groß|klein|wenig)|demasiado|mucho|太[大小多少高低长])(?: for (?:that|it|me|my card|this))?\s*(?:\?+|$)"
+    r"|fine|zu (?:viel|hoch|groß|klein|wenig)|demasiado|mucho|太[大小多少高低长])(?: for [\w ]{1,20})?\s*(?:\?+|$)"
 )
 _RECHECKS_WHAT = re.compile(
     r"check|verif|look|hub|hugging|model|search|fetch|find|id\b|prüf|such|schau|comprueb|busca|mira|查|找|模型"

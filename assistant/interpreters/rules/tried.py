@@ -8,7 +8,7 @@ from typing import Any
 _NOT_GRANTED = r"\b(?:never|not yet|not been|isn'?t|wasn'?t|still not) (?:yet )?(?:approved|accepted|granted)|(?:still|is) pending\b"
 _TRIED: tuple[tuple[str, str], ...] = (
     ("reduce_batch_size",
-    r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)\b(?!\d)"
+    r"batch(?:[ _]?size)?\s*(?:is|=|of|at|to|:|都是|为|是|已经|只有|already|down to|even|even at|\s)*\s*(?:1|one)(?![\da-z.])"
     r"|(?:lowered|reduced|smaller|decreas\w+|minimi[sz]ed|降低|减小|调小).{0,20}batch|batch.{0,20}(?:lowered|reduced"
     r"|already (?:small|minimal)|调到1|降到1)|(?:bs|mbs)\s?=?\s?1\b(?!\d)"
     r"|\b(?:whatever|any|every|no matter (?:what|which)) batch(?: ?size)?\b"),

@@ -82,9 +82,11 @@ _NO_HELP = re.compile(
     r"|still (?:the )?(?:same|broken|failing|happening|there|not working|no)\b|same (?:error|problem|thing|result|again)\b"
     r"|next (?:one|idea)\W*$|(?:so )?how (?:do|can|could|should|would) (?:i|we) (?:fix|solve|avoid|get rid of) (?:that|it|this)\b"
     r"|(?:so )?what (?:do|can|should) (?:i|we) do(?: now| then| about (?:it|that))?\W*$|[\w -]{2,24} (?:is|are|was) already\b)"
-    r"|^(?:还有|有没有)(?:别的|其他|什么)|都试过|^(?:没用|不行|还是(?:一样|不行|报错))"
+    r"|^.{0,12}(?:已经(?:是|用|开|试|调|设)|都?试过)|^(?:还有|有没有)(?:别的|其他|什么)|都试过|^(?:没用|不行|还是(?:一样|不行|报错))"
 )
-_HOW = re.compile(r"^\W*(?:(?:ok(?:ay)?|so|and|hm+)[\s,]+)*(?:how|what (?:do|can|should) (?:i|we) do)\b")
+_HOW = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|so|and|hm+)[\s,]+)*(?:how|what (?:do|can|should) (?:i|we) do)\b|.*(?:\balready\b|已经)"
+)
 _END = re.compile(r"[.!?](?=\s|$)")
 _SEAM = re.compile(r"(?<=[\u4e00-\u9fff])(?=[a-z\d'{\[])|(?<=[a-z\d'}\]])(?=[\u4e00-\u9fff])")
 
@@ -134,8 +136,13 @@ def goes_on(text: str) -> bool:
     return len(text.split()) <= _FOLLOWS and bool(_NO_HELP.search(text))
 
 
-def asks_how(text: str) -> bool:
-    """Whether it asks for the remedies again, of which none is said to have been tried."""
+def complains(text: str) -> bool:
+    """Whether a word of it says that something went wrong."""
+    return bool(_COMPLAINT.search(text))
+
+
+def not_all(text: str) -> bool:
+    """Whether it asks for the remedies again, or names what is in place, and so says of the others nothing."""
     return bool(_HOW.match(text))
 
 

@@ -43,7 +43,8 @@ _THAN = re.compile(
 )
 _NO = re.compile(
     r"(?:\bforget(?: about)?|\bditch|\bscrap|\benough of|\bno more|\binstead of using|\bvergiss|\bolvida|\bno|\bnot"
-    r"|\bscratch|\bmust(?:n'?t| not) be(?: any)?|\bnever|\bwithout|\bwithout any|\bdon'?t (?:use|want|need|like|log to|enable|have)"
+    r"|\bscratch|\b(?:don'?t|do not|never) (?:trust|fancy)|\bdislike|\bmust(?:n'?t| not) be(?: any)?|\bnever|\bwithout|\bwithout any"
+    r"|\bdon'?t (?:use|want|need|like|log to|enable|have)"
     r"|\bdo not (?:use|want)|\bdisable|\bturn(?:ed)? off|\bswitch(?:ed)? off|\bskip|\bavoid|\bdrop(?! (?:down |back )?to\b)|\bstop using"
     r"|\bkein(?:e|en)?|\bohne|\bnicht|\bsin|\bnada de|\bnichts mit|\bscrap|\bkill"
     r"|\bdesactiva(?:r)?|\bquita(?:r)?|\bapaga|不要|不用|没有|不支持|关闭|关掉|禁用|别用|不开|\bremove|\bexcept|\banything but"
