@@ -74,10 +74,11 @@ def test_two_hundred_and_eighty_first_messages_and_twenty_six_conversations():
 
 
 @pytest.mark.slow
-def test_seventy_first_messages_after_public_threads(tmp_path):
+@pytest.mark.parametrize("name", ["utterances12", "utterances13"])
+def test_first_messages_after_public_threads(tmp_path, name):
     none = tmp_path / "none.jsonl"
     none.write_text("")
-    found, misses = score(HERE / "utterances12.jsonl", none)
+    found, misses = score(HERE / f"{name}.jsonl", none)
     print("\n".join(misses))
     assert found["configure"]["f1"] >= 0.95
     assert found["configure"]["joint"] >= 0.80

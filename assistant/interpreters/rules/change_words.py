@@ -25,7 +25,7 @@ CHANGE = re.compile(
     r"|\bscratch that,?|\bwait,?|\bdoch(?: lieber)?|\blieber"
     r"|\bnein,?|\b(?:y|pero) eran?|\beran? en realidad|\bwaren (?:es )?(?:aber |eigentlich )?|\bmejor|\bperdón,?|\bcorrección,?"
     r"|\bdigo,?|(?<!where )\bit (?:says|reads|said)|不对,?|不,|算了,?(?:改成)?|\bpásalo a|\bnvm|\bnever mind"
-    r"|\bthis time|\bdiesmal|\besta vez|这次"
+    r"|\bthis time|\bdiesmal|\besta vez|这次|应该是|应为"
     r"|\bcámbialo a|\b(?:ponlo|d[ée]jalo) (?:en|a)|\bmach(?:e)? (?:daraus|es)|\blet (?:it|that|this) be|\blet'?s (?:say|do|try)"
     r"|\blet me (?:try|do"
     r"|use|take|say)|\bi'?ll (?:try|do|take|say)|\bi(?:'d| would) (?:say|take|use|go with|try)|\blo (?:bajo|subo|dejo|pongo|paso"

@@ -29,7 +29,9 @@ _NODES = re.compile(
 )
 _PATTERN = re.compile(
     rf"(?<![a-z0-9.#])(?:{_COUNT.format('n1')}(?![a-z0-9]*[=:])(?:\s*[x*×]\s?|\s?(?:张|块|卡|枚|个|路)\s?"
-    rf"|[\s-]+))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|lonely|single|spare|sole|lone|measly|humble|good old|second-hand"
+    rf"|[\s-]+|(?<=[双单两四八])))?(?:(?:x|nvidia|卡|张|local|new|old|used|cheap|rented|lonely|single|spare|sole|lone|measly|humble"
+    rf"|good old"
+    rf"|second-hand"
     rf"|der"
     rf"|de)\s)?(?P<m1>{_MEM.format()})?(?:的)?[\s-]*(?:{_COUNT.format('n3')}\s?[x*×]\s?)?"
     rf"(?P<whole>{CARD})(?: blackwell| ada generation)?(?:s|'s|er|en)?(?![a-wyz0-9]|x(?!\d))"
@@ -69,6 +71,7 @@ _ONE_OF = re.compile(
     r"|meinen?|mis|los|las|those|these)\s+$"
 )
 
+_ONE_HAN = re.compile(r"[了有买租开弄搞用]\s?[张块台]\s?$")  # 开了张H100
 _OF_THEM = re.compile(
     rf"(?<![\d.a-z])(\d{{1,2}}|{_NUMBERS})\s(?:of (?:them|these|those|it|which)|in total|altogether|together|davon"
     rf"|de ellas|en total|(?:(?:is|are) )?(?:enough|plenty|will do))\b|\bof (?:which|those|them|these) (?:i|we|there) (?:have|own|got"
@@ -184,6 +187,7 @@ def _read(hit: re.Match[str], message: Message) -> Cards | None:
     ):
         count = count_of(one[1]) or 1
         begin = min(begin, start - len(one[0]) if start - len(one[0]) >= 0 else begin)
+    count = 1 if not said and _ONE_HAN.search(message.text[:begin]) else count
     if fraction == "both":
         count, fraction = 2, ""
     of_all = _TOTAL.match(message.text[hit.end() :]) or (memory or 0) > _LARGEST_GB

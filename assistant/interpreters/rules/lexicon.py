@@ -13,7 +13,7 @@ KEYS: dict[str, str] = {
     EFFECTIVE: r"(?:gradient )?accumulation so (?:that )?(?:it|that|this|the (?:effective |total )?(?:batch(?: size)?|total))"
     r"(?: is| becomes| makes| comes to| ends up at| adds up to| reaches)|(?:effective|global|total"
     r"|overall) (?:train(?:ing)? )?batch(?: ?size)?|effektive batch ?(?:größe)?"
-    r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|(?:有效|等效|全局) ?batch ?(?:size)?",
+    r"|(?:lote|batch) efectivo|有效批(?:次|量)?(?:大小)?|总批(?:次|量)?(?:大小)?|(?:有效|等效|全局|总) ?batch ?(?:size)?",
     IGNORED: r"(?:per_device_)?eval(?:uation)?[ _]batch[ _]?size|eval[ _]accumulation[ _]steps|num[ _]workers?|workers"
     r"|warmup[ _]init|min[ _]lr|lr[ _]?(?:min|end)|temperature|top[ _]?[pk]|beam|beta ?[12]?|adam[ _]\w+"
     r"|max[ _]new[ _]tokens|zero(?=[ _-]?(?:stage|[0-3]\b|offload))|stage"
@@ -47,7 +47,7 @@ KEYS: dict[str, str] = {
     r"|len(?=\s*(?:[=:]|to|of|is)?\s*\d)|max[ _-]?tokens|(?:maximale )?(?:sequenz|kontext)länge|kontext(?:fenster)?"
     r"|序列(?=\s*(?:长度)?\s*\d)"
     r"|secuencias?(?=\s*(?:=|:|de|a|hasta)?\s*\d)|longitud(?: máxima)?(?: de (?:la )?secuencia)?"
-    r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断长度|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
+    r"|contexto|(?:最大)?序列长度|最大长度|上下文(?:长度)?|截断(?:长度)?|长度|(?:longest |max(?:imum)? )?sequences?(?=\s*(?:=|:|of|at|to"
     r"|up to|max|is)?\s*\d)|(?:row |max )?length|länge",
     "learning_rate": r"η|(?<!dropout )(?<!frame )(?<!token )(?<!success )(?<!hourly )rate(?=\s+(?:to|down|of|from"
     r"|by|at|back)\s+(?:to )?[\d.]*\d(?:e|\.\d))|(?:learning|learn)[ _-]?rate|lr|lernrate|(?:tasa|ritmo) de aprendizaje|tasa(?! de )"
@@ -57,13 +57,13 @@ KEYS: dict[str, str] = {
     r"|recorte(?: de gradientes?)?|gradientenbegrenzung|梯度裁剪",
     "weight_decay": r"weight[ _-]?decay|wd|decaimiento de pesos|gewichtsabnahme|权重衰减",
     "loraplus_lr_ratio": r"lora(?:\+|plus)\s?的?(?:比例|比率|倍率)"
-    r"|lora(?:\+|[ _-]?plus)(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
+    r"|lora(?:\+|[ _-]?plus)(?!\s?(?:nf|int|fp|bf|q))(?:[ _-]?(?:lr|learning[ _-]?rate))?(?:[ _-]?ratio)?",
     "neftune_noise_alpha": r"nef-?tune(?:[ _-]?noise)?(?: with)?(?: an?)?(?:[ _-]?alpha)?|noise[ _-]?alpha",
     "dropout": r"drop(?=\s*(?:=|:|of|at)?\s*(?:0?\.\d|0\s*(?:$|[,;/|)\ue000])))|(?:lora[ _-]?)?drop[ _-]?out(?:[ _-]?(?:rate"
     r"|prob(?:ability)?))?|丢弃率",
     "alpha": r"lora[ _-]?alpha|alpha|alfa|α|a(?=\s*[=:]\s*\d)|(?<=[,;/] )a(?=\s+\d+\s*(?:$|[,;/.)]))",
     "rank": r"(?:lora|network)[ _-]?(?:rank|dim(?:ension)?|r)|dim(?:ension)?(?=\s*(?:=|:|of|is)?\s*\d)|rank|rang"
-    r"|rango|r(?=\s*(?:=|:|->|→|\s|either|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到)\s*(?:-?\d|alpha|a\s*=)"
+    r"|rango|r(?=\s*(?:=|:|->|→|\s|either|equals|of|是|为|取|设为|设成|改成|改为|调到|已经|压到|降到|拉到|提到|升到|加到|从)\s*(?:-?\d|alpha|a\s*=)"
     r"|\s+(?:up|down|to|from|of|is|at)\s+(?:to |from |up to |down to )?-?\d"
     r"|\s*(?:$|[,;.)]))|秩|lora 秩",
     "early_stopping_patience": r"(?:early[ _-]?stop(?:ping)?[ _-]?)?patience|geduld|paciencia|耐心(?:值)?",

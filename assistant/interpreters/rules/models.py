@@ -72,7 +72,7 @@ def _odd_names() -> tuple[re.Pattern[str], dict[str, str]]:
                 odd[_plain(name.split("-", 1)[1])] = repo  # "r1 distill qwen 7b": the maker left out
     spelled = [r"[\s_.-]?".join(map(re.escape, name.split())) for name in sorted(odd, key=len, reverse=True)]
     return re.compile(
-        rf"(?<![\w@./-])(?:{'|'.join(spelled)})(?![\w]|[.-]\w|[\s_-](?:mini|instruct|chat|it|base|hf)\b)"
+        rf"(?<![a-z0-9_@./-])(?:{'|'.join(spelled)})(?![a-z0-9_]|[.-][a-z0-9_]|[\s_-](?:mini|instruct|chat|it|base|hf)\b)"
     ), odd
 
 

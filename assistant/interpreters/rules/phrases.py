@@ -25,7 +25,7 @@ _THRESHOLD = re.compile(
 _PER_CARD = re.compile(
     r"(?<![\w.=])(\d{1,3}) (?:(?:per|pro|por|on each|on every|each|a) (?:gpu|device|card|karte|tarjeta)\b"
     r"|(?:on )?each(?=\s*(?:$|[,;.)]))(?<!\(\d\d each)|apiece\b)"
-    r"|每(?:张|块)?(?:卡|gpu)(?P<han>\d{1,3}|[一二两三四五六七八十])\s?(?:条|个|样本)"
+    r"|每(?:张|块)?(?:卡|gpu)(?P<han>\d{1,3}|[一二两三四五六七八十])(?:\s?(?:条|个|样本)|(?=\s*(?:[,，。;]|$)))"
 )
 # "twice will do", where epochs were spoken of
 _TIMES_ALONE = re.compile(

@@ -43,7 +43,7 @@ _OR = re.compile(
     r"^\s*(?:,|/|[-–](?=$)|\bor\b|\boder\b|\bo\b|\bu\b|或者?|还是|、|\band\b|\bund\b|\by\b|和|,\s*(?:or|and|oder|und|y|o))\s*$"
 )
 NEGATED = re.compile(
-    r"(?:\bnot\b|\bno\b|\bnever\b|\bwithout\b|\bdon'?t\b|\bkeine?\b|\bnicht\b|\bsin\b|不要|别|不是)\s*(?:use\s|set\s"
+    r"(?:\bnot\b|\bno\b|\bnever\b|\bwithout\b|\bdon'?t\b|\bkeine?\b|\bnicht\b|\bsin\b|不要|别(?:再)?[用跑设取]?|不是)\s*(?:use\s|set\s"
     r"|the\s|an?\s)?$"
 )
 

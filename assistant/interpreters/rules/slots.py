@@ -29,6 +29,7 @@ from assistant.interpreters.rules.text import Message
 
 _GIVEN_UP = re.compile(
     r"['\"]?\s(?:is|was|goes|are|were) (?:out|gone|dropped|history|no more|over)\b(?! of)"
+    r"|\s?[就都]?(?:不要了|去掉|不用了|删掉|删了|作废)"
 )  # "warmup_steps: 10 is out"
 # "rank 16 was for the old model": what comes next without a name takes its place.
 _WAS_FOR = re.compile(

@@ -24,7 +24,8 @@ ALGORITHMS = {
     r"|parameters?) (?:training|tuning)|\b(?:re-?)?train(?:ing)? (?:all|every) (?:of )?(?:the |its |my )?(?:weights?|parameters?"
     r"|params)\b"
     r"|\bthe (?:whole |entire )?model itself\b|全参数?(?:微调|训练)?|全量微调|\bfft\b|\bvolles? fine-?tuning|ajuste completo",
-    "lora": r"(?:(?<![a-z_])|(?<=use_))lora(?:s)?(?![a-z_+])(?![ _-]plus)|low[- ]rank adapt(?:ation|er)s?",
+    "lora": r"(?:(?<![a-z_])|(?<=use_))lora(?:s)?(?![a-z_])(?!\+(?!\s?(?:\ue000|nf|int|fp|bf|q)))(?![ _-]plus)"
+    r"|low[- ]rank adapt(?:ation|er)s?",
 }
 # "lora rank", "the lora adapter", "a bigger lora": the method as a word, not as a choice.
 MODIFIER = re.compile(
@@ -68,7 +69,7 @@ _NO_AFTER = re.compile(
     r"turned| switched)? off\b|no\b|false\b"
     r"|disabled\b|none\b|is (?:off|not|disabled|refused|rejected|something i don'?t)"
     r"|isn'?t|seems not|not (?:possible|supported|available)|altogether off|aus\b|nein\b|abschalten|ausschalten"
-    r"|apagado|desactivado|关|不用|is too|was too|is dropped|dropped"
+    r"|apagado|desactivado|被?(?:我|我们)?关|不用|is too|was too|is dropped|dropped"
     r"|(?:gave|gives?)(?= (?:me )?(?:an? (?:\w+ ){0,2}(?:error|warning|exception|traceback)|errors?\b|nothing\b|nan\b|oom\b|['\"]"
     r"|\w*error))"
     r"|(?:is|are) (?:a (?:joke|mess|pain|no-?go|disaster)|useless|hopeless|crippled|pointless|not an option|out of the question"
@@ -172,7 +173,7 @@ SWITCHES = {
 # Switched on by name alone, at the value usual in their papers; a number beside the name is slots.py's.
 USUAL = {
     "neftune_noise_alpha": (5.0, r"\bnef-?tune\b(?!.{0,24}\d)"),
-    "loraplus_lr_ratio": (16.0, r"(?<![a-z_])lora(?:\+|[ _-]plus\b)(?!.{0,24}\d)"),
+    "loraplus_lr_ratio": (16.0, r"(?<![a-z_])lora(?:\+|[ _-]plus\b)(?!.{0,24}\d|\s?(?:\ue000|nf|int|fp|bf|q))"),
 }
 BF16_LESS = re.compile(r"\b(?:v100|t4|p100|p40|k80|titan|gtx|quadro rtx|rtx 20\d0)\b", re.I)
 _TABLES: tuple[tuple[str, dict[str, str]], ...] = (
