@@ -168,6 +168,13 @@ def test_what_was_asked_for_in_two_parts_is_taken_whole_and_a_no_takes_no_offer(
     assert "How far down" in reply.text
 
 
+def test_a_number_that_answers_stands_before_others(assistant):
+    for message in ("mistral 7b, lora, rank 16", "isn't that too much?", "ok 8 then, 12 steps"):
+        assistant.say("t", message)
+    chosen = assistant.choices("t")
+    assert (chosen["rank"], chosen["max_steps"]) == (8, 12)
+
+
 def test_go_says_what_is_still_missing(assistant):
     for message in ("llama 3.1 8b, lora r=16, 2 epochs, on this machine", "go"):
         reply = assistant.say("t", message)

@@ -43,7 +43,8 @@ _TAKES = re.compile(
     r"\s+(?=\d)([\d.,e-]+k?)(?=\s*(?:,|and\b|with\b|und\b|y\b))"
 )
 _LEADS = re.compile(
-    r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?([\d.,e-]*\d[\d.e-]*k?)(?=\s*(?:,|and\b|und\b|y\b|of course|obviously"
+    r"(?:(?:ok(?:ay)?|then|yes|so|well|make it|let'?s say)[\s,]+)?([\d.,e-]*\d[\d.e-]*k?)(?=\s*(?:then\b\s*)?(?:,|and\b"
+    r"|und\b|y\b|of course|obviously"
     r"|sorry|naturally|will do|natürlich|selbstverständlich|claro|por supuesto|当然))"
 )
 # "Switch it on" after a question about checkpointing.
